@@ -1,0 +1,1 @@
+"""morphinfer: dense segmentation of nuclei-stained slides."""

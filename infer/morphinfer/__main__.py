@@ -1,0 +1,5 @@
+"""``python -m morphinfer`` is the command line."""
+
+from morphinfer.cli import main
+
+main()

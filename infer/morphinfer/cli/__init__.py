@@ -1,0 +1,53 @@
+"""The command line: one command a file, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points, version
+
+import click
+
+from morphinfer.errors import MorphinferError
+
+COMMANDS = {
+    "segment": "morphinfer.cli.segment:segment",
+    "evaluate": "morphinfer.cli.evaluate:evaluate",
+    "models": "morphinfer.cli.models:models",
+    "convert": "morphinfer.cli.convert:convert",
+    "phantom": "morphinfer.cli.phantom:phantom",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is named or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Own commands first, then those of installed packages."""
+        return [*COMMANDS, *(e.name for e in entry_points(group="morphinfer.commands"))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command, or None where there is none of that name."""
+        if cmd_name in COMMANDS:
+            module, attribute = COMMANDS[cmd_name].split(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        for entry in entry_points(group="morphinfer.commands", name=cmd_name):
+            loaded: click.Command = entry.load()
+            return loaded
+        return None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("morphinfer"), prog_name="morphinfer")
+def cli() -> None:
+    """Segment nuclei-stained whole slides with CNNs that gene expression has taught."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 1."""
+    try:
+        cli(standalone_mode=True)
+    except MorphinferError as problem:
+        click.echo(f"morphinfer: {problem}", err=True)
+        sys.exit(1)

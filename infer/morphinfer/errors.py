@@ -1,0 +1,37 @@
+"""The errors that morphinfer raises on purpose; each message names the value, the limit and the way out."""
+
+
+class MorphinferError(Exception):
+    """Root of all errors of morphinfer; the command line prints it as one line and exits with 1."""
+
+
+class SlideError(MorphinferError, ValueError):
+    """The slide cannot be read as it stands: no image, no channel, no pixel size, NaN, constant."""
+
+
+class ModelError(MorphinferError, ValueError):
+    """A model file or a model set is missing, truncated, foreign or contradicts itself."""
+
+
+class ProviderError(MorphinferError, RuntimeError):
+    """ONNX Runtime is missing, doubled, or cannot run the execution provider that was asked for."""
+
+
+class OutputError(MorphinferError, OSError):
+    """A result cannot be written: it exists, the folder is read-only, the disk is full."""
+
+
+class AlignmentError(MorphinferError, ValueError):
+    """A label image and its reference cannot be compared."""
+
+
+class SpotsError(MorphinferError, ValueError):
+    """A table of spots cannot be used: no coordinates, unknown gene, spots off the slide."""
+
+
+class ConfigError(MorphinferError, ValueError):
+    """A training configuration is wrong."""
+
+
+class ExportError(MorphinferError, ValueError):
+    """An exported network does not reproduce the trained one; nothing was written."""

@@ -1,0 +1,157 @@
+"""Label images: OME-Zarr images of uint8 class values, written by tile and read by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.classes import UNLABELLED, LabelClass
+from morphinfer.errors import AlignmentError
+from morphinfer.grid import Window
+from morphinfer.ngff import Version, label_attributes
+from morphinfer.pyramid import PyramidWriter, create_image
+from morphinfer.slide import Slide, open_slide
+
+LABEL_CHUNK = 256
+
+
+class LabelWriter:
+    """Takes tiles in reading order, band by band, and hands full rows to the pyramid."""
+
+    def __init__(self, pyramid: PyramidWriter, width: int, record: dict[str, Any]) -> None:
+        self._pyramid = pyramid
+        self._width = width
+        self._band: NDArray[np.uint8] | None = None
+        self.record = record
+        """The run record; what is in it when the writer closes is published with the labels."""
+
+    def write(self, window: Window, block: NDArray[np.uint8]) -> None:
+        """Place one tile; the last tile of a band completes it.
+
+        Parameters
+        ----------
+        window : Window
+            Where the tile lies, in cells; all tiles of a band have the same rows.
+        block : ndarray of uint8, shape (window.height, window.width)
+            Class values.
+        """
+        if self._band is None:
+            self._band = np.empty((window.height, self._width), np.uint8)
+        self._band[:, window.col : window.col_stop] = block
+        if window.col_stop == self._width:
+            self._pyramid.write(self._band)
+            self._band = None
+
+
+@contextmanager
+def create_labels(
+    path: str | Path,
+    *,
+    shape: tuple[int, int],
+    pixel_size_um: float,
+    corner_um: tuple[float, float],
+    classes: tuple[LabelClass, ...],
+    version: Version = "0.5",
+    record: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Iterator[LabelWriter]:
+    """Create a label image and yield its writer; it appears at ``path`` only when it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder to publish.
+    shape : tuple of int
+        Rows and columns, in cells.
+    pixel_size_um : float
+        Side of a cell in micrometres.
+    corner_um : tuple of float
+        Row and column of the outer corner of cell (0, 0) in micrometres, in the slide's frame.
+    classes : tuple of LabelClass
+        Names and colours; the value of a class is its index.
+    version : {'0.4', '0.5'}
+        NGFF version.
+    record : Mapping, optional
+        Run record, stored under the attribute 'morphinfer'.
+    overwrite : bool
+        Replace a label image that stands there.
+
+    Raises
+    ------
+    OutputError
+        The target exists or cannot be written to, or the disk is full.
+    """
+    told = [(value, c.name, c.colour) for value, c in enumerate(classes)]
+    told.append((UNLABELLED, "unlabelled", "#000000"))
+    attributes: dict[str, Any] = label_attributes(told, version)
+    kept = dict(record or {})
+    attributes["morphinfer"] = kept
+    with create_image(
+        path,
+        shape=shape,
+        dtype=np.uint8,
+        pixel_size_um=pixel_size_um,
+        origin_um=(corner_um[0] + pixel_size_um / 2, corner_um[1] + pixel_size_um / 2),
+        version=version,
+        reduction="mode",
+        chunk=LABEL_CHUNK,
+        attributes=attributes,
+        overwrite=overwrite,
+    ) as pyramid:
+        yield LabelWriter(pyramid, shape[1], kept)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelImage:
+    """A label image on disk."""
+
+    image: Slide
+    """Its pixels and geometry."""
+    classes: tuple[LabelClass, ...]
+    """The classes, without 'unlabelled'."""
+    record: dict[str, Any]
+    """The run record; empty where there is none."""
+
+    def read(self, window: Window, level: int = 0) -> NDArray[np.uint8]:
+        """Class values of a window of a level, shape (window.height, window.width)."""
+        return self.image.read(window, level)
+
+
+def open_labels(path: str | Path) -> LabelImage:
+    """Open a label image that morphinfer, or another tool with named classes, has written.
+
+    Raises
+    ------
+    SlideError
+        No OME-Zarr image there.
+    AlignmentError
+        The image has no class names, or its values are not uint8.
+    """
+    image = open_slide(path)
+    attributes = _attributes(image)
+    block = attributes.get("ome", attributes).get("image-label", {})
+    names = {p["label-value"]: str(p["class"]) for p in block.get("properties", []) if "class" in p}
+    colours = {c["label-value"]: c.get("rgba", [0, 0, 0]) for c in block.get("colors", [])}
+    values = sorted(v for v in names if v != UNLABELLED)
+    if values != list(range(len(values))) or not values or image.dtype != np.uint8:
+        raise AlignmentError(
+            f"{path}: not a label image of ours: it needs uint8 values and an 'image-label' block "
+            f"that names the classes 0, 1, ... (found {sorted(names)}); make one with "
+            f"'morphinfer segment' or 'morphinfer regions'"
+        )
+    classes = tuple(
+        LabelClass(names[v], "#" + bytes(colours.get(v, [0, 0, 0])[:3]).hex()) for v in values
+    )
+    return LabelImage(image, classes, dict(attributes.get("morphinfer", {})))
+
+
+def _attributes(image: Slide) -> Mapping[str, Any]:
+    import zarr
+
+    return dict(zarr.open_group(str(image.path), mode="r").attrs)

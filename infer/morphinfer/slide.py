@@ -1,0 +1,381 @@
+"""Slides: two-dimensional views of OME-Zarr images, plain zarr arrays and NumPy arrays, read by window.
+
+A slide is one channel, one z (or the maximum over z) and the first time point of an image. Rows run
+down, columns run right; windows are in pixels of the level that is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import SlideError
+from morphinfer.grid import Window
+from morphinfer.ngff import UM_PER_UNIT, Multiscale, Version, parse_multiscale
+
+NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
+SUPPORTED_DTYPES = ("uint8", "uint16", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One resolution of a slide."""
+
+    array: Any
+    """zarr array or ndarray, of any legal axis order."""
+    shape: tuple[int, int]
+    """Rows and columns."""
+    pixel_size_um: float
+    """Side of a pixel in micrometres."""
+    offset_um: tuple[float, float]
+    """Outer corner of this level minus that of level 0, row and column, in micrometres."""
+    chunk: tuple[int, int]
+    """Rows and columns of a chunk on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """One nuclei image, ready to be read by window; nothing is loaded before ``read``."""
+
+    name: str
+    """Name for messages and records."""
+    path: Path | None
+    """Where it stands; None for an array in memory."""
+    levels: tuple[Level, ...]
+    """From fine to coarse."""
+    axes: str
+    """Axis order of the arrays, out of t, c, z, y, x."""
+    channels: tuple[str, ...]
+    """Labels of the channels, where known."""
+    channel: int
+    """Index of the channel that is read."""
+    z: int | Literal["max"]
+    """Index along z, or 'max' for the maximum projection."""
+    origin_um: tuple[float, float]
+    """Row and column of the centre of pixel (0, 0) of level 0, in micrometres."""
+    version: Version
+    """NGFF version of the image; outputs follow it."""
+    identity: str
+    """SHA-256 of the metadata, shape and dtype; not of the pixels."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of level 0."""
+        return self.levels[0].shape
+
+    @property
+    def pixel_size_um(self) -> float:
+        """Side of a pixel of level 0 in micrometres."""
+        return self.levels[0].pixel_size_um
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the pixels, in native byte order."""
+        return np.dtype(self.levels[0].array.dtype).newbyteorder("=")
+
+    @property
+    def corner_um(self) -> tuple[float, float]:
+        """Row and column of the outer corner of the slide, in micrometres."""
+        row, col = self.origin_um
+        return row - self.pixel_size_um / 2, col - self.pixel_size_um / 2
+
+    def read(self, window: Window, level: int = 0) -> NDArray[Any]:
+        """Pixels of a window that lies inside the level: 2-D, in the slide's data type.
+
+        Raises
+        ------
+        SlideError
+            A chunk is damaged or missing from the disk.
+        """
+        rows, cols = window.slices
+        index = tuple(
+            {"y": rows, "x": cols, "t": 0, "c": self.channel, "z": self._z_index()}[axis]
+            for axis in self.axes
+        )
+        try:
+            block = np.asarray(self.levels[level].array[index])
+        except (OSError, ValueError, RuntimeError) as problem:
+            raise SlideError(
+                f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
+                f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
+            ) from problem
+        kept = [axis for axis in self.axes if axis in "zyx" and not (axis == "z" and self.z != "max")]
+        block = block.transpose([kept.index(axis) for axis in "zyx" if axis in kept])
+        if block.ndim == 3:
+            block = block.max(axis=0)
+        return np.ascontiguousarray(block, dtype=self.dtype)
+
+    def _z_index(self) -> int | slice:
+        return slice(None) if self.z == "max" else self.z
+
+    def level_for(self, pixel_size_um: float) -> int:
+        """Index of the coarsest level whose pixels are no larger than ``pixel_size_um``, else 0."""
+        tolerance = 1.001
+        fit = [i for i, v in enumerate(self.levels) if v.pixel_size_um <= pixel_size_um * tolerance]
+        return max(fit, key=lambda i: self.levels[i].pixel_size_um, default=0)
+
+
+def open_slide(
+    path: str | Path,
+    *,
+    channel: str | int | None = None,
+    z: int | Literal["max"] = "max",
+    pixel_size_um: float | None = None,
+) -> Slide:
+    """Open an OME-Zarr image (0.4, 0.5) or a plain two-dimensional zarr array as a slide.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the image group, of a bioformats2raw container (its first image is taken), or of
+        a zarr array.
+    channel : str or int, optional
+        Label or index. Without it an image of several channels must have exactly one whose label
+        speaks of DAPI, Hoechst or nuclei.
+    z : int or 'max'
+        Index along z, or the maximum projection.
+    pixel_size_um : float, optional
+        Side of a pixel of level 0 in micrometres; overrides the metadata.
+
+    Raises
+    ------
+    SlideError
+        No image at ``path``, no such channel or z, no pixel size, an unsupported data type.
+
+    Notes
+    -----
+    A level with a translation of its own lies where that says; without one, all levels are taken
+    to share their outer corner, as area-averaged pyramids do.
+    """
+    node, path = _open_node(Path(path))
+    if hasattr(node, "shape"):
+        return _plain_slide(node, path, pixel_size_um)
+    attributes = dict(node.attrs)
+    name = path.name
+    meta = parse_multiscale(attributes, str(path))
+    arrays = [_array(node, dataset.path, path) for dataset in meta.datasets]
+    axes = "".join(meta.axes)
+    _check_arrays(arrays, axes, path)
+    sizes = _pixel_sizes(meta, path, pixel_size_um, arrays)
+    levels = _levels(meta, arrays, sizes)
+    return Slide(
+        name=name,
+        path=path,
+        levels=tuple(levels),
+        axes=axes,
+        channels=meta.channels,
+        channel=_pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
+        z=_pick_z(z, axes, arrays[0].shape, path),
+        origin_um=_origin(meta, sizes[0]),
+        version=meta.version,
+        identity=_identity(attributes, arrays[0]),
+    )
+
+
+def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "array") -> Slide:
+    """Slide over an array in memory.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, uint16 or float32, shape (M, N)
+        The nuclei image.
+    pixel_size_um : float
+        Side of a pixel in micrometres.
+    name : str
+        Name for messages and records.
+
+    Raises
+    ------
+    SlideError
+        The array is not two-dimensional, is empty, or has another data type.
+    """
+    _check_plain(image, name)
+    _check_size(pixel_size_um, name)
+    level = Level(image, (image.shape[0], image.shape[1]), pixel_size_um, (0.0, 0.0), image.shape[:2])
+    centre = pixel_size_um / 2
+    return Slide(
+        name, None, (level,), "yx", (), 0, "max", (centre, centre), "0.5", _identity({}, image)
+    )
+
+
+def _open_node(path: Path) -> tuple[Any, Path]:
+    import zarr
+    from zarr.errors import GroupNotFoundError, NodeNotFoundError
+
+    if not path.exists():
+        raise SlideError(f"{path}: no such file or folder; check the path")
+    if path.is_file():
+        raise SlideError(
+            f"{path}: is a file, not an OME-Zarr folder; convert it first with "
+            f"'morphinfer convert {path.name} {path.stem}.zarr'"
+        )
+    try:
+        node = zarr.open(store=str(path), mode="r")
+        if "bioformats2raw.layout" in node.attrs.get("ome", node.attrs):
+            path = path / "0"
+            node = zarr.open(store=str(path), mode="r")
+    except (FileNotFoundError, GroupNotFoundError, NodeNotFoundError) as problem:
+        raise SlideError(
+            f"{path}: no zarr array or group in this folder; name the folder of an OME-Zarr image"
+        ) from problem
+    except (ValueError, KeyError, TypeError) as problem:
+        raise SlideError(
+            f"{path}: its zarr metadata cannot be read ({problem}); copy the slide again"
+        ) from problem
+    return node, path
+
+
+def _array(group: Any, array_path: str, path: Path) -> Any:
+    try:
+        array = group[array_path]
+    except KeyError as problem:
+        raise SlideError(
+            f"{path}: its metadata name the level '{array_path}', which is not there; "
+            f"copy the slide again from its source"
+        ) from problem
+    return array
+
+
+def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
+    _check_plain(array, str(path))
+    if pixel_size_um is None:
+        raise SlideError(
+            f"{path}: a plain zarr array has no pixel size; state it in micrometres, "
+            f"for example --pixel-size 0.325"
+        )
+    _check_size(pixel_size_um, str(path))
+    height, width = array.shape
+    level = Level(array, (height, width), pixel_size_um, (0.0, 0.0), array.chunks)
+    version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
+    centre = pixel_size_um / 2
+    return Slide(
+        path.name, path, (level,), "yx", (), 0, "max", (centre, centre), version,
+        _identity(dict(array.attrs), array),
+    )  # fmt: skip
+
+
+def _check_plain(array: Any, name: str) -> None:
+    if array.ndim != 2:
+        raise SlideError(
+            f"{name}: the array has shape {tuple(array.shape)}; without OME-Zarr metadata a slide "
+            f"must have two dimensions, rows and columns"
+        )
+    _check_arrays([array], "yx", Path(name))
+
+
+def _check_arrays(arrays: list[Any], axes: str, path: Path) -> None:
+    for array in arrays:
+        if array.ndim != len(axes):
+            raise SlideError(f"{path}: axes '{axes}' but an array of {array.ndim} dimensions")
+        if 0 in array.shape:
+            raise SlideError(f"{path}: the slide is empty, shape {tuple(array.shape)}")
+        if np.dtype(array.dtype).name not in SUPPORTED_DTYPES:
+            raise SlideError(
+                f"{path}: data type {np.dtype(array.dtype).name}; supported are "
+                f"{', '.join(SUPPORTED_DTYPES)}; convert the image first"
+            )
+
+
+def _check_size(pixel_size_um: float, name: str) -> None:
+    if not 0.001 <= pixel_size_um <= 1000:
+        raise SlideError(
+            f"{name}: a pixel size of {pixel_size_um} micrometres; it must lie between 0.001 and "
+            f"1000; state the true one with --pixel-size"
+        )
+
+
+def _pixel_sizes(
+    meta: Multiscale, path: Path, stated: float | None, arrays: list[Any]
+) -> list[float]:
+    """Pixel size of each level in micrometres; a stated one rescales all levels alike."""
+    row, col = meta.axes.index("y"), meta.axes.index("x")
+    scale_row, scale_col = meta.datasets[0].scale[row], meta.datasets[0].scale[col]
+    if scale_row <= 0 or abs(scale_row / scale_col - 1) > 0.01:
+        raise SlideError(
+            f"{path}: pixels of {scale_row} by {scale_col}; they must be square within 1 %; "
+            f"resample the image first"
+        )
+    if stated is not None:
+        _check_size(stated, str(path))
+        return [stated * d.scale[row] / scale_row for d in meta.datasets]
+    unit = (meta.units[row] or "").lower()
+    if unit not in UM_PER_UNIT:
+        told = f"unit '{unit}'" if unit else "no unit"
+        raise SlideError(
+            f"{path}: no pixel size (scale {scale_row:g} with {told}); state it in micrometres, "
+            f"for example --pixel-size 0.325"
+        )
+    sizes = [d.scale[row] * UM_PER_UNIT[unit] for d in meta.datasets]
+    _check_size(sizes[0], str(path))
+    return sizes
+
+
+def _levels(meta: Multiscale, arrays: list[Any], sizes: list[float]) -> list[Level]:
+    row, col = meta.axes.index("y"), meta.axes.index("x")
+    um_per_scale = sizes[0] / meta.datasets[0].scale[row]
+    corners = [
+        [d.translation[axis] * um_per_scale - size / 2 for axis in (row, col)]
+        if d.translation
+        else None
+        for d, size in zip(meta.datasets, sizes, strict=True)
+    ]
+    told = len({d.translation for d in meta.datasets}) > 1
+    levels = []
+    for array, size, corner in zip(arrays, sizes, corners, strict=True):
+        offset = (0.0, 0.0)
+        if told and corner and corners[0]:
+            offset = (corner[0] - corners[0][0], corner[1] - corners[0][1])
+        shape, chunk = array.shape, array.chunks
+        levels.append(Level(array, (shape[row], shape[col]), size, offset, (chunk[row], chunk[col])))
+    return levels
+
+
+def _origin(meta: Multiscale, size: float) -> tuple[float, float]:
+    row, col = meta.axes.index("y"), meta.axes.index("x")
+    translation = meta.datasets[0].translation
+    if translation is None:
+        return 0.0, 0.0
+    um_per_scale = size / meta.datasets[0].scale[row]
+    return translation[row] * um_per_scale, translation[col] * um_per_scale
+
+
+def _pick_channel(
+    wanted: str | int | None, names: tuple[str, ...], axes: str, shape: tuple[int, ...], path: Path
+) -> int:
+    count = shape[axes.index("c")] if "c" in axes else 1
+    listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
+    if wanted is None:
+        nuclei = [i for i, n in enumerate(names[:count]) if any(w in n.lower() for w in NUCLEI_NAMES)]
+        if count == 1 or len(nuclei) == 1:
+            return nuclei[0] if nuclei else 0
+        raise SlideError(
+            f"{path}: {count} channels and no single one named DAPI, Hoechst or nuclei; "
+            f"choose with --channel out of {listed}"
+        )
+    if wanted in names:
+        return names.index(str(wanted))
+    if str(wanted).isdigit() and int(wanted) < count:
+        return int(wanted)
+    raise SlideError(f"{path}: no channel '{wanted}'; choose with --channel out of {listed}")
+
+
+def _pick_z(
+    z: int | Literal["max"], axes: str, shape: tuple[int, ...], path: Path
+) -> int | Literal["max"]:
+    depth = shape[axes.index("z")] if "z" in axes else 1
+    if z == "max":
+        return "max"
+    if not 0 <= z < depth:
+        raise SlideError(f"{path}: no z plane {z}; choose 0 to {depth - 1}, or 'max'")
+    return z
+
+
+def _identity(attributes: dict[str, Any], array: Any) -> str:
+    told = json.dumps([attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,99 @@
+"""Outputs are written beside their place and published by one rename, so that no half is taken for whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from morphinfer.errors import OutputError
+
+
+@contextmanager
+def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Iterator[Path]:
+    """Yield a free path beside ``path``; on success it becomes ``path``, on an error it is removed.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder to publish.
+    overwrite : bool
+        Replace what stands at ``path``; it is removed only after the new one is complete.
+    needed_bytes : int
+        Room that must be free before anything is written.
+
+    Raises
+    ------
+    OutputError
+        ``path`` exists, its folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    check_target(path, overwrite=overwrite, needed_bytes=needed_bytes)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    remove(partial)
+    try:
+        yield partial
+        publish(partial, path)
+    except OSError as problem:
+        remove(partial)
+        if isinstance(problem, OutputError):
+            raise
+        if problem.errno == errno.ENOSPC:
+            raise OutputError(
+                f"{path}: no room left on the disk after writing part of it; nothing was published; "
+                f"free some space or name another disk with --out"
+            ) from problem
+        if isinstance(problem, PermissionError):
+            raise OutputError(
+                f"{path}: the folder {path.parent} cannot be written to; name another one with --out"
+            ) from problem
+        raise
+    except BaseException:
+        remove(partial)
+        raise
+
+
+def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> None:
+    """Refuse an output that exists, that has no writable folder, or that will not fit."""
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already; give --overwrite to replace it, or another --out")
+    parent = path.parent
+    if not parent.is_dir():
+        raise OutputError(f"{path}: the folder {parent} does not exist; make it first")
+    if not os.access(parent, os.W_OK):
+        raise OutputError(
+            f"{path}: the folder {parent} cannot be written to; name another one with --out"
+        )
+    free = shutil.disk_usage(parent).free
+    if free < needed_bytes:
+        raise OutputError(
+            f"{path}: needs about {needed_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free; "
+            f"free some space or name another disk with --out"
+        )
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Rename ``partial`` to ``path``; what stood there is put aside first and removed last."""
+    if not path.is_dir():
+        partial.replace(path)
+        return
+    aside = path.with_name(f".{path.name}.replaced-{os.getpid()}")
+    remove(aside)
+    path.rename(aside)
+    try:
+        partial.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
+    remove(aside)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Model sets that are shipped with morphinfer, one folder each."""

@@ -1,0 +1,1 @@
+"""Training of morphinfer models: supervision from transcripts."""

@@ -1,0 +1,1 @@
+"""The commands that the training package adds to the command line, one a file."""
