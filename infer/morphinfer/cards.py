@@ -29,10 +29,10 @@ class Normalisation:
 
     method: Literal["tissue_percentiles", "fixed"] = "tissue_percentiles"
     """Whether ``low`` and ``high`` are percentiles of the slide's tissue, or intensities."""
-    low: float = 1.0
-    """Percentile or intensity that becomes 0."""
-    high: float = 99.0
-    """Percentile or intensity that becomes 1."""
+    low: float = 50.0
+    """Percentile of the block minima (see `normalising`), or intensity, that becomes 0."""
+    high: float = 75.0
+    """Percentile of the block maxima, or intensity, that becomes 1."""
     clip: tuple[float, float] = (-0.5, 2.0)
     """Limits of the result."""
 

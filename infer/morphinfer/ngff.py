@@ -119,7 +119,9 @@ def _compose(
             scale = [a * float(b) for a, b in zip(scale, step["scale"], strict=True)]
             translation = [a * float(b) for a, b in zip(translation, step["scale"], strict=True)]
         elif step["type"] == "translation":
-            translation = [a + float(b) for a, b in zip(translation, step["translation"], strict=True)]
+            translation = [
+                a + float(b) for a, b in zip(translation, step["translation"], strict=True)
+            ]
             translated = True
     return tuple(scale), tuple(translation) if translated else None
 
@@ -132,8 +134,9 @@ def image_attributes(
     pixel_size_um: float | None,
     origin_um: tuple[float, float],
     channel: str | None = None,
+    channels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Attributes of a two-dimensional (y, x) multiscale image whose levels halve.
+    """Attributes of a (y, x) or (c, y, x) multiscale image whose levels halve.
 
     Level k has pixels 2**k as large, aligned with level 0 at the outer edges of the image, so its
     first pixel centre lies (2**k - 1) / 2 pixels further in.
@@ -148,36 +151,44 @@ def image_attributes(
         Row and column of the centre of pixel (0, 0) of level 0.
     channel : str, optional
         Label of the only channel, written as an omero block outside the axes.
+    channels : sequence of str, optional
+        Labels of the channels of an image that has an axis c in front of y and x.
     """
+    more = 0 if channels is None else 1
     unit = {} if pixel_size_um is None else {"unit": "micrometer"}
     size = pixel_size_um or 1.0
     datasets = [
         {
             "path": path,
             "coordinateTransformations": [
-                {"type": "scale", "scale": [size * 2**k] * 2},
-                {"type": "translation", "translation": [o + size * (2**k - 1) / 2 for o in origin_um]},
+                {"type": "scale", "scale": [1.0] * more + [size * 2**k] * 2},
+                {
+                    "type": "translation",
+                    "translation": [0.0] * more + [o + size * (2**k - 1) / 2 for o in origin_um],
+                },
             ],
         }
         for k, path in enumerate(level_paths)
     ]
     block: dict[str, Any] = {
         "name": name,
-        "axes": [{"name": axis, "type": "space", **unit} for axis in "yx"],
+        "axes": [{"name": "c", "type": "channel"}] * more
+        + [{"name": axis, "type": "space", **unit} for axis in "yx"],
         "datasets": datasets,
     }
     content: dict[str, Any] = {"multiscales": [block]}
-    if channel is not None:
-        content["omero"] = {"channels": [{"label": channel, "color": "FFFFFF", "active": True}]}
+    labels = [channel] if channel is not None else channels
+    if labels is not None:
+        content["omero"] = {
+            "channels": [{"label": label, "color": "FFFFFF", "active": True} for label in labels]
+        }
     if version == "0.4":
         block["version"] = "0.4"
         return content
     return {"ome": {"version": "0.5", **content}}
 
 
-def label_attributes(
-    classes: Sequence[tuple[int, str, str]], version: Version
-) -> dict[str, Any]:
+def label_attributes(classes: Sequence[tuple[int, str, str]], version: Version) -> dict[str, Any]:
     """The 'image-label' block of a label image.
 
     Parameters

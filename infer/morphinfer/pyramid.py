@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,14 +133,96 @@ def create_image(
         group.attrs.update(_merge(told, attributes or {}))
 
 
-def _create_array(group: Any, name: str, shape: tuple[int, int], dtype: Any, chunk: int) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """One channel of a (c, y, x) array, as a two-dimensional array that takes rows."""
+
+    array: Any
+    channel: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.array.shape[1], self.array.shape[2]
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        return self.array.chunks[1], self.array.chunks[2]
+
+    @property
+    def shards(self) -> None:
+        return None
+
+    def __setitem__(self, rows: slice, block: NDArray[Any]) -> None:
+        self.array[self.channel, rows] = block
+
+
+@contextmanager
+def create_channels(
+    path: str | Path,
+    *,
+    shape: tuple[int, int],
+    channels: Sequence[str],
+    dtype: Any,
+    pixel_size_um: float | None,
+    version: Version = "0.5",
+    chunk: int = 512,
+    overwrite: bool = False,
+) -> Iterator[list[PyramidWriter]]:
+    """Create a (c, y, x) OME-Zarr image and yield one writer a channel, to be fed in any order.
+
+    Parameters
+    ----------
+    path, dtype, pixel_size_um, version, chunk, overwrite
+        As for `create_image`.
+    shape : tuple of int
+        Rows and columns of level 0.
+    channels : sequence of str
+        Channel labels.
+
+    Raises
+    ------
+    OutputError
+        The target exists or cannot be written to, or the disk is full.
+    """
+    import zarr
+
+    path = Path(path)
+    half = (pixel_size_um or 1.0) / 2
+    shapes = level_shapes(shape)
+    needed = int(np.dtype(dtype).itemsize * shape[0] * shape[1] * len(channels) // 2)
+    with staged(path, overwrite=overwrite, needed_bytes=needed) as partial:
+        group = zarr.open_group(str(partial), mode="w", zarr_format=2 if version == "0.4" else 3)
+        arrays = [
+            _create_array(group, str(k), (len(channels), *s), dtype, chunk)
+            for k, s in enumerate(shapes)
+        ]
+        writers = [
+            PyramidWriter([_Plane(a, c) for a in arrays], "mean") for c in range(len(channels))
+        ]
+        yield writers
+        missing = max(writer.rows_missing for writer in writers)
+        if missing:
+            raise ValueError(f"{path}: {missing} of {shape[0]} rows were never written")
+        told = image_attributes(
+            name=path.stem,
+            version=version,
+            level_paths=[str(k) for k in range(len(shapes))],
+            pixel_size_um=pixel_size_um,
+            origin_um=(half, half),
+            channels=channels,
+        )
+        group.attrs.update(told)
+
+
+def _create_array(group: Any, name: str, shape: tuple[int, ...], dtype: Any, chunk: int) -> Any:
     kwargs: dict[str, Any] = {}
     if group.metadata.zarr_format == 2:
         kwargs["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
     else:
-        kwargs["dimension_names"] = ["y", "x"]
+        kwargs["dimension_names"] = ["c", "y", "x"][-len(shape) :]
+    chunks = (1, chunk, chunk)[-len(shape) :]
     return group.create_array(
-        name, shape=shape, chunks=(chunk, chunk), dtype=np.dtype(dtype), fill_value=0, **kwargs
+        name, shape=shape, chunks=chunks, dtype=np.dtype(dtype), fill_value=0, **kwargs
     )
 
 
@@ -176,7 +259,6 @@ def halve_by_mode(labels: NDArray[Any]) -> NDArray[Any]:
     """Most frequent value of 2 x 2 pixels, the smallest of those on a tie."""
     first, second, third, fourth = np.sort(_quads(labels), axis=0)
     later = np.where(second == third, second, np.where(third == fourth, third, first))
-    # The third value wins over an equal first pair never: at most a tie, and then the smallest wins.
     return np.where(first == second, first, later)
 
 

@@ -18,9 +18,13 @@ from numpy.typing import NDArray
 from morphinfer.errors import SlideError
 from morphinfer.grid import Window
 from morphinfer.ngff import UM_PER_UNIT, Multiscale, Version, parse_multiscale
-
-NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
-SUPPORTED_DTYPES = ("uint8", "uint16", "float32")
+from morphinfer.slide_checks import (
+    check_arrays,
+    check_pixel_size,
+    check_plain,
+    pick_channel,
+    pick_z,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,9 @@ class Slide:
                 f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
                 f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
             ) from problem
-        kept = [axis for axis in self.axes if axis in "zyx" and not (axis == "z" and self.z != "max")]
+        kept = [
+            axis for axis in self.axes if axis in "zyx" and not (axis == "z" and self.z != "max")
+        ]
         block = block.transpose([kept.index(axis) for axis in "zyx" if axis in kept])
         if block.ndim == 3:
             block = block.max(axis=0)
@@ -161,7 +167,7 @@ def open_slide(
     meta = parse_multiscale(attributes, str(path))
     arrays = [_array(node, dataset.path, path) for dataset in meta.datasets]
     axes = "".join(meta.axes)
-    _check_arrays(arrays, axes, path)
+    check_arrays(arrays, axes, path)
     sizes = _pixel_sizes(meta, path, pixel_size_um, arrays)
     levels = _levels(meta, arrays, sizes)
     return Slide(
@@ -170,8 +176,8 @@ def open_slide(
         levels=tuple(levels),
         axes=axes,
         channels=meta.channels,
-        channel=_pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
-        z=_pick_z(z, axes, arrays[0].shape, path),
+        channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
+        z=pick_z(z, axes, arrays[0].shape, path),
         origin_um=_origin(meta, sizes[0]),
         version=meta.version,
         identity=_identity(attributes, arrays[0]),
@@ -195,9 +201,11 @@ def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "arr
     SlideError
         The array is not two-dimensional, is empty, or has another data type.
     """
-    _check_plain(image, name)
-    _check_size(pixel_size_um, name)
-    level = Level(image, (image.shape[0], image.shape[1]), pixel_size_um, (0.0, 0.0), image.shape[:2])
+    check_plain(image, name)
+    check_pixel_size(pixel_size_um, name)
+    level = Level(
+        image, (image.shape[0], image.shape[1]), pixel_size_um, (0.0, 0.0), image.shape[:2]
+    )
     centre = pixel_size_um / 2
     return Slide(
         name, None, (level,), "yx", (), 0, "max", (centre, centre), "0.5", _identity({}, image)
@@ -243,13 +251,13 @@ def _array(group: Any, array_path: str, path: Path) -> Any:
 
 
 def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
-    _check_plain(array, str(path))
+    check_plain(array, str(path))
     if pixel_size_um is None:
         raise SlideError(
             f"{path}: a plain zarr array has no pixel size; state it in micrometres, "
             f"for example --pixel-size 0.325"
         )
-    _check_size(pixel_size_um, str(path))
+    check_pixel_size(pixel_size_um, str(path))
     height, width = array.shape
     level = Level(array, (height, width), pixel_size_um, (0.0, 0.0), array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
@@ -258,36 +266,6 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
         path.name, path, (level,), "yx", (), 0, "max", (centre, centre), version,
         _identity(dict(array.attrs), array),
     )  # fmt: skip
-
-
-def _check_plain(array: Any, name: str) -> None:
-    if array.ndim != 2:
-        raise SlideError(
-            f"{name}: the array has shape {tuple(array.shape)}; without OME-Zarr metadata a slide "
-            f"must have two dimensions, rows and columns"
-        )
-    _check_arrays([array], "yx", Path(name))
-
-
-def _check_arrays(arrays: list[Any], axes: str, path: Path) -> None:
-    for array in arrays:
-        if array.ndim != len(axes):
-            raise SlideError(f"{path}: axes '{axes}' but an array of {array.ndim} dimensions")
-        if 0 in array.shape:
-            raise SlideError(f"{path}: the slide is empty, shape {tuple(array.shape)}")
-        if np.dtype(array.dtype).name not in SUPPORTED_DTYPES:
-            raise SlideError(
-                f"{path}: data type {np.dtype(array.dtype).name}; supported are "
-                f"{', '.join(SUPPORTED_DTYPES)}; convert the image first"
-            )
-
-
-def _check_size(pixel_size_um: float, name: str) -> None:
-    if not 0.001 <= pixel_size_um <= 1000:
-        raise SlideError(
-            f"{name}: a pixel size of {pixel_size_um} micrometres; it must lie between 0.001 and "
-            f"1000; state the true one with --pixel-size"
-        )
 
 
 def _pixel_sizes(
@@ -302,7 +280,7 @@ def _pixel_sizes(
             f"resample the image first"
         )
     if stated is not None:
-        _check_size(stated, str(path))
+        check_pixel_size(stated, str(path))
         return [stated * d.scale[row] / scale_row for d in meta.datasets]
     unit = (meta.units[row] or "").lower()
     if unit not in UM_PER_UNIT:
@@ -312,7 +290,7 @@ def _pixel_sizes(
             f"for example --pixel-size 0.325"
         )
     sizes = [d.scale[row] * UM_PER_UNIT[unit] for d in meta.datasets]
-    _check_size(sizes[0], str(path))
+    check_pixel_size(sizes[0], str(path))
     return sizes
 
 
@@ -332,7 +310,9 @@ def _levels(meta: Multiscale, arrays: list[Any], sizes: list[float]) -> list[Lev
         if told and corner and corners[0]:
             offset = (corner[0] - corners[0][0], corner[1] - corners[0][1])
         shape, chunk = array.shape, array.chunks
-        levels.append(Level(array, (shape[row], shape[col]), size, offset, (chunk[row], chunk[col])))
+        levels.append(
+            Level(array, (shape[row], shape[col]), size, offset, (chunk[row], chunk[col]))
+        )
     return levels
 
 
@@ -345,37 +325,8 @@ def _origin(meta: Multiscale, size: float) -> tuple[float, float]:
     return translation[row] * um_per_scale, translation[col] * um_per_scale
 
 
-def _pick_channel(
-    wanted: str | int | None, names: tuple[str, ...], axes: str, shape: tuple[int, ...], path: Path
-) -> int:
-    count = shape[axes.index("c")] if "c" in axes else 1
-    listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
-    if wanted is None:
-        nuclei = [i for i, n in enumerate(names[:count]) if any(w in n.lower() for w in NUCLEI_NAMES)]
-        if count == 1 or len(nuclei) == 1:
-            return nuclei[0] if nuclei else 0
-        raise SlideError(
-            f"{path}: {count} channels and no single one named DAPI, Hoechst or nuclei; "
-            f"choose with --channel out of {listed}"
-        )
-    if wanted in names:
-        return names.index(str(wanted))
-    if str(wanted).isdigit() and int(wanted) < count:
-        return int(wanted)
-    raise SlideError(f"{path}: no channel '{wanted}'; choose with --channel out of {listed}")
-
-
-def _pick_z(
-    z: int | Literal["max"], axes: str, shape: tuple[int, ...], path: Path
-) -> int | Literal["max"]:
-    depth = shape[axes.index("z")] if "z" in axes else 1
-    if z == "max":
-        return "max"
-    if not 0 <= z < depth:
-        raise SlideError(f"{path}: no z plane {z}; choose 0 to {depth - 1}, or 'max'")
-    return z
-
-
 def _identity(attributes: dict[str, Any], array: Any) -> str:
-    told = json.dumps([attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str)
+    told = json.dumps(
+        [attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str
+    )
     return hashlib.sha256(told.encode()).hexdigest()

@@ -59,7 +59,9 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
 def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> None:
     """Refuse an output that exists, that has no writable folder, or that will not fit."""
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already; give --overwrite to replace it, or another --out")
+        raise OutputError(
+            f"{path}: exists already; give --overwrite to replace it, or another --out"
+        )
     parent = path.parent
     if not parent.is_dir():
         raise OutputError(f"{path}: the folder {parent} does not exist; make it first")

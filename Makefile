@@ -1,0 +1,45 @@
+# make demo   segment a synthetic slide with shipped models and show the result
+# make test   all checks and tests
+# Both make the virtual environment .venv on first use; a second call reuses it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
+RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
+SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx)
+
+.PHONY: demo test check figures clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m morphinfer.cli.demo
+
+test: $(VENV)/.installed-test check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cython-lint ext/*.pyx
+	MYPYPATH=infer $(BIN)/python -m mypy.stubtest morphinfer._kernels --mypy-config-file pyproject.toml
+
+# Train the hippocampus set anew and measure it on its sections (needs MORPHINFER_DATA, see README).
+figures: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/hippocampus.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(RUNTIME)]'
+	touch $@
+
+$(VENV)/.installed-test: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(RUNTIME),train,test]'
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf build dist *.egg-info infer/*.egg-info infer/morphinfer/_kernels/*.so ext/*.c demo

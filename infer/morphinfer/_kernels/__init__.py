@@ -1,0 +1,1 @@
+"""Compiled kernels; each has one Python wrapper, which validates and allocates, above it."""

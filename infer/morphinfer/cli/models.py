@@ -1,0 +1,56 @@
+"""``morphinfer models``: which model sets there are, and whether they compute what they should."""
+
+from __future__ import annotations
+
+import click
+
+from morphinfer.cli.console import print_json
+
+
+@click.group(invoke_without_command=True)
+@click.option("--folder", type=click.Path(), help="List the model sets in this folder instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
+    """List model sets: those shipped, or those in a folder."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from morphinfer.modelsets import describe_sets
+
+    described = describe_sets(folder)
+    if as_json:
+        print_json({"sets": described})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("set", "classes", "um a pixel", "patches px", "stride px", "folder")
+    for entry in described:
+        table.add_row(
+            entry["name"],
+            ", ".join(entry["classes"]),
+            f"{entry['pixel_size_um']:g}",
+            " ".join(map(str, entry["patch_sizes_px"])),
+            str(entry["stride_px"]),
+            entry["path"],
+        )
+    Console().print(table)
+
+
+@models.command()
+@click.argument("set_name", metavar="SET")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(set_name: str, as_json: bool) -> None:
+    """Run the networks of SET on their embedded test vectors and compare (no torch needed)."""
+    from morphinfer.modelsets import verify_set
+
+    checks = verify_set(set_name)
+    if as_json:
+        print_json({"set": set_name, "networks": checks})
+        return
+    for check in checks:
+        click.echo(
+            f"{check['network']}: {check['vectors']} vectors, largest difference "
+            f"{check['largest_difference']:.1e} from the trained network, "
+            f"{check['dense_difference']:.1e} dense against patch by patch: good"
+        )

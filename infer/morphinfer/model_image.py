@@ -1,0 +1,94 @@
+"""The slide at the model's pixel size: which level is read and how it is resampled.
+
+Model pixel (0, 0) and the slide share their outer corner. Contract C5: the coarsest level that is
+still as fine as the model is read, and averaged down; a slide coarser than the model is
+interpolated up from level 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import SlideError
+from morphinfer.grid import Window, ceil_div
+from morphinfer.resampling import model_shape, resample, source_window
+from morphinfer.slide import Slide
+
+SAME_SIZE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class ModelImage:
+    """A slide as the model sees it, before normalisation."""
+
+    slide: Slide
+    """Where the pixels come from."""
+    level: int
+    """Index of the level that is read."""
+    factor: float
+    """Side of a model pixel in pixels of that level."""
+    offset: tuple[float, float]
+    """Where model pixel (0, 0) begins, in pixels of that level."""
+    shape: tuple[int, int]
+    """Rows and columns, in model pixels."""
+
+    @classmethod
+    def of(cls, slide: Slide, pixel_size_um: float) -> ModelImage:
+        """View of ``slide`` at ``pixel_size_um`` micrometres."""
+        index = slide.level_for(pixel_size_um)
+        level = slide.levels[index]
+        factor = pixel_size_um / level.pixel_size_um
+        if abs(factor - 1) < SAME_SIZE_TOLERANCE:
+            factor = 1.0
+        row, col = (-um / level.pixel_size_um for um in level.offset_um)
+        full = slide.pixel_size_um / level.pixel_size_um
+        extent = tuple(
+            min(n, ceil_div(round(m * full * 1e6), 10**6))
+            for n, m in zip(level.shape, slide.shape, strict=True)
+        )
+        return cls(slide, index, factor, (row, col), model_shape((extent[0], extent[1]), factor))
+
+    def source_rows(self, row: int, stop: int) -> tuple[int, int]:
+        """Rows of the level that the model rows [row, stop) are made of."""
+        window = source_window(
+            Window(row, 0, stop - row, self.shape[1]), self.factor, self.offset, self._level_shape
+        )
+        return window.row, window.row_stop
+
+    def from_source(
+        self, block: NDArray[Any], source_row: int, row: int, stop: int
+    ) -> NDArray[Any]:
+        """Model rows [row, stop) out of full-width level rows that begin at ``source_row``."""
+        if self.factor == 1.0 and self.offset == (0.0, 0.0):
+            return block[row - source_row : stop - source_row, : self.shape[1]]
+        window = Window(row, 0, stop - row, self.shape[1])
+        return resample(block, (source_row, 0), self._level_shape, window, self.factor, self.offset)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Pixels of a window inside the model image; float32 where the slide was resampled."""
+        source = source_window(window, self.factor, self.offset, self._level_shape)
+        block = self.slide.read(source, self.level)
+        refuse_nan(block, self.slide.name, source)
+        if self.factor == 1.0 and self.offset == (0.0, 0.0):
+            return block
+        corner = (source.row, source.col)
+        return resample(block, corner, self._level_shape, window, self.factor, self.offset)
+
+    @property
+    def _level_shape(self) -> tuple[int, int]:
+        return self.slide.levels[self.level].shape
+
+
+def refuse_nan(block: NDArray[Any], name: str, window: Window) -> None:
+    """Raise where a float image holds NaN or infinity."""
+    if block.dtype.kind != "f" or np.isfinite(block).all():
+        return
+    row, col = np.argwhere(~np.isfinite(block))[0]
+    raise SlideError(
+        f"{name}: not a finite number at row {window.row + row}, column {window.col + col} of the "
+        f"level that is read; replace NaN and infinity, for example by 0"
+    )

@@ -1,0 +1,106 @@
+"""Model sets as a user sees them: a list with what each is for, and the check of the embedded vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.cards import TestVector
+from morphinfer.errors import ModelError
+from morphinfer.predictor import DensePredictor, WindowPredictor
+from morphinfer.runtime import ProviderChoice
+from morphinfer.session import ModelFile, Session, load_models, shipped_sets
+
+PARITY_TOLERANCE = 1e-4
+"""ONNX Runtime against the network as trained."""
+EXACT_TOLERANCE = 1e-5
+"""Dense against patch by patch (contract C1)."""
+
+
+def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
+    """Name, classes, geometry and path of each shipped set, or of each set in a folder.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no model set, or a set is damaged.
+    """
+    paths = list(shipped_sets().values())
+    if folder is not None:
+        root = Path(folder)
+        paths = sorted(p for p in [root, *root.glob("*")] if p.is_dir() and any(p.glob("*.onnx")))
+        if not paths:
+            raise ModelError(f"{folder}: no folder of .onnx files here; name the folder of a set")
+    described = []
+    for path in paths:
+        found = load_models(path)
+        described.append(
+            {
+                "name": found.name,
+                "path": str(path),
+                "classes": [c.name for c in found.card.classes],
+                "pixel_size_um": found.card.pixel_size_um,
+                "patch_sizes_px": [f.card.patch_size_px for f in found.files],
+                "stride_px": found.card.stride_px,
+                "padding_free": found.padding_free,
+                "fusion_weights": [f.card.fusion_weight for f in found.files],
+                "sha256": {f.path.name: f.sha256 for f in found.files},
+            }
+        )
+    return described
+
+
+def verify_set(models: str | Path) -> list[dict[str, Any]]:
+    """Compare each network with its embedded vectors, and dense with patch by patch.
+
+    Returns
+    -------
+    list of dict
+        A network each: network, vectors, largest_difference, dense_difference.
+
+    Raises
+    ------
+    ModelError
+        A difference exceeds its limit, or a network carries no vectors.
+    """
+    return [_verify(file) for file in load_models(models).files]
+
+
+def _verify(file: ModelFile) -> dict[str, Any]:
+    vectors = file.card.test_vectors
+    if not vectors:
+        raise ModelError(f"{file.path}: carries no test vectors, so there is nothing to verify")
+    session = Session(file, ProviderChoice("cpu", "verification"))
+    parity = max(_difference(session.run(v.image[None, None])[0], v.probabilities) for v in vectors)
+    exact = max(_dense_difference(session, v) for v in vectors) if file.card.padding_free else 0.0
+    for found, limit, told in (
+        (parity, PARITY_TOLERANCE, "its embedded vectors"),
+        (exact, EXACT_TOLERANCE, "its own patch-by-patch output"),
+    ):
+        if not found <= limit:
+            raise ModelError(
+                f"{file.path}: differs by {found:.1e} from {told} (limit {limit:g}); the file is "
+                f"damaged or this ONNX Runtime is faulty, export or install it again"
+            )
+    return {
+        "network": file.card.network,
+        "vectors": len(vectors),
+        "largest_difference": parity,
+        "dense_difference": exact,
+    }
+
+
+def _dense_difference(session: Session, vector: TestVector) -> float:
+    cells = vector.probabilities.shape[1:]
+    shape = (cells[0], cells[1])
+    dense = DensePredictor([session]).predict(vector.image, shape)[0]
+    return _difference(dense, WindowPredictor([session]).predict(vector.image, shape)[0])
+
+
+def _difference(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    if ours.shape != theirs.shape:
+        return float("inf")
+    return float(np.abs(ours - theirs).max())

@@ -1,0 +1,108 @@
+"""Intensity normalisation: two numbers per slide, taken from its tissue at low resolution.
+
+Slides differ tenfold in brightness, and in how densely nuclei lie. The slide is looked at with
+pixels of ``SAMPLE_UM``, in blocks of ``BLOCK`` x ``BLOCK`` of them (21 micrometres, room for one
+nucleus). Blocks whose contrast lies above Otsu's threshold on its logarithm count as tissue. Over
+those blocks, a percentile of the block minima (what lies between nuclei) becomes 0 and a percentile
+of the block maxima (nuclei) becomes 1; so neither the area of the background nor the density of
+nuclei moves them much. The same two numbers serve every tile and stand in the run record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.cards import Normalisation
+from morphinfer.errors import SlideError
+from morphinfer.grid import Window
+from morphinfer.model_image import ModelImage
+from morphinfer.slide import Slide
+
+SAMPLE_UM = 2.6
+BLOCK = 8
+SAMPLE_SIDE = 256
+SAMPLE_LIMIT_PX = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """What one slide's intensities are mapped by: (value - low) / (high - low), clipped."""
+
+    low: float
+    """Intensity that becomes 0."""
+    high: float
+    """Intensity that becomes 1."""
+    clip: tuple[float, float]
+    """Limits of the result."""
+
+
+def measure_intensity(slide: Slide, normalisation: Normalisation) -> Intensity:
+    """The two numbers of a slide.
+
+    Raises
+    ------
+    SlideError
+        The slide is constant, or holds NaN.
+    """
+    if normalisation.method == "fixed":
+        return Intensity(normalisation.low, normalisation.high, normalisation.clip)
+    darkest, brightest = _block_extremes(slide)
+    contrast = np.log1p(brightest - darkest)
+    tissue = contrast >= otsu_threshold(contrast)
+    low = float(np.percentile(darkest[tissue], normalisation.low))
+    high = float(np.percentile(brightest[tissue], normalisation.high))
+    if not high > low:
+        raise SlideError(
+            f"{slide.name}: constant, with no contrast beyond the intensity {low:g}; an empty slide, "
+            f"or not the nuclei channel (--channel)?"
+        )
+    return Intensity(low, high, normalisation.clip)
+
+
+def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
+    """Threshold that separates two groups with the largest variance between them.
+
+    Source: Otsu, 'A threshold selection method from gray-level histograms', IEEE TSMC 1979. Equal
+    to the smallest value where all are the same.
+    """
+    counts, edges = np.histogram(values, bins)
+    centres = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(counts)[:-1].astype(np.float64)
+    sums = np.cumsum(counts * centres)
+    above = below[-1] + counts[-1] - below
+    usable = (below > 0) & (above > 0)
+    if not usable.any():
+        return float(np.min(values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
+    return float(edges[1:-1][np.argmax(np.where(usable, between, -1.0))])
+
+
+def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Minimum and maximum of each block of the sampled windows."""
+    image = ModelImage.of(slide, max(SAMPLE_UM, slide.pixel_size_um))
+    darkest, brightest = [], []
+    for window in _sample_windows(image):
+        sample = image.read(window).astype(np.float32, copy=False)
+        rows, cols = (np.arange(0, n, BLOCK) for n in sample.shape)
+        for kept, extreme in ((darkest, np.minimum), (brightest, np.maximum)):
+            blocks = extreme.reduceat(extreme.reduceat(sample, rows, axis=0), cols, axis=1)
+            kept.append(blocks.ravel())
+    return np.concatenate(darkest), np.concatenate(brightest)
+
+
+def _sample_windows(image: ModelImage) -> list[Window]:
+    """Windows that cover the image, or an even choice of them where that is too much to read."""
+    height, width = image.shape
+    windows = [
+        Window(row, col, min(SAMPLE_SIDE, height - row), min(SAMPLE_SIDE, width - col))
+        for row in range(0, height, SAMPLE_SIDE)
+        for col in range(0, width, SAMPLE_SIDE)
+    ]
+    pixels = height * width * max(1.0, image.factor) ** 2
+    every = int(np.ceil(pixels / SAMPLE_LIMIT_PX))
+    return windows[every // 2 :: every] if every > 1 else windows

@@ -1,0 +1,297 @@
+"""Pictures of a result: the nuclei with the classes over them, or the classes alone, as PNG.
+
+Pictures are made from a coarse level, or from bands of a fine one, so that memory depends on the
+picture and not on the slide. The label image is placed over the slide by its position and pixel
+size in micrometres; each pixel of the picture shows the cell that its centre lies in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.classes import UNLABELLED, LabelClass
+from morphinfer.grid import Window, ceil_div
+from morphinfer.labels import LabelImage
+from morphinfer.slide import Slide
+from morphinfer.staging import staged
+
+OUTSIDE = 254
+"""Value of picture pixels that lie off the label image."""
+BAND_PIXELS = 1 << 24
+LARGEST_SQUARE = 8
+FIRST_GENE = 2
+TISSUE_OPACITY = 0.08
+GENE_OPACITY = 0.30
+LEGEND_GREY = 24
+
+# The classic 5 x 7 terminal font, characters 32 to 126: five columns each, lowest bit on top.
+_FONT = bytes.fromhex(
+    "000000000000005f00000007000700147f147f14242a7f2a12231308646236495620500008070300"
+    "001c2241000041221c002a1c7f1c2a08083e08080080703000080808080800006060002010080402"
+    "3e5149453e00427f400072494949462141494d331814127f1027454545393c4a4949314121110907"
+    "3649494936464949291e000014000000403400000008142241141414141400412214080201590906"
+    "3e415d594e7c1211127c7f494949363e414141227f4141413e7f494949417f090909013e41415173"
+    "7f0808087f00417f41002040413f017f081422417f404040407f021c027f7f0408107f3e4141413e"
+    "7f090909063e4151215e7f09192946264949493203017f01033f4040403f1f2040201f3f4038403f"
+    "631408146303047804036159494d43007f4141410204081020004141417f04020102044040404040"
+    "000307080020545478407f284444383844444428384444287f385454541800087e090218a4a49c78"
+    "7f0804047800447d40002040403d007f1028440000417f40007c047804787c080404783844444438"
+    "fc1824241818242418fc7c08040408485454542404043f44243c4040207c1c2040201c3c4030403c"
+    "44281028444c9090907c4464544c440008364100000077000000413608000201020402"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Raster:
+    """Where the pixels of a picture lie."""
+
+    level: int
+    factor: int
+    shape: tuple[int, int]
+    pixel_size_um: float
+    corner_um: tuple[float, float]
+
+
+def _raster(slide: Slide, max_side: int) -> _Raster:
+    """Choose the coarsest level no smaller than the picture, and what must still be reduced."""
+    fit = [i for i, v in enumerate(slide.levels) if max(v.shape) >= max_side]
+    index = max(fit, key=lambda i: slide.levels[i].pixel_size_um, default=0)
+    level = slide.levels[index]
+    factor = max(1, ceil_div(max(level.shape), max_side))
+    row, col = slide.corner_um
+    return _Raster(
+        index,
+        factor,
+        (ceil_div(level.shape[0], factor), ceil_div(level.shape[1], factor)),
+        level.pixel_size_um * factor,
+        (row + level.offset_um[0], col + level.offset_um[1]),
+    )
+
+
+def read_thumbnail(slide: Slide, max_side: int) -> NDArray[np.float32]:
+    """Mean intensities of the whole slide, no side longer than ``max_side``.
+
+    Parameters
+    ----------
+    slide : Slide
+        The slide; without a pyramid its finest level is read in bands.
+    max_side : int
+        Longest side in pixels. Slides are reduced by whole numbers, never enlarged.
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Intensities in the slide's own unit.
+
+    Raises
+    ------
+    SlideError
+        A chunk cannot be read.
+    """
+    raster = _raster(slide, max_side)
+    level = slide.levels[raster.level]
+    height, width = level.shape
+    total = np.zeros(raster.shape, np.float32)
+    starts = np.arange(0, width, raster.factor)
+    band = max(1, min(level.chunk[0], BAND_PIXELS // width))
+    for row in range(0, height, band):
+        stop = min(row + band, height)
+        block = slide.read(Window(row, 0, stop - row, width), raster.level)
+        narrow = np.add.reduceat(block, starts, axis=1, dtype=np.float32)
+        first = row // raster.factor
+        cuts = np.arange(first, ceil_div(stop, raster.factor)) * raster.factor - row
+        sums = np.add.reduceat(narrow, np.maximum(cuts, 0), axis=0)
+        total[first : first + len(sums)] += sums
+    rows_of, cols_of = (
+        np.minimum(raster.factor, n - np.arange(0, n, raster.factor)) for n in (height, width)
+    )
+    return np.asarray(total / np.outer(rows_of, cols_of), dtype=np.float32)
+
+
+def write_overlay(
+    path: str | Path,
+    slide: Slide,
+    labels: LabelImage,
+    *,
+    max_side: int = 1600,
+    overwrite: bool = False,
+) -> None:
+    """Write a PNG of the nuclei in grey with the classes over them in their colours.
+
+    Gene classes get a translucent fill and an outline, general tissue a hint of its colour,
+    background none; cells without a label are hatched. A legend stands below the picture.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to publish.
+    slide : Slide
+        The nuclei.
+    labels : LabelImage
+        The classes, in the same micrometre frame.
+    max_side : int
+        Longest side of the picture in pixels, without the legend.
+    overwrite : bool
+        Replace a file that stands there.
+
+    Raises
+    ------
+    OutputError
+        The file exists or cannot be written.
+    SlideError
+        A chunk of the slide or of the label image cannot be read.
+    """
+    with staged(Path(path), overwrite=overwrite) as partial:
+        grey = _stretch(read_thumbnail(slide, max_side))
+        values = _labels_over(_raster(slide, max_side), labels)
+        picture = _tint(grey, values, labels.classes)
+        _write_png(partial, np.vstack([picture, _legend(labels.classes, picture.shape[1])]))
+
+
+def write_label_map(
+    path: str | Path, labels: LabelImage, *, max_side: int = 1600, overwrite: bool = False
+) -> None:
+    """Write a PNG of the classes alone in their colours; it shows nothing of the nuclei.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to publish.
+    labels : LabelImage
+        The classes.
+    max_side : int
+        Longest side in pixels, without the legend; small label images are enlarged in whole steps.
+    overwrite : bool
+        Replace a file that stands there.
+
+    Raises
+    ------
+    OutputError
+        The file exists or cannot be written.
+    SlideError
+        A chunk of the label image cannot be read.
+    """
+    with staged(Path(path), overwrite=overwrite) as partial:
+        values = _labels_over(_raster(labels.image, max_side), labels)
+        square = min(LARGEST_SQUARE, max(1, max_side // max(values.shape)))
+        values = np.kron(values, np.ones((square, square), np.uint8))
+        picture = _palette(labels.classes)[values].astype(np.uint8)
+        picture[_hatch(values)] = 96
+        _write_png(partial, np.vstack([picture, _legend(labels.classes, picture.shape[1])]))
+
+
+def _labels_over(raster: _Raster, labels: LabelImage) -> NDArray[np.uint8]:
+    """Class of every pixel of a picture, read in bands."""
+    image = labels.image
+    index = image.level_for(raster.pixel_size_um)
+    level = image.levels[index]
+    rows, cols = (
+        np.floor(
+            (
+                (np.arange(n) + 0.5) * raster.pixel_size_um
+                + corner - image.corner_um[axis] - level.offset_um[axis]
+            ) / level.pixel_size_um + 1e-6
+        ).astype(np.int64)
+        for axis, (n, corner) in enumerate(zip(raster.shape, raster.corner_um, strict=True))
+    )  # fmt: skip
+    values = np.full(raster.shape, OUTSIDE, np.uint8)
+    in_rows = np.flatnonzero((rows >= 0) & (rows < level.shape[0]))
+    in_cols = np.flatnonzero((cols >= 0) & (cols < level.shape[1]))
+    if not in_rows.size or not in_cols.size:
+        return values
+    left, right = int(cols[in_cols[0]]), int(cols[in_cols[-1]]) + 1
+    band = max(1, int(BAND_PIXELS * level.pixel_size_um / raster.pixel_size_um) // (right - left))
+    for start in range(0, len(in_rows), band):
+        part = in_rows[start : start + band]
+        top, bottom = int(rows[part[0]]), int(rows[part[-1]]) + 1
+        block = labels.read(Window(top, left, bottom - top, right - left), index)
+        values[np.ix_(part, in_cols)] = block[np.ix_(rows[part] - top, cols[in_cols] - left)]
+    return values
+
+
+def _stretch(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intensities from 0 to 255 between the 1st and the 99.7th percentile of the finite ones."""
+    finite = image[np.isfinite(image)]
+    low, high = np.percentile(finite, (1, 99.7)) if finite.size else (0.0, 1.0)
+    scaled = (np.nan_to_num(image) - low) / max(high - low, 1e-6)
+    return (255 * np.clip(scaled, 0, 1)).astype(np.float32)
+
+
+def _palette(classes: Sequence[LabelClass]) -> NDArray[np.float32]:
+    colours = np.zeros((256, 3), np.float32)
+    for value, c in enumerate(classes):
+        colours[value] = list(bytes.fromhex(c.colour.removeprefix("#")))
+    return colours
+
+
+def _tint(
+    grey: NDArray[np.float32], values: NDArray[np.uint8], classes: Sequence[LabelClass]
+) -> NDArray[np.uint8]:
+    """Grey picture under the colours of the classes, shape (M, N, 3)."""
+    opacity = np.zeros(256, np.float32)
+    opacity[1] = TISSUE_OPACITY
+    opacity[FIRST_GENE : len(classes)] = GENE_OPACITY
+    cover = opacity[values]
+    cover[_outline(values, len(classes))] = 1.0
+    picture = np.repeat((grey * (1 - cover))[:, :, None], 3, axis=2)
+    picture += _palette(classes)[values] * cover[:, :, None]
+    picture[_hatch(values)] *= 0.5
+    return picture.astype(np.uint8)
+
+
+def _outline(values: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
+    """Pixels of gene classes at the rim of their region; two pixels wide in a large picture."""
+    gene = (values >= FIRST_GENE) & (values < count)
+    rim = np.zeros(values.shape, bool)
+    for reach in range(1, 3 if max(values.shape) > 1000 else 2):
+        framed = np.pad(values, reach, mode="edge")
+        for row, col in ((0, reach), (2 * reach, reach), (reach, 0), (reach, 2 * reach)):
+            rim |= framed[row : row + values.shape[0], col : col + values.shape[1]] != values
+    return gene & rim
+
+
+def _hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Diagonal stripes where there is no label."""
+    stripe = np.add.outer(np.arange(values.shape[0]), np.arange(values.shape[1])) % 8 < 2
+    return np.asarray(stripe & (values == UNLABELLED))
+
+
+def _legend(classes: Sequence[LabelClass], width: int) -> NDArray[np.uint8]:
+    """Draw a strip of coloured boxes with the names of the classes, shape (rows, width, 3)."""
+    size = 2 if width >= 400 else 1
+    line, gap = 14 * size, 4 * size
+    room = [gap + 10 * size + gap + 6 * size * len(c.name) for c in classes]
+    places, top, left = [], 0, 0
+    for need in room:
+        if left and left + need > width:
+            top, left = top + line, 0
+        places.append((top, left))
+        left += need + gap
+    strip = np.full((top + line + gap, width, 3), LEGEND_GREY, np.uint8)
+    colours = _palette(classes).astype(np.uint8)
+    for value, ((top, left), c) in enumerate(zip(places, classes, strict=True)):
+        row, col = top + gap, left + gap
+        strip[row : row + 8 * size, col : col + 10 * size] = 112
+        strip[row + 1 : row + 8 * size - 1, col + 1 : col + 10 * size - 1] = colours[value]
+        text = _text(c.name, size)[:, : max(0, width - col - 14 * size)]
+        strip[row : row + len(text), col + 14 * size :][:, : text.shape[1]][text] = 230
+    return strip
+
+
+def _text(text: str, size: int) -> NDArray[np.bool_]:
+    """Mask of a line of text, 8 rows and 6 columns a character, times ``size``."""
+    codes = [ord(c) - 32 if 32 <= ord(c) < 127 else ord("?") - 32 for c in text]
+    columns = np.frombuffer(b"".join(_FONT[5 * c : 5 * c + 5] + b"\0" for c in codes), np.uint8)
+    bits = (columns[None, :] >> np.arange(8, dtype=np.uint8)[:, None]) & 1
+    return np.asarray(np.kron(bits, np.ones((size, size), np.uint8)).astype(bool))
+
+
+def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    import imagecodecs
+
+    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture)))

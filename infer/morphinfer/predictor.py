@@ -1,0 +1,110 @@
+"""From a tile of network input to the probabilities of its cells: dense, or window by window.
+
+Both give the same numbers for padding-free networks (contract C1). Dense runs the network once on
+the whole tile; a finer stride comes from shifting the input (shift-and-stitch: Sermanet et al.,
+OverFeat, 2014). Windows gathers every patch; it is the reference, and it runs foreign networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import ModelError
+from morphinfer.gathering import gather_windows
+from morphinfer.grid import patch_offset
+from morphinfer.session import Session
+
+WINDOW_BATCH = 128
+
+
+class Predictor(Protocol):
+    """What `segment` needs of a network ensemble."""
+
+    patch_size_px: int
+    stride_px: int
+
+    def predict(
+        self, tile: NDArray[np.float32], cells: tuple[int, int]
+    ) -> list[NDArray[np.float32]]:
+        """One array of shape (classes, rows, cols) a network, for ``cells`` = (rows, cols).
+
+        ``tile`` covers exactly what the largest patches of these cells see.
+        """
+        ...
+
+
+class DensePredictor:
+    """Runs padding-free networks on whole tiles."""
+
+    def __init__(self, sessions: Sequence[Session], stride_px: int | None = None) -> None:
+        native = sessions[0].card.stride_px
+        self.stride_px = stride_px or native
+        if native % self.stride_px:
+            raise ModelError(
+                f"stride {self.stride_px} px: dense prediction needs a divisor of the networks' "
+                f"stride of {native} px; choose one, or --mode windows"
+            )
+        self.patch_size_px = max(s.card.patch_size_px for s in sessions)
+        self._sessions = sessions
+        self._native = native
+
+    def predict(
+        self, tile: NDArray[np.float32], cells: tuple[int, int]
+    ) -> list[NDArray[np.float32]]:
+        """Probabilities of each network; see `Predictor`."""
+        return [self._predict_one(session, tile, cells) for session in self._sessions]
+
+    def _predict_one(
+        self, session: Session, tile: NDArray[np.float32], cells: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        patch = session.card.patch_size_px
+        start = inner_start(self.patch_size_px, patch, self.stride_px)
+        phases = self._native // self.stride_px
+        out = np.empty((len(session.card.classes), *cells), np.float32)
+        for row in range(min(phases, cells[0])):
+            for col in range(min(phases, cells[1])):
+                view = out[:, row::phases, col::phases]
+                height, width = ((n - 1) * self._native + patch for n in view.shape[1:])
+                top, left = (start + phase * self.stride_px for phase in (row, col))
+                part = tile[top : top + height, left : left + width]
+                view[:] = session.run(np.ascontiguousarray(part)[None, None])[0]
+        return out
+
+
+class WindowPredictor:
+    """Runs any networks patch by patch."""
+
+    def __init__(self, sessions: Sequence[Session], stride_px: int | None = None) -> None:
+        self.stride_px = stride_px or sessions[0].card.stride_px
+        self.patch_size_px = max(s.card.patch_size_px for s in sessions)
+        self._sessions = sessions
+
+    def predict(
+        self, tile: NDArray[np.float32], cells: tuple[int, int]
+    ) -> list[NDArray[np.float32]]:
+        """Probabilities of each network; see `Predictor`."""
+        return [self._predict_one(session, tile, cells) for session in self._sessions]
+
+    def _predict_one(
+        self, session: Session, tile: NDArray[np.float32], cells: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        patch = session.card.patch_size_px
+        start = inner_start(self.patch_size_px, patch, self.stride_px)
+        height, width = ((n - 1) * self.stride_px + patch for n in cells)
+        inner = np.ascontiguousarray(tile[start : start + height, start : start + width])
+        count = cells[0] * cells[1]
+        out = np.empty((count, len(session.card.classes)), np.float32)
+        for first in range(0, count, WINDOW_BATCH):
+            stop = min(count, first + WINDOW_BATCH)
+            batch = gather_windows(inner, patch, self.stride_px, first, stop - first)
+            out[first:stop] = session.run(batch)[:, :, 0, 0]
+        return np.ascontiguousarray(out.T).reshape(-1, *cells)
+
+
+def inner_start(largest_px: int, patch_size_px: int, stride_px: int) -> int:
+    """Where a smaller patch begins inside the largest one of the same cell."""
+    return patch_offset(patch_size_px, stride_px) - patch_offset(largest_px, stride_px)

@@ -1,0 +1,221 @@
+"""Networks that run: ONNX Runtime sessions behind one method, and the model sets they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.cards import METADATA_KEY, Card, decode_card
+from morphinfer.errors import ModelError
+from morphinfer.runtime import PROVIDERS, ProviderChoice, load_runtime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One ONNX file with its card."""
+
+    path: Path
+    """Where it stands."""
+    card: Card
+    """What it says of itself."""
+    sha256: str
+    """Hash of its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """Networks that were trained together and agree on classes, pixel size and normalisation."""
+
+    name: str
+    """Name of the set."""
+    path: Path
+    """Folder, or the one file."""
+    files: tuple[ModelFile, ...]
+    """From the smallest patch to the largest."""
+
+    @property
+    def card(self) -> Card:
+        """Card of the first network; what all agree on stands there."""
+        return self.files[0].card
+
+    @property
+    def patch_size_px(self) -> int:
+        """Largest patch, in model pixels."""
+        return max(f.card.patch_size_px for f in self.files)
+
+    @property
+    def padding_free(self) -> bool:
+        """Whether every network may run dense."""
+        return all(f.card.padding_free for f in self.files)
+
+
+class Session:
+    """One network in ONNX Runtime."""
+
+    def __init__(self, model: ModelFile, provider: ProviderChoice, threads: int = 0) -> None:
+        ort = load_runtime()
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads or available_cores()
+        self.card = model.card
+        self._session = _open(ort, model.path, options, PROVIDERS[provider.name])
+        self._input = self._session.get_inputs()[0]
+        self.provider: str = self._session.get_providers()[0]
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of a batch.
+
+        Parameters
+        ----------
+        batch : ndarray of float32, shape (N, 1, height, width)
+            Normalised input.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, classes, rows, cols)
+            Probabilities; rows and cols are 1 for a patch.
+        """
+        channels = self._input.shape[1]
+        if channels == 3:  # a foreign RGB network sees grey
+            batch = np.repeat(batch, 3, axis=1)
+        output: NDArray[np.float32] = self._session.run(None, {self._input.name: batch})[0]
+        if output.ndim == 2:
+            output = output[:, :, None, None]
+        if output.shape[1] != len(self.card.classes):
+            raise ModelError(
+                f"{self.card.network}: {output.shape[1]} outputs for {len(self.card.classes)} "
+                f"classes; mend the classes in its card"
+            )
+        return softmax(output) if self.card.output == "logits" else output
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities over axis 1."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
+    return result
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _open(ort: ModuleType, path: Path, options: Any, provider: str) -> Any:
+    try:
+        return ort.InferenceSession(str(path), sess_options=options, providers=[provider])
+    except (RuntimeError, ValueError, *_runtime_errors(ort)) as problem:
+        first = str(problem).strip().splitlines()[0]
+        raise ModelError(
+            f"{path}: ONNX Runtime cannot load it ({first}); the file is truncated or no ONNX "
+            f"model, copy or export it again"
+        ) from problem
+
+
+def _runtime_errors(ort: ModuleType) -> tuple[type[Exception], ...]:
+    state = ort.capi.onnxruntime_pybind11_state
+    names = (
+        "Fail",
+        "InvalidProtobuf",
+        "InvalidGraph",
+        "NoSuchFile",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    return tuple(getattr(state, name) for name in (*names, "InvalidArgument", "EPFail"))
+
+
+def load_models(models: str | Path) -> ModelSet:
+    """Load a model set: a shipped one by name, a folder of ONNX files, or a single ONNX file.
+
+    Raises
+    ------
+    ModelError
+        No such set, a damaged file, a foreign file without a card, or files that disagree.
+    """
+    path = find_set(models)
+    paths = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+    if not paths:
+        raise ModelError(f"{path}: no .onnx file in this folder; name the folder of a model set")
+    loaded = sorted((_load_file(p) for p in paths), key=lambda m: m.card.patch_size_px)
+    name = loaded[0].card.set_name or path.stem
+    result = ModelSet(name, path, tuple(loaded))
+    _refuse_disagreement(result)
+    return result
+
+
+def find_set(models: str | Path) -> Path:
+    """Folder or file of a model set, named by path or, for a shipped one, by name."""
+    path = Path(models)
+    if path.exists():
+        return path
+    shipped = shipped_sets()
+    if str(models) in shipped:
+        return shipped[str(models)]
+    raise ModelError(
+        f"{models}: no such model set; shipped are {', '.join(shipped) or 'none'}, or name a folder "
+        f"of .onnx files"
+    )
+
+
+def shipped_sets() -> dict[str, Path]:
+    """Model sets that came with the installation, by name."""
+    root = Path(str(files("morphinfer.models")))
+    return {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and any(p.glob("*.onnx"))}
+
+
+def _load_file(path: Path) -> ModelFile:
+    ort = load_runtime()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = _open(ort, path, options, PROVIDERS["cpu"])
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    sidecar = path.with_suffix(".json")
+    if text is None and sidecar.is_file():
+        text = _foreign_card(sidecar, session.get_inputs()[0].shape)
+    if text is None:
+        raise ModelError(
+            f"{path}: a foreign ONNX model (no '{METADATA_KEY}' metadata); describe it in "
+            f"{sidecar.name} beside it, with at least classes (name, colour) and pixel_size_um"
+        )
+    return ModelFile(
+        path, decode_card(text, str(path)), hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def _foreign_card(sidecar: Path, shape: list[Any]) -> str:
+    """Card of a foreign model: its JSON file, with the patch size of the model's own input."""
+    try:
+        told = json.loads(sidecar.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ModelError(f"{sidecar}: no valid JSON ({problem}); mend it") from problem
+    if isinstance(shape[-1], int) and shape[-1] == shape[-2]:
+        told.setdefault("patch_size_px", shape[-1])
+    told.setdefault("network", sidecar.stem)
+    return json.dumps(told)
+
+
+def _refuse_disagreement(models: ModelSet) -> None:
+    for file in models.files[1:]:
+        for field in ("classes", "pixel_size_um", "stride_px", "normalisation"):
+            ours, first = getattr(file.card, field), getattr(models.card, field)
+            if ours != first:
+                raise ModelError(
+                    f"{file.path}: {field} {ours} but {models.files[0].path.name} has {first}; "
+                    f"the files of a model set must agree, so keep only those of one training"
+                )
+    if not sum(f.card.fusion_weight for f in models.files) > 0:
+        raise ModelError(
+            f"{models.path}: the fusion weights of its files sum to 0; export it again"
+        )
