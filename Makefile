@@ -12,7 +12,14 @@ SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx)
 .PHONY: demo test check figures clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python -m morphinfer.cli.demo
+	@mkdir -p demo
+	$(BIN)/morphinfer phantom demo/animal-1 --seed 1 --size 2048 2560 --overwrite
+	$(BIN)/morphinfer phantom demo/animal-2 --seed 2 --size 3072 3840 --overwrite
+	$(BIN)/morphinfer segment demo/animal-2/slide.zarr --models phantom --overwrite \
+		--reference demo/animal-2/reference.zarr --out demo/labels.zarr
+	@echo
+	@echo "These two sections are synthetic. The same with a slide of your own:"
+	@echo "  $(BIN)/morphinfer convert IMAGE.tif SLIDE.zarr && $(BIN)/morphinfer segment SLIDE.zarr"
 
 test: $(VENV)/.installed-test check
 	$(BIN)/python -m pytest

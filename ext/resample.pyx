@@ -3,7 +3,8 @@
 """Separable resampling by tables of taps.
 
 The kernel does not check its arguments: ``morphinfer.resampling`` does, and nothing else may
-call it. Taps are added up in one fixed order, so that a pixel has the same bits whatever block it is part of.
+call it. Taps are added up in one fixed order, so that a pixel has the same bits whatever block it
+is part of.
 """
 
 ctypedef fused pixel:

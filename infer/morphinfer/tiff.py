@@ -94,11 +94,11 @@ class _Plane:
             sort=False,
         )
         tables = {"jpegtables": self.page.jpegtables, "jpegheader": key.jpegheader}
-        for block, place, size in self.pool.map(lambda s: key.decode(*s, **tables), segments):
+        for block, place, _ in self.pool.map(lambda s: key.decode(*s, **tables), segments):
             if block is None:
                 continue
             top, left = place[2], place[3]
-            cut = block[0, max(0, row - top) : min(size[1], stop - top), : size[2], 0]
+            cut = block[0, max(0, row - top) : stop - top, : key.imagewidth - left, 0]
             start = max(0, top - row)
             out[start : start + len(cut), left : left + cut.shape[1]] = cut
         return out

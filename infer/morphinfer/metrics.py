@@ -1,0 +1,126 @@
+"""How well two label images agree: confusion matrix, Dice, IoU.
+
+Dice of class k is 2 |A and B| / (|A| + |B|), IoU is |A and B| / |A or B|, over the pixels of class k
+in the reference (A) and in the result (B). For a class that neither holds they are undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer._kernels import confusion as kernels
+from morphinfer.classes import UNLABELLED
+
+
+class Confusion:
+    """Counts pairs of classes, block by block."""
+
+    def __init__(self) -> None:
+        self.counts: NDArray[np.int64] = np.zeros((256, 256), np.int64)
+        """Pixels by class in the reference (row) and in the result (column)."""
+
+    def add(self, reference: NDArray[np.uint8], result: NDArray[np.uint8]) -> None:
+        """Count the pixels of two blocks that lie over each other.
+
+        Parameters
+        ----------
+        reference, result : ndarray of uint8, shape (M, N)
+            Class values.
+
+        Raises
+        ------
+        ValueError
+            The shapes differ, or an array is not uint8 or not two-dimensional.
+        """
+        for block in (reference, result):
+            if block.dtype != np.uint8 or block.ndim != 2 or block.shape != reference.shape:
+                raise ValueError(
+                    f"reference {reference.dtype} {reference.shape}, result {result.dtype} "
+                    f"{result.shape}; both must be uint8 and of one shape (M, N)"
+                )
+        kernels.confusion(reference, result, self.counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Agreement of a result with its reference."""
+
+    class_names: tuple[str, ...]
+    """Names, in the order of the class values."""
+    confusion: NDArray[np.int64]
+    """Pixels by class in the reference (row) and in the result (column), shape (C, C)."""
+    dice: tuple[float | None, ...]
+    """Dice of each class, 0 to 1; None where neither image has the class."""
+    iou: tuple[float | None, ...]
+    """Intersection over union of each class, 0 to 1; None where neither image has the class."""
+    mean_dice: float
+    """Mean over the classes that are counted."""
+    mean_iou: float
+    """Mean over the classes that are counted."""
+    classes_counted: int
+    """Number of classes that at least one of the images has."""
+    pixels_compared: int
+    """Number of pixels that the reference labels."""
+
+
+def scores(counts: NDArray[np.int64], class_names: Sequence[str]) -> Scores:
+    """Scores of a confusion matrix; pixels that the reference leaves unlabelled do not count.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (256, 256)
+        See `Confusion.counts`.
+    class_names : sequence of str
+        Names of the classes 0, 1, ...
+
+    Raises
+    ------
+    ValueError
+        A labelled pixel has a class that has no name, or no pixel is labelled.
+    """
+    labelled = np.delete(counts, UNLABELLED, axis=0)
+    matrix = labelled[: len(class_names), : len(class_names)].copy()
+    pixels = int(matrix.sum())
+    beyond = int(labelled.sum()) - pixels
+    if beyond:
+        raise ValueError(f"{beyond} pixels have a class past the {len(class_names)} named ones")
+    if not pixels:
+        raise ValueError("no pixel of the reference is labelled; there is nothing to compare")
+    hits = matrix.diagonal()
+    sizes = matrix.sum(axis=0) + matrix.sum(axis=1)
+    dice = [2 * int(h) / int(s) if s else None for h, s in zip(hits, sizes, strict=True)]
+    iou = [int(h) / int(s - h) if s else None for h, s in zip(hits, sizes, strict=True)]
+    counted = int(np.count_nonzero(sizes))
+    return Scores(
+        class_names=tuple(class_names),
+        confusion=matrix,
+        dice=tuple(dice),
+        iou=tuple(iou),
+        mean_dice=sum(v for v in dice if v is not None) / counted,
+        mean_iou=sum(v for v in iou if v is not None) / counted,
+        classes_counted=counted,
+        pixels_compared=pixels,
+    )
+
+
+def scores_json(scores: Scores) -> dict[str, Any]:
+    """Scores as JSON values; an undefined Dice or IoU is null."""
+    names = scores.class_names
+    return {
+        "dice": {
+            "mean": scores.mean_dice,
+            "per_class": dict(zip(names, scores.dice, strict=True)),
+        },
+        "iou": {
+            "mean": scores.mean_iou,
+            "per_class": dict(zip(names, scores.iou, strict=True)),
+        },
+        "confusion": scores.confusion.tolist(),
+        "pixels_compared": scores.pixels_compared,
+        "classes_counted": scores.classes_counted,
+    }

@@ -1,0 +1,282 @@
+"""Training configurations: frozen dataclasses, read strictly from TOML.
+
+Paths are relative to the TOML file, and environment variables in them are expanded when they are
+opened; the configuration keeps them as they were written, so that no model file tells of the
+folders of the machine that it was trained on.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from morphinfer.cards import Normalisation
+from morphinfer.classes import LabelClass, default_classes
+from morphinfer.errors import ConfigError
+
+STRIDE_PX = 8
+"""Distance of neighbouring predictions: three poolings halve the lattice three times."""
+CONTEXT_PX = 30
+"""Input pixels that the four convolutions need around what the last average sees."""
+
+T = TypeVar("T")
+
+
+def between(low: float, high: float, default: Any) -> Any:
+    """Field of a configuration with inclusive limits."""
+    return field(default=default, metadata={"limits": (low, high)})
+
+
+@dataclass(frozen=True, slots=True)
+class SectionConfig:
+    """One section to train on."""
+
+    slide: str
+    """OME-Zarr nuclei image."""
+    reference: str = ""
+    """Label image of the section; left out where ``background_only``."""
+    background_only: bool = False
+    """Whether only clear background of the slide is used, as class 0."""
+    background_below: float | None = None
+    """Normalised intensity below which all surroundings of background lie; None finds it."""
+    channel: str = ""
+    """Name or index of the nuclei channel; empty where the slide itself tells."""
+    pixel_size_um: float | None = between(0.001, 1000.0, None)
+    """Side of a slide pixel in micrometres; overrides the metadata."""
+    weight: float = between(0.0, 1e6, 1.0)
+    """How often the section is drawn, relative to others that hold the same class."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationConfig:
+    """Which cells are held out."""
+
+    fraction: float = between(0.0, 0.9, 0.25)
+    """Share of each section; 0 trains on everything and needs ``early stop`` off."""
+    block_um: float = between(1.0, 1e6, 400.0)
+    """Side of the square blocks that are held out."""
+    side: Literal["", "left", "right", "top", "bottom"] = ""
+    """Hold out this part of each section instead of blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Optimisation of each network."""
+
+    steps: int = between(1, 10**7, 800)
+    """Most steps."""
+    batch: int = between(1, 4096, 16)
+    """Tiles in a batch."""
+    tile_cells: int = between(1, 64, 6)
+    """Side of a tile in predictions."""
+    learning_rate: float = between(1e-8, 1.0, 3e-3)
+    """Highest learning rate."""
+    warmup: float = between(0.0, 0.9, 0.1)
+    """Share of the steps in which the learning rate rises, before its cosine descent."""
+    weight_decay: float = between(0.0, 10.0, 1e-2)
+    """AdamW's decay of convolution weights."""
+    label_smoothing: float = between(0.0, 0.9, 0.05)
+    """Probability spread over all classes."""
+    class_weight_limit: float = between(1.0, 1e6, 5.0)
+    """Highest weight of a cell of a class that is rare in its batch."""
+    average: float = between(0.0, 0.99999, 0.99)
+    """Decay of the moving average of weights that is evaluated and exported; 0 is none."""
+    evaluate_every: int = between(1, 10**7, 50)
+    """Steps between evaluations, each of which also writes a checkpoint."""
+    patience: int = between(1, 10**6, 6)
+    """Evaluations without a better mean Dice after which training stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """How tiles are varied; intensities are normalised, 0 dark and 1 bright."""
+
+    flip: bool = True
+    """Mirror half of the tiles."""
+    rotate: Literal["none", "quarter", "any"] = "quarter"
+    """Rotations by multiples of 90 degrees, by any angle, or none."""
+    scale_jitter: float = between(1.0, 2.0, 1.25)
+    """Tiles are drawn between 1/scale_jitter and scale_jitter times their size."""
+    gain: float = between(1.0, 10.0, 1.3)
+    """Contrast is multiplied by a factor between 1/gain and gain."""
+    gamma: float = between(1.0, 10.0, 1.4)
+    """Positive intensities are raised to a power between 1/gamma and gamma."""
+    offset: float = between(0.0, 2.0, 0.1)
+    """Largest shift of intensity."""
+    illumination: float = between(0.0, 2.0, 0.2)
+    """Largest relative amplitude of a smooth change of brightness across the tile."""
+    blur_px: tuple[float, float] = (0.0, 1.5)
+    """Least and largest sigma of a Gaussian blur, in model pixels."""
+    noise: float = between(0.0, 2.0, 0.06)
+    """Largest standard deviation of white noise."""
+    downscale: float = between(0.0, 1.0, 0.1)
+    """Share of tiles that lose half their resolution, as strong compression does."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything that determines a model set, but for the pixels of the sections."""
+
+    name: str
+    """Name of the model set."""
+    sections: tuple[SectionConfig, ...]
+    """Sections to train on."""
+    classes: tuple[str, ...] = ("background", "tissue", "gene A", "gene B")
+    """Class names, background first."""
+    colours: tuple[str, ...] = ()
+    """Colours as '#rrggbb', one per class; empty for the default ones."""
+    pixel_size_um: float = between(0.01, 100.0, 0.65)
+    """Side of a model pixel in micrometres."""
+    stride_px: int = between(STRIDE_PX, STRIDE_PX, STRIDE_PX)
+    """Distance of predictions; given by the architecture."""
+    patch_sizes_px: tuple[int, ...] = (46, 62, 94, 126, 158)
+    """Patch sizes, one network each; 8 k + 30."""
+    channels: tuple[int, ...] = (16, 32, 64, 64)
+    """Channels of the four convolutions."""
+    dropout: float = between(0.0, 0.95, 0.2)
+    """Share of the last features left out in training."""
+    seed: int = between(0, 2**31 - 1, 1)
+    """Seed of the split, of the first weights and of all sampling."""
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    """How intensities become input."""
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    """Which cells are held out."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """Optimisation of each network."""
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    """How tiles are varied."""
+
+    @property
+    def label_classes(self) -> tuple[LabelClass, ...]:
+        """Classes with their colours."""
+        if not self.colours:
+            return default_classes(self.classes)
+        return tuple(map(LabelClass, self.classes, self.colours))
+
+    def plain(self) -> dict[str, Any]:
+        """The configuration as JSON types."""
+        return cast(dict[str, Any], _plain(asdict(self)))
+
+
+def read_config(path: str | Path) -> TrainConfig:
+    """Training configuration out of a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        No such file, no valid TOML, an unknown key, a value of a wrong type or out of range.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be read ({problem.strerror}); check the path") from problem
+    except ValueError as problem:
+        raise ConfigError(f"{path}: no valid TOML ({problem}); mend it") from problem
+    return parse_config(table, str(path))
+
+
+def parse_config(table: Mapping[str, Any], source: str) -> TrainConfig:
+    """Training configuration out of a TOML table; ``source`` names it in messages."""
+    config = _build(TrainConfig, table, source, "")
+    _check(config, source)
+    return config
+
+
+def resolve_path(written: str, folder: Path) -> Path:
+    """Path of a configuration: variables expanded, relative to the folder of the TOML file.
+
+    Raises
+    ------
+    ConfigError
+        An environment variable in it is not set.
+    """
+    expanded = os.path.expanduser(os.path.expandvars(written))
+    if "$" in expanded:
+        raise ConfigError(
+            f"{written}: an environment variable in this path is not set; export it first, "
+            f"for example MORPHINFER_DATA=/path/to/sections"
+        )
+    return folder / expanded
+
+
+def _build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T:
+    hints = get_type_hints(cls)
+    limits = {f.name: f.metadata.get("limits") for f in fields(cast(Any, cls))}
+    for key in table:
+        if key not in hints:
+            raise ConfigError(
+                f"{source}: unknown key '{prefix}{key}'; known are {', '.join(sorted(hints))}"
+            )
+    values = {k: _convert(v, hints[k], source, prefix + k) for k, v in table.items()}
+    for key, value in values.items():
+        if limits[key] and value is not None and not limits[key][0] <= value <= limits[key][1]:
+            raise ConfigError(
+                f"{source}: {prefix}{key} = {value}; it must lie between {limits[key][0]:g} and "
+                f"{limits[key][1]:g}"
+            )
+    try:
+        return cls(**values)
+    except TypeError as problem:
+        raise ConfigError(f"{source}: {prefix or 'top level '}incomplete ({problem})") from problem
+
+
+def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
+    """A TOML value as the type that the field has."""
+    if hasattr(hint, "__dataclass_fields__") and isinstance(value, dict):
+        return _build(hint, value, source, f"{key}.")
+    if get_origin(hint) is Literal and value in get_args(hint):
+        return value
+    if get_origin(hint) is UnionType:
+        return _convert(value, next(a for a in get_args(hint) if a is not NoneType), source, key)
+    if get_origin(hint) is tuple and isinstance(value, list):
+        parts = get_args(hint)
+        if parts[-1] is Ellipsis or len(parts) == len(value):
+            return tuple(_convert(v, parts[0], source, f"{key}[{i}]") for i, v in enumerate(value))
+    if hint is float and type(value) in (int, float):
+        return float(value)
+    if hint is str and key.endswith("channel") and type(value) is int:
+        return str(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {wanted}")
+
+
+def _check(config: TrainConfig, source: str) -> None:
+    """Refuse what is well formed but impossible."""
+    low, high = config.augmentation.blur_px
+    sizes = config.patch_sizes_px
+    clip = config.normalisation.clip
+    wrong = {
+        "name: it must not be empty": not config.name,
+        "sections: at least one is needed": not config.sections,
+        "classes: from 2 to 254 different names": not 2 <= len(set(config.classes)) <= 254
+        or len(set(config.classes)) < len(config.classes),
+        "colours: one per class, or none": len(config.colours) not in (0, len(config.classes)),
+        "channels: four positive numbers": len(config.channels) != 4 or min(config.channels) < 1,
+        "patch_sizes_px: different sizes, each 8 k + 30 (38, 46, 54, ...)": not sizes
+        or len(set(sizes)) < len(sizes)
+        or any(p <= CONTEXT_PX or (p - CONTEXT_PX) % STRIDE_PX for p in sizes),
+        "normalisation: low < high and clip rising": not config.normalisation.low
+        < config.normalisation.high or not clip[0] < clip[1],
+        "augmentation.blur_px: 0 <= least <= largest <= 10": not 0 <= low <= high <= 10,
+        "sections: each needs a reference, or background_only = true, not both": any(
+            bool(s.reference) == s.background_only for s in config.sections
+        ),
+        "sections: one needs a weight above 0": not any(s.weight > 0 for s in config.sections),
+    }  # fmt: skip
+    for told, is_wrong in wrong.items():
+        if is_wrong:
+            raise ConfigError(f"{source}: {told}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
