@@ -9,15 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from morphinfer.ensemble import Options
     from morphinfer.evaluation import evaluate
-    from morphinfer.segmentation import Options, segment, segment_array
+    from morphinfer.segmentation import segment, segment_array
     from morphinfer.session import load_models
     from morphinfer.slide import open_slide
 
 __all__ = ["Options", "evaluate", "load_models", "open_slide", "segment", "segment_array"]
 
 _HOMES = {
-    "Options": "segmentation",
+    "Options": "ensemble",
     "evaluate": "evaluation",
     "load_models": "session",
     "open_slide": "slide",

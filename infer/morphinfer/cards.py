@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -106,18 +107,34 @@ def decode_card(text: str, source: str) -> Card:
                 f"update morphinfer"
             )
         card = _card_of(plain)
+        _refuse_impossible(card, source)
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as problem:
         if isinstance(problem, ModelError):
             raise
         raise ModelError(
             f"{source}: its morphinfer card cannot be read ({problem!r}); export the model again"
         ) from problem
-    if card.stride_px < 1 or card.patch_size_px < 1 or not 0 < card.pixel_size_um < 1000:
-        raise ModelError(
-            f"{source}: patch {card.patch_size_px} px, stride {card.stride_px} px, pixel size "
-            f"{card.pixel_size_um}: impossible values; export the model again"
-        )
     return card
+
+
+def _refuse_impossible(card: Card, source: str) -> None:
+    norm = card.normalisation
+    rising = norm.low < norm.high
+    percentiles = 0 <= norm.low <= 100 and 0 <= norm.high <= 100
+    known = {"fixed": rising, "tissue_percentiles": percentiles}
+    clipped = len(norm.clip) == 2 and norm.clip[0] < norm.clip[1]
+    checks = {
+        f"patch {card.patch_size_px} px": card.patch_size_px >= 1,
+        f"stride {card.stride_px} px": card.stride_px >= 1,
+        f"pixel size {card.pixel_size_um}": 0 < card.pixel_size_um < 1000,
+        f"fusion weight {card.fusion_weight}": 0 <= card.fusion_weight < math.inf,
+        f"output '{card.output}'": card.output in ("probabilities", "logits"),
+        "no classes": len(card.classes) > 0,
+        f"{norm}": known.get(norm.method, False) and clipped,
+    }
+    wrong = [told for told, right in checks.items() if not right]
+    if wrong:
+        raise ModelError(f"{source}: {', '.join(wrong)}: impossible; export the model again")
 
 
 def _card_of(plain: Mapping[str, Any]) -> Card:

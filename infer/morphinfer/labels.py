@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +15,19 @@ from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError
 from morphinfer.grid import Window
 from morphinfer.ngff import Version, label_attributes
-from morphinfer.pyramid import PyramidWriter, create_image
+from morphinfer.pyramid import PyramidWriter, create_channels, create_image
 from morphinfer.slide import Slide, open_slide
 
 LABEL_CHUNK = 256
 
 
-class LabelWriter:
-    """Takes tiles in reading order, band by band, and hands full rows to the pyramid."""
+class TileWriter:
+    """Takes tiles in reading order, band by band, and hands full rows to one pyramid a plane."""
 
-    def __init__(self, pyramid: PyramidWriter, width: int, record: dict[str, Any]) -> None:
-        self._pyramid = pyramid
+    def __init__(self, planes: Sequence[PyramidWriter], width: int) -> None:
+        self._planes = planes
         self._width = width
         self._band: NDArray[np.uint8] | None = None
-        self.record = record
-        """The run record; what is in it when the writer closes is published with the labels."""
 
     def write(self, window: Window, block: NDArray[np.uint8]) -> None:
         """Place one tile; the last tile of a band completes it.
@@ -38,15 +36,25 @@ class LabelWriter:
         ----------
         window : Window
             Where the tile lies, in cells; all tiles of a band have the same rows.
-        block : ndarray of uint8, shape (window.height, window.width)
-            Class values.
+        block : ndarray of uint8, shape (planes, window.height, window.width)
+            Class values (one plane), or probabilities (one plane a class).
         """
         if self._band is None:
-            self._band = np.empty((window.height, self._width), np.uint8)
-        self._band[:, window.col : window.col_stop] = block
+            self._band = np.empty((len(self._planes), window.height, self._width), np.uint8)
+        self._band[:, :, window.col : window.col_stop] = block
         if window.col_stop == self._width:
-            self._pyramid.write(self._band)
+            for plane, rows in zip(self._planes, self._band, strict=True):
+                plane.write(rows)
             self._band = None
+
+
+class LabelWriter(TileWriter):
+    """Writes class values, and the record that is published with them."""
+
+    def __init__(self, pyramid: PyramidWriter, width: int, record: dict[str, Any]) -> None:
+        super().__init__([pyramid], width)
+        self.record = record
+        """The run record; what is in it when the writer closes is published with the labels."""
 
 
 @contextmanager
@@ -105,6 +113,43 @@ def create_labels(
         overwrite=overwrite,
     ) as pyramid:
         yield LabelWriter(pyramid, shape[1], kept)
+
+
+@contextmanager
+def create_probabilities(
+    path: str | Path,
+    *,
+    shape: tuple[int, int],
+    pixel_size_um: float,
+    corner_um: tuple[float, float],
+    classes: tuple[LabelClass, ...],
+    version: Version = "0.5",
+    overwrite: bool = False,
+) -> Iterator[TileWriter]:
+    """Create an image of probabilities, one uint8 channel a class (255 is 1), and yield its writer.
+
+    Parameters
+    ----------
+    path, shape, pixel_size_um, corner_um, classes, version, overwrite
+        As for `create_labels`.
+
+    Raises
+    ------
+    OutputError
+        The target exists or cannot be written to, or the disk is full.
+    """
+    with create_channels(
+        path,
+        shape=shape,
+        channels=[c.name for c in classes],
+        dtype=np.uint8,
+        pixel_size_um=pixel_size_um,
+        origin_um=(corner_um[0] + pixel_size_um / 2, corner_um[1] + pixel_size_um / 2),
+        version=version,
+        chunk=LABEL_CHUNK,
+        overwrite=overwrite,
+    ) as planes:
+        yield TileWriter(planes, shape[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ UM_PER_UNIT = {
     "micron": 1.0,
     "um": 1.0,
     "µm": 1.0,
+    "μm": 1.0,
     "millimeter": 1e3,
     "centimeter": 1e4,
     "meter": 1e6,
@@ -74,13 +75,14 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
     ome = attributes.get("ome", attributes)
     blocks = ome.get("multiscales") if isinstance(ome, Mapping) else None
     if not blocks:
+        _refuse_plate(ome, source)
         raise SlideError(
             f"{source}: no OME-Zarr image here (its attributes have no 'multiscales'); name the "
             f"image group itself, or make one with 'morphinfer convert IMAGE.tif SLIDE.zarr'"
         )
-    block = blocks[0]
     version: Version = "0.5" if "ome" in attributes else "0.4"
     try:
+        block = blocks[0]
         axes = tuple(_axis_name(axis) for axis in block["axes"])
         units = tuple(None if isinstance(a, str) else a.get("unit") for a in block["axes"])
         outer = block.get("coordinateTransformations", [])
@@ -88,20 +90,32 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
             Dataset(d["path"], *_compose(d["coordinateTransformations"], outer, len(axes)))
             for d in block["datasets"]
         )
-    except (KeyError, TypeError, AttributeError, IndexError) as problem:
+        listed = (ome.get("omero") or {}).get("channels", [])
+        channels = tuple(str(c.get("label", i)) for i, c in enumerate(listed))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
         raise SlideError(
-            f"{source}: its 'multiscales' metadata are not NGFF 0.4 or 0.5 ({problem!r} is missing "
-            f"or malformed); write the image again with a current OME-Zarr writer"
+            f"{source}: its 'multiscales' metadata are not NGFF 0.4 or 0.5 (missing or malformed: "
+            f"{problem!r}); write the image again with a current OME-Zarr writer"
         ) from problem
-    if not datasets or not {"y", "x"} <= set(axes) or set(axes) - set("tczyx"):
+    repeated = len(set(axes)) < len(axes)
+    if not datasets or not {"y", "x"} <= set(axes) or set(axes) - set("tczyx") or repeated:
         raise SlideError(
             f"{source}: axes {list(axes)} with {len(datasets)} level(s); an image needs y and x, "
             f"optionally t, c and z, and at least one level"
         )
-    channels = tuple(
-        str(c.get("label", i)) for i, c in enumerate(ome.get("omero", {}).get("channels", []))
-    )
     return Multiscale(version, axes, units, datasets, channels)
+
+
+def _refuse_plate(ome: Any, source: str) -> None:
+    """Raise where the group is a high-content-screening plate or one of its wells."""
+    for kind, listed in (("plate", "wells"), ("well", "images")):
+        if isinstance(ome, Mapping) and kind in ome:
+            members = ome[kind].get(listed) if isinstance(ome[kind], Mapping) else None
+            first = str(members[0].get("path", "")) if members else "A/1"
+            raise SlideError(
+                f"{source}: a {kind} of many images, not one slide; name one image in it, "
+                f"for example {source}/{first}{'/0' if kind == 'plate' else ''}"
+            )
 
 
 def _axis_name(axis: Any) -> str:
@@ -135,6 +149,7 @@ def image_attributes(
     origin_um: tuple[float, float],
     channel: str | None = None,
     channels: Sequence[str] | None = None,
+    windows: Sequence[Mapping[str, float]] = (),
 ) -> dict[str, Any]:
     """Attributes of a (y, x) or (c, y, x) multiscale image whose levels halve.
 
@@ -153,6 +168,8 @@ def image_attributes(
         Label of the only channel, written as an omero block outside the axes.
     channels : sequence of str, optional
         Labels of the channels of an image that has an axis c in front of y and x.
+    windows : sequence of Mapping, optional
+        'start', 'end', 'min' and 'max' of the intensities to show, one for each labelled channel.
     """
     more = 0 if channels is None else 1
     unit = {} if pixel_size_um is None else {"unit": "micrometer"}
@@ -180,7 +197,10 @@ def image_attributes(
     labels = [channel] if channel is not None else channels
     if labels is not None:
         content["omero"] = {
-            "channels": [{"label": label, "color": "FFFFFF", "active": True} for label in labels]
+            "channels": [
+                {"label": label, "color": "FFFFFF", "active": True, "window": dict(window)}
+                for label, window in zip(labels, windows, strict=True)
+            ]
         }
     if version == "0.4":
         block["version"] = "0.4"

@@ -26,6 +26,7 @@ SAMPLE_UM = 2.6
 BLOCK = 8
 SAMPLE_SIDE = 256
 SAMPLE_LIMIT_PX = 16_000_000
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def measure_intensity(slide: Slide, normalisation: Normalisation) -> Intensity:
     tissue = contrast >= otsu_threshold(contrast)
     low = float(np.percentile(darkest[tissue], normalisation.low))
     high = float(np.percentile(brightest[tissue], normalisation.high))
-    if not high > low:
+    if not high - low > ROUNDING * max(abs(high), abs(low)):
         raise SlideError(
             f"{slide.name}: constant, with no contrast beyond the intensity {low:g}; an empty slide, "
             f"or not the nuclei channel (--channel)?"
@@ -85,7 +86,8 @@ def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
 def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Minimum and maximum of each block of the sampled windows."""
     image = ModelImage.of(slide, max(SAMPLE_UM, slide.pixel_size_um))
-    darkest, brightest = [], []
+    darkest: list[NDArray[np.float32]] = []
+    brightest: list[NDArray[np.float32]] = []
     for window in _sample_windows(image):
         sample = image.read(window).astype(np.float32, copy=False)
         rows, cols = (np.arange(0, n, BLOCK) for n in sample.shape)
@@ -104,5 +106,5 @@ def _sample_windows(image: ModelImage) -> list[Window]:
         for col in range(0, width, SAMPLE_SIDE)
     ]
     pixels = height * width * max(1.0, image.factor) ** 2
-    every = int(np.ceil(pixels / SAMPLE_LIMIT_PX))
+    every = min(int(np.ceil(pixels / SAMPLE_LIMIT_PX)), len(windows))
     return windows[every // 2 :: every] if every > 1 else windows

@@ -50,6 +50,7 @@ class PyramidWriter:
         chunk_rows = array.shards[0] if array.shards else array.chunks[0]
         ready = waiting if last else waiting // chunk_rows * chunk_rows
         if ready == 0:
+            pending[-1] = rows.copy()  # the caller may fill its buffer anew
             return
         block = np.concatenate(pending) if len(pending) > 1 else pending[0]
         pending[:] = [block[ready:].copy()] if ready < waiting else []
@@ -129,6 +130,7 @@ def create_image(
             pixel_size_um=pixel_size_um,
             origin_um=origin_um or (size / 2, size / 2),
             channel=channel,
+            windows=[] if channel is None else [display_window(arrays[-1][:])],
         )
         group.attrs.update(_merge(told, attributes or {}))
 
@@ -164,6 +166,7 @@ def create_channels(
     channels: Sequence[str],
     dtype: Any,
     pixel_size_um: float | None,
+    origin_um: tuple[float, float] | None = None,
     version: Version = "0.5",
     chunk: int = 512,
     overwrite: bool = False,
@@ -172,7 +175,7 @@ def create_channels(
 
     Parameters
     ----------
-    path, dtype, pixel_size_um, version, chunk, overwrite
+    path, dtype, pixel_size_um, origin_um, version, chunk, overwrite
         As for `create_image`.
     shape : tuple of int
         Rows and columns of level 0.
@@ -208,8 +211,9 @@ def create_channels(
             version=version,
             level_paths=[str(k) for k in range(len(shapes))],
             pixel_size_um=pixel_size_um,
-            origin_um=(half, half),
+            origin_um=origin_um or (half, half),
             channels=channels,
+            windows=[display_window(arrays[-1][c]) for c in range(len(channels))],
         )
         group.attrs.update(told)
 
@@ -246,12 +250,26 @@ def level_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
     return shapes
 
 
+def display_window(image: NDArray[Any]) -> dict[str, float]:
+    """The omero 'window' of an image: shown from its darkest to its brightest pixel.
+
+    >>> display_window(np.array([[3, 9]], np.uint8))
+    {'start': 3.0, 'end': 9.0, 'min': 0.0, 'max': 255.0}
+    """
+    finite = image[np.isfinite(image)]
+    start, end = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    end = end if end > start else start + 1
+    top = (0.0, float(np.iinfo(image.dtype).max)) if image.dtype.kind == "u" else (start, end)
+    return {"start": start, "end": end, "min": top[0], "max": top[1]}
+
+
 def halve_by_mean(image: NDArray[Any]) -> NDArray[Any]:
     """Mean over 2 x 2 pixels, rounded to the data type; an odd last row or column counts twice."""
     quads = _quads(image)
     if image.dtype.kind == "f":
-        return quads.mean(axis=0, dtype=image.dtype)
-    total = quads.sum(axis=0, dtype=np.uint32)
+        mean: NDArray[Any] = quads.mean(axis=0, dtype=image.dtype)
+        return mean
+    total: NDArray[np.uint32] = quads.sum(axis=0, dtype=np.uint32)
     return ((total + 2) >> 2).astype(image.dtype)
 
 
@@ -259,7 +277,8 @@ def halve_by_mode(labels: NDArray[Any]) -> NDArray[Any]:
     """Most frequent value of 2 x 2 pixels, the smallest of those on a tie."""
     first, second, third, fourth = np.sort(_quads(labels), axis=0)
     later = np.where(second == third, second, np.where(third == fourth, third, first))
-    return np.where(first == second, first, later)
+    mode: NDArray[Any] = np.where(first == second, first, later)
+    return mode
 
 
 def _quads(image: NDArray[Any]) -> NDArray[Any]:

@@ -66,16 +66,16 @@ class Axis:
             centre = np.clip((model + 0.5) * self.factor + self.offset - 0.5, 0, self.size - 1)
             first = self._first(centre)
             pixels = first[:, None] + np.arange(self.taps)
-            parts = np.clip(1 - np.abs(centre[:, None] - pixels), 0, 1)
-        else:
-            begin = np.clip(model * self.factor + self.offset, 0, self.size - 1)
-            end = np.clip((model + 1) * self.factor + self.offset, begin, self.size)
-            end = np.where(end > begin, end, np.floor(begin) + 1)
-            first = self._first(begin)
-            pixels = first[:, None] + np.arange(self.taps)
-            parts = np.minimum(end[:, None], pixels + 1) - np.maximum(begin[:, None], pixels)
-            parts = np.clip(parts, 0, 1)
-        return first, (parts / parts.sum(axis=1, keepdims=True)).astype(np.float32)
+            return first, np.clip(1 - np.abs(centre[:, None] - pixels), 0, 1).astype(np.float32)
+        begin = np.clip(model * self.factor + self.offset, 0, self.size - 1)
+        end = np.clip((model + 1) * self.factor + self.offset, begin, self.size)
+        end = np.where(end > begin, end, np.floor(begin) + 1)
+        first = self._first(begin)
+        pixels = first[:, None] + np.arange(self.taps)
+        parts = np.minimum(end[:, None], pixels + 1) - np.maximum(begin[:, None], pixels)
+        # Divided by the length, not by a sum, whose rounding might depend on the number of rows.
+        weights = np.clip(parts, 0, 1) / (end - begin)[:, None]
+        return first, weights.astype(np.float32)
 
     def _first(self, position: NDArray[np.float64]) -> NDArray[np.intp]:
         return np.minimum(np.floor(position).astype(np.intp), self.size - self.taps)
@@ -177,7 +177,12 @@ def resample(
     block = check_pixels(block)
     need = source_window(window, factor, offset, level_shape)
     row, col = need.row - block_origin[0], need.col - block_origin[1]
-    if row < 0 or col < 0 or row + need.height > block.shape[0] or col + need.width > block.shape[1]:
+    if (
+        row < 0
+        or col < 0
+        or row + need.height > block.shape[0]
+        or col + need.width > block.shape[1]
+    ):
         raise ValueError(
             f"{window} is made of {need} of the level, which does not lie in the block of "
             f"{block.shape} at {block_origin}; read a larger block"

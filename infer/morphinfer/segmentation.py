@@ -6,51 +6,35 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import LabelClass
-from morphinfer.errors import ModelError
+from morphinfer.ensemble import Ensemble, Options, load_ensemble
+from morphinfer.evaluation import Frame, check_fits, evaluate
 from morphinfer.fusion import Fused, fuse, quantise
 from morphinfer.grid import TileGrid, Window, patch_offset, receptive_window
 from morphinfer.labels import LabelImage, create_labels, create_probabilities, open_labels
+from morphinfer.metrics import Scores, scores_json
 from morphinfer.model_image import ModelImage
 from morphinfer.normalising import Intensity, measure_intensity
-from morphinfer.predictor import DensePredictor, Predictor, WindowPredictor
-from morphinfer.runtime import Provider, ProviderChoice, choose_provider
-from morphinfer.session import ModelSet, Session, available_cores, load_models
+from morphinfer.report import peak_rss_mb
+from morphinfer.session import ModelSet, available_cores
 from morphinfer.slide import Slide, open_slide, slide_from_array
 from morphinfer.staging import check_target
 from morphinfer.tiling import gather_tile, read_bands
 
-Mode = Literal["dense", "windows"]
 Progress = Callable[[int, int], None]
 DEFAULT_MODELS = "hippocampus"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to segment; the defaults suit any slide."""
-
-    mode: Mode | None = None
-    """Dense, or patch by patch; None takes dense where the networks allow it."""
-    stride_px: int | None = None
-    """Distance of predictions in model pixels; None takes the networks' own."""
-    provider: Provider = "auto"
-    """ONNX Runtime execution provider."""
-    threads: int = 0
-    """Threads of each network; 0 takes all cores that the process may use."""
-    tile_px: int = 1024
-    """Side of a tile in model pixels, without its halo."""
-    probabilities: bool = False
-    """Whether the fused probabilities are kept too, as uint8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,48 +67,40 @@ class ArraySegmentation:
 
 
 @dataclass(frozen=True, slots=True)
-class Ensemble:
-    """Networks loaded on a provider, ready to predict."""
+class Plan:
+    """What will be computed, and where the result lies."""
 
-    models: ModelSet
-    provider: ProviderChoice
-    mode: Mode
-    predictor: Predictor
+    image: ModelImage
+    """The slide at the model's pixel size."""
+    intensity: Intensity
+    """How its intensities become input."""
+    ensemble: Ensemble
+    """The networks."""
+    grid: TileGrid
+    """The tiles."""
+    frame: Frame
+    """Place of the label image, in the slide's coordinates."""
 
-    @property
-    def cell_um(self) -> float:
-        """Side of a cell in micrometres."""
-        return self.models.card.pixel_size_um * self.predictor.stride_px
-
-
-def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
-    """Load a model set on the provider that the options ask for.
-
-    Raises
-    ------
-    ModelError
-        The set is damaged, or its networks cannot run in the mode or at the stride asked for.
-    ProviderError
-        The provider does not run here.
-    """
-    found = models if isinstance(models, ModelSet) else load_models(models)
-    if options.stride_px is not None and options.stride_px < 1:
-        raise ModelError(f"stride {options.stride_px} px: it must be at least 1")
-    mode: Mode = options.mode or ("dense" if found.padding_free else "windows")
-    if mode == "dense" and not found.padding_free:
-        raise ModelError(
-            f"{found.path}: its networks pad inside, so a large tile does not give what patches "
-            f"give; use --mode windows"
+    @classmethod
+    def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
+        """Plan for a slide."""
+        card = ensemble.models.card
+        image = ModelImage.of(slide, card.pixel_size_um)
+        stride, patch = ensemble.predictor.stride_px, ensemble.predictor.patch_size_px
+        grid = TileGrid.over(image.shape, stride, options.tile_px)
+        # Half a model pixel where a patch cannot lie centred on its cell, see `patch_offset`.
+        shift_um = (patch_offset(patch, stride) - (stride - patch) / 2) * card.pixel_size_um
+        row, col = slide.corner_um
+        frame = Frame(
+            f"the label image of {slide.name}",
+            (row + shift_um, col + shift_um),
+            (grid.height, grid.width),
+            card.pixel_size_um * stride,
         )
-    choice = choose_provider(options.provider, found.files[0].path.read_bytes())
-    sessions = [Session(file, choice, options.threads) for file in found.files]
-    kind = DensePredictor if mode == "dense" else WindowPredictor
-    return Ensemble(found, choice, mode, kind(sessions, options.stride_px))
+        return cls(image, measure_intensity(slide, card.normalisation), ensemble, grid, frame)
 
 
-def predict_bands(
-    image: ModelImage, intensity: Intensity, ensemble: Ensemble, grid: TileGrid
-) -> Iterator[tuple[Window, Fused]]:
+def predict(plan: Plan, progress: Progress | None = None) -> Iterator[tuple[Window, Fused]]:
     """Fused prediction of every tile, in reading order.
 
     Yields
@@ -134,14 +110,19 @@ def predict_bands(
     fused : Fused
         Labels and probabilities of its cells.
     """
-    predictor = ensemble.predictor
-    weights = [f.card.fusion_weight for f in ensemble.models.files]
+    predictor = plan.ensemble.predictor
+    weights = [f.card.fusion_weight for f in plan.ensemble.models.files]
     geometry = (predictor.patch_size_px, predictor.stride_px)
-    for band in read_bands(image, grid, *geometry):
+    done = 0
+    for band in read_bands(plan.image, plan.grid, *geometry):
         for window in band.tiles:
-            tile = gather_tile(band, image.shape, receptive_window(window, *geometry), intensity)
+            seen = receptive_window(window, *geometry)
+            tile = gather_tile(band, plan.image.shape, seen, plan.intensity)
             outputs = predictor.predict(tile, (window.height, window.width))
             yield window, fuse(outputs, weights)
+            done += 1
+            if progress is not None:
+                progress(done, len(plan.grid))
 
 
 def segment(
@@ -188,35 +169,24 @@ def segment(
     options = options or Options()
     source = slide if isinstance(slide, Slide) else open_slide(slide)
     target = Path(out) if out is not None else default_out(source)
-    for path in [target, *([probabilities_path(target)] if options.probabilities else [])]:
+    outputs = [target, *([probabilities_path(target)] if options.probabilities else [])]
+    for path in outputs:
         check_target(path, overwrite=overwrite)
     started = time.perf_counter()
     ensemble = load_ensemble(models, options)
-    image, intensity, grid = _plan(source, ensemble, options)
-    record = _record(source, ensemble, options, image, intensity)
-    geometry: dict[str, Any] = {
-        "shape": (grid.height, grid.width),
-        "pixel_size_um": ensemble.cell_um,
-        "corner_um": _cells_corner(source, ensemble),
-        "classes": ensemble.models.card.classes,
-        "version": source.version,
-        "overwrite": overwrite,
-    }
-    counts = np.zeros(len(ensemble.models.card.classes), np.int64)
-    with (
-        create_labels(target, record=record, **geometry) as writer,
-        create_probabilities(target, keep=options.probabilities, **geometry) as soft,
-    ):
-        for done, (window, fused) in enumerate(
-            predict_bands(image, intensity, ensemble, grid), start=1
-        ):
-            writer.write(window, fused.labels)
-            if soft is not None:
-                soft.write(window, quantise(fused.total))
-            counts += np.bincount(fused.labels.ravel(), minlength=len(counts))
-            if progress is not None:
-                progress(done, len(grid))
-        writer.record.update(_outcome(image, counts, time.perf_counter() - started, ensemble))
+    plan = Plan.of(source, ensemble, options)
+    if reference is not None:
+        reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
+        check_fits(reference, plan.frame, [c.name for c in ensemble.models.card.classes])
+    _write(
+        plan,
+        target,
+        outputs[1:],
+        _record(source, ensemble, options, plan),
+        overwrite,
+        progress,
+        started,
+    )
     labels = open_labels(target)
     scores = None if reference is None else evaluate(labels, reference)
     return Segmentation(labels, _summary(labels, scores))
@@ -249,16 +219,13 @@ def segment_array(
     options = options or Options()
     source = slide_from_array(image, pixel_size_um)
     ensemble = load_ensemble(models, options)
-    model_image, intensity, grid = _plan(source, ensemble, options)
+    plan = Plan.of(source, ensemble, options)
     classes = ensemble.models.card.classes
-    labels = np.empty((grid.height, grid.width), np.uint8)
-    total = np.empty((len(classes), grid.height, grid.width), np.float32)
-    tiles = predict_bands(model_image, intensity, ensemble, grid)
-    for done, (window, fused) in enumerate(tiles, start=1):
+    labels = np.empty(plan.frame.shape, np.uint8)
+    total = np.empty((len(classes), *plan.frame.shape), np.float32)
+    for window, fused in predict(plan, progress):
         labels[window.slices] = fused.labels
         total[(slice(None), *window.slices)] = fused.total
-        if progress is not None:
-            progress(done, len(grid))
     return ArraySegmentation(labels, total, classes, ensemble.cell_um)
 
 
@@ -273,28 +240,43 @@ def probabilities_path(labels: Path) -> Path:
     return labels.with_name(labels.name.removesuffix(".zarr") + "_probabilities.zarr")
 
 
-def _plan(
-    slide: Slide, ensemble: Ensemble, options: Options
-) -> tuple[ModelImage, Intensity, TileGrid]:
-    card = ensemble.models.card
-    image = ModelImage.of(slide, card.pixel_size_um)
-    intensity = measure_intensity(slide, card.normalisation)
-    return image, intensity, TileGrid.over(image.shape, ensemble.predictor.stride_px, options.tile_px)
+def _write(
+    plan: Plan,
+    target: Path,
+    soft_targets: list[Path],
+    record: dict[str, Any],
+    overwrite: bool,
+    progress: Progress | None,
+    started: float,
+) -> None:
+    """Run the plan and publish the label image, and the probabilities where they are wanted."""
+    models = plan.ensemble.models
+    geometry: dict[str, Any] = {
+        "shape": plan.frame.shape,
+        "pixel_size_um": plan.frame.pixel_size_um,
+        "corner_um": plan.frame.corner_um,
+        "classes": models.card.classes,
+        "version": plan.image.slide.version,
+        "overwrite": overwrite,
+    }
+    counts = np.zeros(len(models.card.classes), np.int64)
+    with ExitStack() as stack:
+        writer = stack.enter_context(create_labels(target, record=record, **geometry))
+        soft = [stack.enter_context(create_probabilities(p, **geometry)) for p in soft_targets]
+        for window, fused in predict(plan, progress):
+            writer.write(window, fused.labels[None])
+            for each in soft:
+                each.write(window, quantise(fused.total))
+            counts += np.bincount(fused.labels.ravel(), minlength=len(counts))
+        seconds = time.perf_counter() - started
+        names = [c.name for c in models.card.classes]
+        writer.record["seconds"] = seconds
+        writer.record["megapixels_per_second"] = math.prod(plan.image.shape) / 1e6 / seconds
+        shares = (counts / counts.sum()).tolist()
+        writer.record["class_fractions"] = dict(zip(names, shares, strict=True))
 
 
-def _cells_corner(slide: Slide, ensemble: Ensemble) -> tuple[float, float]:
-    """Outer corner of cell (0, 0), so that each cell lies around the centre of its patch."""
-    stride = ensemble.predictor.stride_px
-    patch = ensemble.predictor.patch_size_px
-    shift_px = patch_offset(patch, stride) - (stride - patch) / 2
-    shift_um = shift_px * ensemble.models.card.pixel_size_um
-    row, col = slide.corner_um
-    return row + shift_um, col + shift_um
-
-
-def _record(
-    slide: Slide, ensemble: Ensemble, options: Options, image: ModelImage, intensity: Intensity
-) -> dict[str, Any]:
+def _record(slide: Slide, ensemble: Ensemble, options: Options, plan: Plan) -> dict[str, Any]:
     models = ensemble.models
     return {
         "morphinfer": version("morphinfer"),
@@ -302,7 +284,7 @@ def _record(
             "path": str(slide.path or slide.name),
             "shape": list(slide.shape),
             "pixel_size_um": slide.pixel_size_um,
-            "level": image.level,
+            "level": plan.image.level,
             "channel": slide.channel,
             "z": slide.z,
             "identity": slide.identity,
@@ -314,19 +296,7 @@ def _record(
         "mode": ensemble.mode,
         "provider": {"ran": ensemble.provider.name, "why": ensemble.provider.reason},
         "options": asdict(replace(options, threads=options.threads or available_cores())),
-        "intensity": asdict(intensity),
-    }
-
-
-def _outcome(
-    image: ModelImage, counts: NDArray[np.int64], seconds: float, ensemble: Ensemble
-) -> dict[str, Any]:
-    megapixels = image.shape[0] * image.shape[1] / 1e6
-    names = [c.name for c in ensemble.models.card.classes]
-    return {
-        "seconds": seconds,
-        "megapixels_per_second": megapixels / seconds,
-        "class_fractions": dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
+        "intensity": asdict(plan.intensity),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer.grid import Window
-from morphinfer.ngff import UM_PER_UNIT, Multiscale, Version, parse_multiscale
+from morphinfer.ngff import Version, parse_multiscale
 from morphinfer.slide_checks import (
     check_arrays,
     check_pixel_size,
@@ -25,22 +26,7 @@ from morphinfer.slide_checks import (
     pick_channel,
     pick_z,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One resolution of a slide."""
-
-    array: Any
-    """zarr array or ndarray, of any legal axis order."""
-    shape: tuple[int, int]
-    """Rows and columns."""
-    pixel_size_um: float
-    """Side of a pixel in micrometres."""
-    offset_um: tuple[float, float]
-    """Outer corner of this level minus that of level 0, row and column, in micrometres."""
-    chunk: tuple[int, int]
-    """Rows and columns of a chunk on disk."""
+from morphinfer.slide_geometry import Level, origin, pixel_sizes, place_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +67,8 @@ class Slide:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Data type of the pixels, in native byte order."""
-        return np.dtype(self.levels[0].array.dtype).newbyteorder("=")
+        native: np.dtype[Any] = np.dtype(self.levels[0].array.dtype).newbyteorder("=")
+        return native
 
     @property
     def corner_um(self) -> tuple[float, float]:
@@ -95,7 +82,7 @@ class Slide:
         Raises
         ------
         SlideError
-            A chunk is damaged or missing from the disk.
+            A chunk is damaged. A chunk that is not there counts as empty, as zarr has it.
         """
         rows, cols = window.slices
         index = tuple(
@@ -104,7 +91,7 @@ class Slide:
         )
         try:
             block = np.asarray(self.levels[level].array[index])
-        except (OSError, ValueError, RuntimeError) as problem:
+        except (OSError, ValueError, RuntimeError, EOFError, zlib.error) as problem:
             raise SlideError(
                 f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
                 f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
@@ -159,17 +146,17 @@ def open_slide(
     A level with a translation of its own lies where that says; without one, all levels are taken
     to share their outer corner, as area-averaged pyramids do.
     """
+    name = Path(path).absolute().name
     node, path = _open_node(Path(path))
     if hasattr(node, "shape"):
         return _plain_slide(node, path, pixel_size_um)
     attributes = dict(node.attrs)
-    name = path.name
     meta = parse_multiscale(attributes, str(path))
     arrays = [_array(node, dataset.path, path) for dataset in meta.datasets]
     axes = "".join(meta.axes)
     check_arrays(arrays, axes, path)
-    sizes = _pixel_sizes(meta, path, pixel_size_um, arrays)
-    levels = _levels(meta, arrays, sizes)
+    sizes = pixel_sizes(meta, path, pixel_size_um)
+    levels = place_levels(meta, arrays, sizes)
     return Slide(
         name=name,
         path=path,
@@ -178,7 +165,7 @@ def open_slide(
         channels=meta.channels,
         channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
         z=pick_z(z, axes, arrays[0].shape, path),
-        origin_um=_origin(meta, sizes[0]),
+        origin_um=origin(meta, sizes[0]),
         version=meta.version,
         identity=_identity(attributes, arrays[0]),
     )
@@ -225,14 +212,15 @@ def _open_node(path: Path) -> tuple[Any, Path]:
         )
     try:
         node = zarr.open(store=str(path), mode="r")
-        if "bioformats2raw.layout" in node.attrs.get("ome", node.attrs):
+        ome: Any = node.attrs.get("ome", node.attrs)
+        if "bioformats2raw.layout" in ome and "plate" not in ome:
             path = path / "0"
             node = zarr.open(store=str(path), mode="r")
     except (FileNotFoundError, GroupNotFoundError, NodeNotFoundError) as problem:
         raise SlideError(
             f"{path}: no zarr array or group in this folder; name the folder of an OME-Zarr image"
         ) from problem
-    except (ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise SlideError(
             f"{path}: its zarr metadata cannot be read ({problem}); copy the slide again"
         ) from problem
@@ -247,6 +235,16 @@ def _array(group: Any, array_path: str, path: Path) -> Any:
             f"{path}: its metadata name the level '{array_path}', which is not there; "
             f"copy the slide again from its source"
         ) from problem
+    except (OSError, ValueError, TypeError, AttributeError) as problem:
+        raise SlideError(
+            f"{path}: the metadata of its level '{array_path}' cannot be read ({problem}); "
+            f"copy the slide again from its source"
+        ) from problem
+    if not hasattr(array, "shape"):
+        raise SlideError(
+            f"{path}: its level '{array_path}' is a group, not an array; "
+            f"write the image again with a current OME-Zarr writer"
+        )
     return array
 
 
@@ -266,63 +264,6 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
         path.name, path, (level,), "yx", (), 0, "max", (centre, centre), version,
         _identity(dict(array.attrs), array),
     )  # fmt: skip
-
-
-def _pixel_sizes(
-    meta: Multiscale, path: Path, stated: float | None, arrays: list[Any]
-) -> list[float]:
-    """Pixel size of each level in micrometres; a stated one rescales all levels alike."""
-    row, col = meta.axes.index("y"), meta.axes.index("x")
-    scale_row, scale_col = meta.datasets[0].scale[row], meta.datasets[0].scale[col]
-    if scale_row <= 0 or abs(scale_row / scale_col - 1) > 0.01:
-        raise SlideError(
-            f"{path}: pixels of {scale_row} by {scale_col}; they must be square within 1 %; "
-            f"resample the image first"
-        )
-    if stated is not None:
-        check_pixel_size(stated, str(path))
-        return [stated * d.scale[row] / scale_row for d in meta.datasets]
-    unit = (meta.units[row] or "").lower()
-    if unit not in UM_PER_UNIT:
-        told = f"unit '{unit}'" if unit else "no unit"
-        raise SlideError(
-            f"{path}: no pixel size (scale {scale_row:g} with {told}); state it in micrometres, "
-            f"for example --pixel-size 0.325"
-        )
-    sizes = [d.scale[row] * UM_PER_UNIT[unit] for d in meta.datasets]
-    check_pixel_size(sizes[0], str(path))
-    return sizes
-
-
-def _levels(meta: Multiscale, arrays: list[Any], sizes: list[float]) -> list[Level]:
-    row, col = meta.axes.index("y"), meta.axes.index("x")
-    um_per_scale = sizes[0] / meta.datasets[0].scale[row]
-    corners = [
-        [d.translation[axis] * um_per_scale - size / 2 for axis in (row, col)]
-        if d.translation
-        else None
-        for d, size in zip(meta.datasets, sizes, strict=True)
-    ]
-    told = len({d.translation for d in meta.datasets}) > 1
-    levels = []
-    for array, size, corner in zip(arrays, sizes, corners, strict=True):
-        offset = (0.0, 0.0)
-        if told and corner and corners[0]:
-            offset = (corner[0] - corners[0][0], corner[1] - corners[0][1])
-        shape, chunk = array.shape, array.chunks
-        levels.append(
-            Level(array, (shape[row], shape[col]), size, offset, (chunk[row], chunk[col]))
-        )
-    return levels
-
-
-def _origin(meta: Multiscale, size: float) -> tuple[float, float]:
-    row, col = meta.axes.index("y"), meta.axes.index("x")
-    translation = meta.datasets[0].translation
-    if translation is None:
-        return 0.0, 0.0
-    um_per_scale = size / meta.datasets[0].scale[row]
-    return translation[row] * um_per_scale, translation[col] * um_per_scale
 
 
 def _identity(attributes: dict[str, Any], array: Any) -> str:

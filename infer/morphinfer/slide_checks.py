@@ -51,11 +51,10 @@ def pick_channel(
 ) -> int:
     """Index of the channel to read; without a wish, the only one or the one named after nuclei."""
     count = shape[axes.index("c")] if "c" in axes else 1
+    names = names[:count]
     listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
     if wanted is None:
-        nuclei = [
-            i for i, n in enumerate(names[:count]) if any(w in n.lower() for w in NUCLEI_NAMES)
-        ]
+        nuclei = [i for i, n in enumerate(names) if any(w in n.lower() for w in NUCLEI_NAMES)]
         if count == 1 or len(nuclei) == 1:
             return nuclei[0] if nuclei else 0
         raise SlideError(
@@ -64,7 +63,7 @@ def pick_channel(
         )
     if wanted in names:
         return names.index(str(wanted))
-    if str(wanted).isdigit() and int(wanted) < count:
+    if str(wanted).isdecimal() and int(wanted) < count:
         return int(wanted)
     raise SlideError(f"{path}: no channel '{wanted}'; choose with --channel out of {listed}")
 

@@ -41,7 +41,7 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
         remove(partial)
         if isinstance(problem, OutputError):
             raise
-        if problem.errno == errno.ENOSPC:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
                 f"{path}: no room left on the disk after writing part of it; nothing was published; "
                 f"free some space or name another disk with --out"
@@ -58,7 +58,7 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
 
 def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> None:
     """Refuse an output that exists, that has no writable folder, or that will not fit."""
-    if path.exists() and not overwrite:
+    if (path.exists() or path.is_symlink()) and not overwrite:
         raise OutputError(
             f"{path}: exists already; give --overwrite to replace it, or another --out"
         )
@@ -79,7 +79,8 @@ def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) 
 
 def publish(partial: Path, path: Path) -> None:
     """Rename ``partial`` to ``path``; what stood there is put aside first and removed last."""
-    if not path.is_dir():
+    absent = not (path.exists() or path.is_symlink())
+    if absent or not (path.is_dir() or partial.is_dir()):
         partial.replace(path)
         return
     aside = path.with_name(f".{path.name}.replaced-{os.getpid()}")
@@ -95,7 +96,7 @@ def publish(partial: Path, path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

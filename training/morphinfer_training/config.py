@@ -56,8 +56,8 @@ class SectionConfig:
 class ValidationConfig:
     """Which cells are held out."""
 
-    fraction: float = between(0.0, 0.9, 0.25)
-    """Share of each section; 0 trains on everything and needs ``early stop`` off."""
+    fraction: float = between(0.01, 0.9, 0.25)
+    """Share of each section."""
     block_um: float = between(1.0, 1e6, 400.0)
     """Side of the square blocks that are held out."""
     side: Literal["", "left", "right", "top", "bottom"] = ""
@@ -175,7 +175,9 @@ def read_config(path: str | Path) -> TrainConfig:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
-        raise ConfigError(f"{path}: cannot be read ({problem.strerror}); check the path") from problem
+        raise ConfigError(
+            f"{path}: cannot be read ({problem.strerror}); check the path"
+        ) from problem
     except ValueError as problem:
         raise ConfigError(f"{path}: no valid TOML ({problem}); mend it") from problem
     return parse_config(table, str(path))
@@ -196,29 +198,31 @@ def resolve_path(written: str, folder: Path) -> Path:
     ConfigError
         An environment variable in it is not set.
     """
-    expanded = os.path.expanduser(os.path.expandvars(written))
+    expanded = os.path.expandvars(written)
     if "$" in expanded:
         raise ConfigError(
             f"{written}: an environment variable in this path is not set; export it first, "
             f"for example MORPHINFER_DATA=/path/to/sections"
         )
-    return folder / expanded
+    return folder / Path(expanded).expanduser()
 
 
 def _build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T:
     hints = get_type_hints(cls)
-    limits = {f.name: f.metadata.get("limits") for f in fields(cast(Any, cls))}
+    limits = {
+        f.name: f.metadata["limits"] for f in fields(cast(Any, cls)) if "limits" in f.metadata
+    }
     for key in table:
         if key not in hints:
             raise ConfigError(
                 f"{source}: unknown key '{prefix}{key}'; known are {', '.join(sorted(hints))}"
             )
     values = {k: _convert(v, hints[k], source, prefix + k) for k, v in table.items()}
-    for key, value in values.items():
-        if limits[key] and value is not None and not limits[key][0] <= value <= limits[key][1]:
+    for key in values.keys() & limits.keys():
+        low, high = limits[key]
+        if not low <= values[key] <= high:
             raise ConfigError(
-                f"{source}: {prefix}{key} = {value}; it must lie between {limits[key][0]:g} and "
-                f"{limits[key][1]:g}"
+                f"{source}: {prefix}{key} = {values[key]}; it must lie between {low:g} and {high:g}"
             )
     try:
         return cls(**values)

@@ -26,6 +26,8 @@ BACKGROUND_RADIUS_UM = 30.0
 """No tissue may lie within this distance of background: tissue has a nucleus within it."""
 CLEAR = 0.3
 """Background is clear this far or less on the way from the mean of the dark to the limit."""
+CLEAR_MOST = 0.25
+"""Normalised intensity above which no slide is background: it may be tissue throughout."""
 VOTES = 4
 """A cell's class is the majority of at most VOTES x VOTES positions in it."""
 
@@ -170,7 +172,7 @@ def background_cells(
     if limit is None:
         otsu = otsu_limit(brightest)
         dark = float(brightest[brightest <= otsu].mean())
-        limit = dark + CLEAR * (otsu - dark)
+        limit = min(dark + CLEAR * (otsu - dark), CLEAR_MOST)
     clear = brightest <= limit
     if not clear.any():
         raise SlideError(

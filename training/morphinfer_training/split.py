@@ -66,9 +66,7 @@ def split_section(labels: NDArray[np.uint8], config: TrainConfig, index: int) ->
     return Split(known & ~near, known & held)
 
 
-def check_split(
-    labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig
-) -> None:
+def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig) -> None:
     """Refuse a split that leaves a class without training cells, or validation without cells.
 
     Raises
@@ -81,8 +79,8 @@ def check_split(
         if not any((known[split.train] == value).any() for known, split in pairs):
             held = sum(int((known[split.validation] == value).sum()) for known, split in pairs)
             raise ConfigError(
-                f"class '{name}' has no cell to train on ({held} held out); change validation.seed, "
-                f"block_um or fraction, or the reference".replace("validation.seed", "seed")
+                f"class '{name}' has no cell to train on ({held} held out); change seed, "
+                f"validation.block_um or validation.fraction, or the reference"
             )
     if not any(split.validation.any() for _, split in pairs):
         raise ConfigError(

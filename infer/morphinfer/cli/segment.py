@@ -47,7 +47,7 @@ class ZPlane(click.ParamType[Any]):
 @click.option("--stride", type=click.IntRange(min=1), metavar="S",
               help="Distance of predictions in model pixels.  [default: the networks' own]")  # fmt: skip
 @click.option("--mode", type=click.Choice(["dense", "windows"]),
-              help="Whole tiles, or patch by patch.  [default: dense where the networks allow it]")  # fmt: skip
+              help="Whole tiles, or patch by patch.  [default: dense where it can]")  # fmt: skip
 @click.option("--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
               help="ONNX Runtime execution provider.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=0), default=0, metavar="N",
@@ -67,8 +67,9 @@ def segment(
     Beside LABELS.zarr stand LABELS.png (the classes over the nuclei), LABELS.json (the run record)
     and LABELS.html (both, with the tables).
     """
+    from morphinfer.ensemble import Options
     from morphinfer.report import ReportPaths, write_report
-    from morphinfer.segmentation import Options, default_out
+    from morphinfer.segmentation import default_out
     from morphinfer.segmentation import segment as run
     from morphinfer.slide import open_slide
 
@@ -113,7 +114,7 @@ def print_summary(result: Segmentation) -> None:
     from morphinfer.report import show
 
     summary = result.summary
-    dice, iou = summary.get("dice"), summary.get("iou")
+    dice, iou = summary.get("dice", {}), summary.get("iou", {})
     table = Table("class", "share", *(["Dice", "IoU"] if dice else []))
     for name, share in summary["class_fractions"].items():
         scores = [show(dice["per_class"][name]), show(iou["per_class"][name])] if dice else []

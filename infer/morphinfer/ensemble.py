@@ -1,0 +1,72 @@
+"""The networks of a model set loaded on a provider, in the mode and at the stride asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from morphinfer.errors import ModelError
+from morphinfer.predictor import DensePredictor, Predictor, WindowPredictor
+from morphinfer.runtime import Provider, ProviderChoice, choose_provider
+from morphinfer.session import ModelSet, Session, load_models
+
+Mode = Literal["dense", "windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to segment; the defaults suit any slide."""
+
+    mode: Mode | None = None
+    """Dense, or patch by patch; None takes dense where the networks allow it."""
+    stride_px: int | None = None
+    """Distance of predictions in model pixels; None takes the networks' own."""
+    provider: Provider = "auto"
+    """ONNX Runtime execution provider."""
+    threads: int = 0
+    """Threads of each network; 0 takes all cores that the process may use."""
+    tile_px: int = 1024
+    """Side of a tile in model pixels, without its halo."""
+    probabilities: bool = False
+    """Whether the fused probabilities are kept too, as uint8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Networks loaded on a provider, ready to predict."""
+
+    models: ModelSet
+    provider: ProviderChoice
+    mode: Mode
+    predictor: Predictor
+
+    @property
+    def cell_um(self) -> float:
+        """Side of a cell in micrometres."""
+        return self.models.card.pixel_size_um * self.predictor.stride_px
+
+
+def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
+    """Load a model set on the provider that the options ask for.
+
+    Raises
+    ------
+    ModelError
+        The set is damaged, or its networks cannot run in the mode or at the stride asked for.
+    ProviderError
+        The provider does not run here.
+    """
+    found = models if isinstance(models, ModelSet) else load_models(models)
+    if options.stride_px is not None and options.stride_px < 1:
+        raise ModelError(f"stride {options.stride_px} px: it must be at least 1")
+    mode: Mode = options.mode or ("dense" if found.padding_free else "windows")
+    if mode == "dense" and not found.padding_free:
+        raise ModelError(
+            f"{found.path}: its networks pad inside, so a large tile does not give what patches "
+            f"give; use --mode windows"
+        )
+    choice = choose_provider(options.provider, found.files[0].path.read_bytes())
+    sessions = [Session(file, choice, options.threads) for file in found.files]
+    kind = DensePredictor if mode == "dense" else WindowPredictor
+    return Ensemble(found, choice, mode, kind(sessions, options.stride_px))

@@ -1,0 +1,188 @@
+"""Label images are compared where they lie in micrometres, and refused where they do not match."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from morphinfer import evaluation
+from morphinfer.classes import UNLABELLED, default_classes
+from morphinfer.cli.evaluate import evaluate as command
+from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.evaluation import evaluate
+from morphinfer.grid import Window
+from morphinfer.labels import create_labels, open_labels
+from morphinfer.metrics import Confusion, scores
+
+NAMES = ("background", "tissue", "Slc17a7", "Lamp5")
+
+
+@pytest.fixture
+def make(tmp_path):
+    def build(values, size=4.0, corner=(0.0, 0.0), names=NAMES):
+        values = np.asarray(values, np.uint8)
+        path = tmp_path / f"labels{len(list(tmp_path.iterdir()))}.zarr"
+        with create_labels(
+            path,
+            shape=values.shape,
+            pixel_size_um=size,
+            corner_um=corner,
+            classes=default_classes(names),
+        ) as out:
+            out.write(Window(0, 0, *values.shape), values)
+        return path
+
+    return build
+
+
+def random_values(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 4, shape, np.uint8)
+
+
+def matrix(reference, result):
+    confusion = Confusion()
+    confusion.add(np.ascontiguousarray(reference), np.ascontiguousarray(result))
+    return scores(confusion.counts, NAMES).confusion
+
+
+def test_an_image_equals_itself(make):
+    path = make(random_values(30, 20))
+    told = evaluate(path, path)
+    assert told.mean_dice == told.mean_iou == 1
+    assert told.pixels_compared == 600
+
+
+def test_equal_grids_are_compared_cell_by_cell(make):
+    labels, reference = random_values(30, 20), random_values(30, 20, seed=1)
+    told = evaluate(make(labels), make(reference))
+    np.testing.assert_array_equal(told.confusion, matrix(reference, labels))
+
+
+def test_open_label_images_are_taken_too(make):
+    image = open_labels(make(random_values(8, 8)))
+    assert evaluate(image, image).mean_dice == 1
+
+
+def test_small_tiles_give_the_same_counts(make, monkeypatch):
+    labels, reference = make(random_values(37, 41)), make(random_values(74, 82, seed=1), 2.0)
+    expected = evaluate(labels, reference).confusion
+    monkeypatch.setattr(evaluation, "TILE", 7)
+    np.testing.assert_array_equal(evaluate(labels, reference).confusion, expected)
+
+
+def test_a_finer_reference_is_compared_on_its_own_cells(make):
+    labels, reference = random_values(9, 7), random_values(27, 21, seed=1)
+    told = evaluate(make(labels, 6.0), make(reference, 2.0))
+    np.testing.assert_array_equal(
+        told.confusion, matrix(reference, np.kron(labels, np.ones((3, 3), np.uint8)))
+    )
+
+
+def test_a_coarser_reference_is_looked_up_by_cell(make):
+    labels, reference = random_values(20, 20), random_values(10, 10, seed=1)
+    told = evaluate(make(labels, 2.0), make(reference, 4.0))
+    np.testing.assert_array_equal(
+        told.confusion, matrix(np.kron(reference, np.ones((2, 2), np.uint8)), labels)
+    )
+
+
+def test_a_reference_half_a_cell_away_is_looked_up_by_its_place(make):
+    labels, reference = random_values(6, 6), random_values(12, 12, seed=1)
+    told = evaluate(make(labels, 4.0), make(reference, 2.0, corner=(2.0, 0.0)))
+    fine = np.kron(labels, np.ones((2, 2), np.uint8))
+    np.testing.assert_array_equal(told.confusion, matrix(reference[:11], fine[1:]))
+
+
+def test_an_overhanging_last_cell_is_compared_where_both_lie(make):
+    labels, reference = random_values(4, 4), random_values(25, 25, seed=1)
+    told = evaluate(make(labels, 8.0), make(reference, 1.0))
+    fine = np.kron(labels, np.ones((8, 8), np.uint8))
+    np.testing.assert_array_equal(told.confusion, matrix(reference, fine[:25, :25]))
+
+
+def test_images_of_one_cell_are_compared(make):
+    assert evaluate(make([[2]]), make([[2]])).dice == (None, None, 1, None)
+
+
+def test_corners_far_from_the_origin_do_not_blur_the_match(make):
+    labels, corner = random_values(50, 50), (98765.4321, 12345.6789)
+    told = evaluate(make(labels, 0.325 * 8, corner), make(labels, 0.325 * 8, corner))
+    assert told.mean_dice == 1
+
+
+def test_unlabelled_cells_of_the_reference_are_left_out(make):
+    told = evaluate(make([[0, 1, 3]]), make([[0, 1, UNLABELLED]]))
+    assert told.pixels_compared == 2
+    assert told.dice == (1, 1, None, None)
+
+
+def test_genes_may_have_other_names(make):
+    reference = make([[0, 1, 2, 3]], names=("background", "tissue", "Neurod6", "Cplx3"))
+    told = evaluate(make([[0, 1, 2, 3]]), reference)
+    assert told.class_names == NAMES
+    assert told.mean_dice == 1
+
+
+def test_a_reference_of_fewer_classes_is_compared(make):
+    assert evaluate(make([[0, 1, 2]]), make([[0, 1, 1]], names=NAMES[:2])).dice[2] == 0
+
+
+def test_progress_reaches_its_total(make, monkeypatch):
+    monkeypatch.setattr(evaluation, "TILE", 8)
+    seen = []
+    path = make(random_values(16, 9))
+    evaluate(path, path, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "corner"),
+    [((12, 10), 4.0, (0.0, 0.0)), ((10, 10), 5.0, (0.0, 0.0)), ((10, 10), 4.0, (0.0, 4.1))],
+)
+def test_a_reference_of_another_place_is_refused(make, shape, size, corner):
+    reference = make(random_values(*shape), size, corner)
+    with pytest.raises(AlignmentError, match=r"rows 0\.00 to 40\.00 .* micrometres .* one cell of"):
+        evaluate(make(random_values(10, 10)), reference)
+
+
+def test_a_reference_one_cell_larger_is_compared(make):
+    assert evaluate(make(random_values(10, 10)), make(random_values(11, 11))).pixels_compared == 100
+
+
+def test_a_reference_of_more_classes_is_refused(make):
+    with pytest.raises(AlignmentError, match=r"4 classes .* has only 2"):
+        evaluate(make([[0, 1]], names=NAMES[:2]), make([[0, 3]]))
+
+
+@pytest.mark.parametrize(("labels", "reference"), [([[0, 1]], [[0, 9]]), ([[0, 9]], [[0, 1]])])
+def test_a_value_without_a_class_is_refused(make, labels, reference):
+    with pytest.raises(AlignmentError, match="holds the value 9"):
+        evaluate(make(labels), make(reference))
+
+
+def test_a_reference_without_labels_is_refused(make):
+    with pytest.raises(AlignmentError, match="nothing to compare"):
+        evaluate(make([[0, 1]]), make([[UNLABELLED, UNLABELLED]]))
+
+
+def test_a_path_that_is_not_there_is_refused(make, tmp_path):
+    with pytest.raises(SlideError, match="no such file"):
+        evaluate(make([[0]]), tmp_path / "absent.zarr")
+
+
+def test_the_command_prints_a_table(make):
+    result = CliRunner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]])), "-q"])
+    assert result.exit_code == 0
+    assert "n/a" in result.stdout
+    assert "2 of 4 classes counted, 3 pixels compared" in result.stdout
+
+
+def test_the_command_prints_one_json_object(make):
+    paths = [str(make([[0, 1, 1]])), str(make([[0, 1, 0]]))]
+    told = json.loads(CliRunner().invoke(command, [*paths, "--json"]).stdout)
+    assert told["dice"]["mean"] == pytest.approx(2 / 3)
+    assert told["dice"]["per_class"]["Lamp5"] is None
+    assert [told["labels"], told["reference"]] == paths

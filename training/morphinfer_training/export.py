@@ -1,0 +1,175 @@
+"""ONNX files out of trained networks: an explicit graph, checked before anything is published.
+
+The graph is written by hand: its fourteen nodes are all there is, heights, widths and the batch
+are free, batch normalisation is gone, and the same weights always give the same bytes. Opset 17 is
+read by every ONNX Runtime since 1.12, by DirectML, TensorRT and OpenVINO.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from morphinfer.cards import METADATA_KEY, Card, TestVector, encode_card
+from morphinfer.errors import ExportError
+from morphinfer_training.nets import POOLINGS, Layer, PaddingFreeNet, fold
+
+OPSET = 17
+IR_VERSION = 8
+INPUT = "image"
+OUTPUT = "probabilities"
+TORCH_TOLERANCE = 1e-4
+DENSE_TOLERANCE = 1e-5
+LEVELS = 64
+"""Test images are multiples of 1 / LEVELS, so that they compress."""
+
+
+def build_model(network: PaddingFreeNet, card: Card) -> bytes:
+    """ONNX file of a trained network, with its card in the metadata.
+
+    Parameters
+    ----------
+    network : PaddingFreeNet
+        Input 'image' is float32, shape (batch, 1, height, width); output 'probabilities' is
+        float32, shape (batch, classes, rows, cols).
+    card : Card
+        What the file says of itself.
+    """
+    layers = fold(network)
+    nodes, name = [], INPUT
+    for depth in range(len(layers) - 1):
+        nodes.append(_conv(depth, name))
+        nodes.append(helper.make_node("Relu", [f"conv{depth}"], [f"relu{depth}"]))
+        name = f"relu{depth}"
+        if depth < POOLINGS:
+            pooled = f"pool{depth}"
+            nodes.append(_pool("MaxPool", name, pooled, side=2, stride=2))
+            name = pooled
+    head = len(layers) - 1
+    nodes.append(_conv(head, name))
+    nodes.append(_pool("AveragePool", f"conv{head}", "mean", side=network.window, stride=1))
+    nodes.append(helper.make_node("Softmax", ["mean"], [OUTPUT], axis=1))
+    model = helper.make_model(
+        helper.make_graph(nodes, card.network, *_ports(layers), _weights(layers)),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="morphinfer",
+    )
+    helper.set_model_props(model, {METADATA_KEY: encode_card(card)})
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _conv(depth: int, source: str) -> Any:
+    names = [source, f"weight{depth}", f"bias{depth}"]
+    return helper.make_node("Conv", names, [f"conv{depth}"])
+
+
+def _pool(kind: str, source: str, target: str, *, side: int, stride: int) -> Any:
+    square: dict[str, Any] = {"kernel_shape": [side, side], "strides": [stride, stride]}
+    return helper.make_node(kind, [source], [target], **square)
+
+
+def _ports(layers: list[Layer]) -> tuple[list[Any], list[Any]]:
+    float32, classes = TensorProto.FLOAT, len(layers[-1].bias)
+    shape: list[str | int] = ["batch", 1, "height", "width"]
+    image = helper.make_tensor_value_info(INPUT, float32, shape)
+    shape = ["batch", classes, "rows", "cols"]
+    return [image], [helper.make_tensor_value_info(OUTPUT, float32, shape)]
+
+
+def _weights(layers: list[Layer]) -> list[Any]:
+    return [
+        numpy_helper.from_array(array, f"{name}{depth}")
+        for depth, layer in enumerate(layers)
+        for name, array in (("weight", layer.weight), ("bias", layer.bias))
+    ]
+
+
+def smooth_image(side_px: int, seed: int) -> NDArray[np.float32]:
+    """Random blobs on a slope, between 0 and 1 and in steps of 1 / 64, shape (side_px, side_px).
+
+    It resembles nuclei in size only; no tissue went into it.
+    """
+    rng = np.random.default_rng([seed, side_px])
+    places = np.arange(side_px, dtype=np.float64)
+    image = np.add.outer(places, places) * (0.3 * rng.random() / side_px)
+    for _ in range(max(3, side_px**2 // 400)):
+        row, col = rng.uniform(0, side_px, 2)
+        sigma, height = rng.uniform(3, 6), rng.uniform(0.2, 0.8)
+        down, across = (np.exp(-(((places - at) / sigma) ** 2) / 2) for at in (row, col))
+        image += height * np.outer(down, across)
+    return np.asarray(np.rint(image.clip(0, 1) * LEVELS) / LEVELS, np.float32)
+
+
+def make_test_vectors(
+    network: PaddingFreeNet, patch_size_px: int, stride_px: int, seed: int
+) -> tuple[TestVector, ...]:
+    """One patch, and one tile of three by three of them, with the network's output."""
+    images = [smooth_image(patch_size_px + stride_px * more, seed) for more in (0, 2)]
+    return tuple(TestVector(image, torch_probabilities(network, image)) for image in images)
+
+
+def torch_probabilities(network: PaddingFreeNet, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Output of the trained network for one image, shape (classes, rows, cols)."""
+    with torch.inference_mode():
+        logits = network.eval()(torch.from_numpy(image)[None, None])  # (1, C, h, w)
+        return np.ascontiguousarray(torch.softmax(logits, dim=1)[0].numpy(), np.float32)
+
+
+def check_parity(model: bytes, card: Card) -> dict[str, float]:
+    """Greatest differences of an ONNX file from the trained network, and from itself patch by patch.
+
+    Returns
+    -------
+    dict
+        'torch': ONNX Runtime against the card's test vectors. 'dense': a tile against its patches.
+
+    Raises
+    ------
+    ExportError
+        One of them exceeds its limit, 1e-4 and 1e-5.
+    """
+    run = _runner(model)
+    differences = {
+        "torch": max(
+            float(np.abs(run(v.image[None, None])[0] - v.probabilities).max())
+            for v in card.test_vectors
+        ),
+        "dense": _dense_difference(run, card),
+    }
+    limits = {"torch": TORCH_TOLERANCE, "dense": DENSE_TOLERANCE}
+    for name, limit in limits.items():
+        if not differences[name] <= limit:
+            raise ExportError(
+                f"{card.network}: the exported network differs by {differences[name]:.2g} "
+                f"({name}; limit {limit:g}); nothing was written"
+            )
+    return differences
+
+
+def _runner(model: bytes) -> Any:
+    """Function from a batch of images to probabilities, on ONNX Runtime's CPU provider."""
+    from morphinfer.runtime import load_runtime
+
+    ort = load_runtime()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda batch: session.run([OUTPUT], {INPUT: batch})[0]
+
+
+def _dense_difference(run: Any, card: Card) -> float:
+    """Difference of the largest test vector's output from that of its patches one by one."""
+    image = max((v.image for v in card.test_vectors), key=np.size)
+    views = np.lib.stride_tricks.sliding_window_view(image, (card.patch_size_px,) * 2)
+    patches = views[:: card.stride_px, :: card.stride_px]  # (h, w, P, P)
+    rows, cols = patches.shape[:2]
+    single = run(np.ascontiguousarray(patches).reshape(rows * cols, 1, *patches.shape[2:]))
+    dense = run(image[None, None])[0]  # (C, h, w)
+    return float(np.abs(dense - single[:, :, 0, 0].T.reshape(dense.shape)).max())

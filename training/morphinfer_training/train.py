@@ -1,0 +1,191 @@
+"""Training from end to end: sections, networks, fusion weights, model set."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from morphinfer.errors import OutputError
+from morphinfer.staging import check_target, remove
+from morphinfer_training.config import TrainConfig
+from morphinfer_training.curves import draw_curves
+from morphinfer_training.loop import Fitted, Progress, fit, network_name, pick_device, silent
+from morphinfer_training.patches import TileSampler
+from morphinfer_training.publish import SetFacts, publish_set
+from morphinfer_training.sections import Section, load_section
+from morphinfer_training.split import Split, check_split, gap_cells, split_section
+from morphinfer_training.validation import Judge, mean_dice
+from morphinfer_training.weights import fuse, fusion_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Sections with their splits."""
+
+    sections: list[Section]
+    """Images and classes."""
+    splits: list[Split]
+    """Which cells are trained on and which are held out."""
+
+
+def train(
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    folder: str | Path = ".",
+    date: str = "",
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train the networks of a configuration and publish them as a model set.
+
+    Checkpoints, logs and curves stand in the folder ``<out>.run`` beside the set.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What to train and how.
+    out : str or Path
+        Folder of the model set.
+    folder : str or Path
+        What paths in the configuration are relative to: the folder of its TOML file.
+    date : str
+        Date for the model card; not taken from the clock, so that sets can be made again.
+    resume : bool
+        Continue the run in ``<out>.run``.
+    overwrite : bool
+        Replace a model set that stands there, and start anew unless ``resume``.
+    device : {'auto', 'cpu', 'cuda'}
+        Where to compute.
+    progress : Progress
+        Told after every step.
+
+    Returns
+    -------
+    dict
+        The content of the set's card.json.
+
+    Raises
+    ------
+    OutputError
+        The set or the run exists already.
+    ConfigError, SlideError, AlignmentError
+        A section cannot be used, or the checkpoint is of another configuration.
+    ExportError
+        An exported network does not reproduce the trained one.
+    """
+    out = Path(out)
+    check_target(out, overwrite=overwrite)
+    run = prepare_run(out, resume=resume, overwrite=overwrite)
+    data = load_data(config, Path(folder))
+    chosen = pick_device(device)
+    judge = Judge(data.sections, data.splits, config, chosen)
+    networks = []
+    with torch.random.fork_rng():
+        for patch in config.patch_sizes_px:
+            work = run / network_name(patch)
+            work.mkdir(exist_ok=True)
+            sampler = TileSampler(data.sections, data.splits, config, patch, chosen)
+            fitted = fit(
+                config, patch, sampler, judge, work,
+                device=chosen, resume=resume, progress=progress,
+            )  # fmt: skip
+            networks.append(fitted)
+            curves = {network_name(n.patch_size_px): n.history for n in networks}
+            draw_curves(run / "curves.png", curves)
+    probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
+    weights = fusion_weights(probabilities, judge.labels)
+    scores = validation_figures(config, networks, judge, fuse(probabilities, weights))
+    facts = provenance_of(config, data, scores, date, chosen)
+    told = SetFacts(config, tuple(round(float(w), 4) for w in weights), facts)
+    return publish_set(out, networks, told, overwrite=overwrite)
+
+
+def prepare_run(out: Path, *, resume: bool, overwrite: bool) -> Path:
+    """The work folder beside the set, empty unless resumed.
+
+    Raises
+    ------
+    OutputError
+        A run stands there and is neither resumed nor overwritten.
+    """
+    run = out.with_name(out.name + ".run")
+    if run.exists() and not resume:
+        if not overwrite:
+            raise OutputError(
+                f"{run}: a run stands there; continue it with --resume, or start anew with --overwrite"
+            )
+        remove(run)
+    run.mkdir(exist_ok=True)
+    return run
+
+
+def load_data(config: TrainConfig, folder: Path) -> Data:
+    """Load all sections and split them."""
+    sections = [load_section(told, config, folder) for told in config.sections]
+    labels = [section.labels for section in sections]
+    splits = [split_section(known, config, i) for i, known in enumerate(labels)]
+    check_split(labels, splits, config)
+    return Data(sections, splits)
+
+
+def validation_figures(
+    config: TrainConfig, networks: list[Fitted], judge: Judge, fused: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Dice on the held-out cells of each network and of their fusion; None where undefined."""
+
+    def told(dice: NDArray[np.float64]) -> dict[str, Any]:
+        values = [None if np.isnan(d) else round(float(d), 4) for d in dice]
+        return {
+            "mean": round(mean_dice(dice), 4),
+            "per_class": dict(zip(config.classes, values, strict=True)),
+        }
+
+    each = {network_name(n.patch_size_px): told(judge.dice(n.probabilities)) for n in networks}
+    return {"networks": each, "fused": told(judge.dice(fused)), "cells": len(judge.labels)}
+
+
+def provenance_of(
+    config: TrainConfig, data: Data, scores: dict[str, Any], date: str, device: torch.device
+) -> dict[str, Any]:
+    """What is told of the training in every file of a set; no path but those of the configuration."""
+    how = config.validation
+    gap_um = gap_cells(config) * config.stride_px * config.pixel_size_um
+    what = f"the {how.side} part" if how.side else f"blocks of {how.block_um:g} micrometres"
+    return {
+        "date": date,
+        "config": config.plain(),
+        "sections": [
+            _section_facts(section, split, config)
+            for section, split in zip(data.sections, data.splits, strict=True)
+        ],
+        "protocol": f"{what} of each section held out ({how.fraction:.0%}), with a gap of "
+        f"{gap_um:.0f} micrometres that was neither trained on nor scored.",
+        "validation": scores,
+        "versions": {
+            "morphinfer": version("morphinfer"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "device": device.type,
+    }
+
+
+def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[str, Any]:
+    counts = np.bincount(section.labels[split.train], minlength=len(config.classes))
+    return {
+        "name": section.name,
+        "identity": section.identity,
+        "trained_cells": dict(zip(config.classes, counts.tolist(), strict=True)),
+        "held_out_cells": int(split.validation.sum()),
+    }
