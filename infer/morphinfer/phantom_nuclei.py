@@ -137,6 +137,33 @@ class Nuclei:
     """Factor on the stamp."""
 
 
+def soften(cells: Floats) -> Floats:
+    """Weighted mean over neighbouring cells, ``HAZE_CELLS`` - 1 cells shorter on each side.
+
+    Sums of products are spelt out here and in `enlarge`: those of a matrix library depend on its
+    number of threads, and the same seed shall give the same pixels.
+    """
+    weights = HAZE_CELLS - np.abs(np.arange(1 - HAZE_CELLS, HAZE_CELLS))
+    for _ in range(2):
+        length = cells.shape[0] - 2 * (HAZE_CELLS - 1)
+        cells = sum(
+            (cells[i : i + length] * w for i, w in enumerate(weights / weights.sum())),
+            start=np.zeros((length, cells.shape[1])),
+        ).T
+    return cells
+
+
+def enlarge(cells: Floats) -> NDArray[np.float32]:
+    """Pixels between cell centres by linear interpolation, without the half cell at each end."""
+    values = cells.astype(np.float32)
+    after = ((np.arange(CELL) + 0.5) / CELL).astype(np.float32)
+    for _ in range(2):
+        turned = np.ascontiguousarray(values.T)
+        steps = turned[:, :-1, None] * (1 - after) + turned[:, 1:, None] * after
+        values = steps.reshape(len(turned), -1)[:, CELL // 2 : -(CELL // 2)]
+    return np.ascontiguousarray(values)
+
+
 class Painter:
     """Draws the blocks of one synthetic section; meant for blocks in reading order, good for any."""
 
@@ -148,10 +175,6 @@ class Painter:
         self._halo = max(len(stamp) // 2 for stamp in self._stamps)
         self._kept: dict[tuple[int, int], Nuclei] = {}
         self._nodes = (np.arange(-HAZE_CELLS, BLOCK // CELL + HAZE_CELLS) + 0.5) * CELL
-        apart = np.abs(np.arange(BLOCK)[:, None] + 0.5 - self._nodes[None, :]) / CELL
-        self._sharp = np.maximum(1 - apart, 0).astype(np.float32)
-        soft = np.maximum(1 - apart / HAZE_CELLS, 0)
-        self._soft = (soft / soft.sum(axis=1, keepdims=True)).astype(np.float32)
 
     def block(self, row: int, col: int) -> NDArray[np.uint8]:
         """Pixels of the block in block row ``row`` and block column ``col``, cut at the edges."""
@@ -176,11 +199,10 @@ class Painter:
         classes = self._layout.classes(rows, cols)
         light = self._illumination(rows, cols)
         glow, haze = (
-            (np.array([of[c] for c in range(len(of))])[classes] * light).astype(np.float32)
-            for of in (GLOW, HAZE)
+            np.array([of[c] for c in range(len(of))])[classes] * light for of in (GLOW, HAZE)
         )
-        sharp = self._sharp @ glow @ self._sharp.T
-        return np.asarray(sharp + self._soft @ haze @ self._soft.T)
+        reach = HAZE_CELLS - 1
+        return enlarge(glow[reach:-reach, reach:-reach] + soften(haze))
 
     def _illumination(self, rows: Floats, cols: Floats) -> Floats:
         field = self._layout.shading.value(*self._layout.relative(rows, cols))
@@ -193,11 +215,10 @@ class Painter:
             apart = np.hypot(tear.row - middle[0], tear.col - middle[1])
             if apart > tear.length / 2 + tear.wave + BLOCK:
                 continue
-            far = tear.distance(
-                (row * BLOCK + self._nodes)[:, None], (col * BLOCK + self._nodes)[None, :]
-            )
-            near = self._sharp @ far.astype(np.float32) @ self._sharp.T
-            light *= 0.2 + 0.8 * np.clip(0.5 + near / 4, 0, 1)
+            nodes = self._nodes[HAZE_CELLS - 1 : 1 - HAZE_CELLS]
+            far = tear.distance((row * BLOCK + nodes)[:, None], (col * BLOCK + nodes)[None, :])
+            if far.min() < CELL:
+                light *= 0.2 + 0.8 * np.clip(0.5 + enlarge(far) / 4, 0, 1)
 
     def _add_nuclei(self, light: NDArray[np.float32], row: int, col: int) -> None:
         """Add the nuclei of this block, and those of its neighbours that reach into it."""

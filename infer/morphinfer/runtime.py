@@ -111,7 +111,7 @@ def why_not(name: str, probe: bytes) -> str:
         ort.preload_dlls()
     try:
         session = ort.InferenceSession(probe, providers=[provider], **_quiet(ort))
-    except (RuntimeError, ValueError) as problem:
+    except Exception as problem:  # ONNX Runtime's own errors share no narrower base
         return str(problem).strip().splitlines()[0]
     if session.get_providers()[0] != provider:
         return "its libraries did not load (CUDA and cuDNN come with morphinfer[cuda])"

@@ -1,0 +1,362 @@
+"""Pyramids: the same bytes however the rows arrive, levels as an oracle makes them, valid metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from morphinfer.errors import OutputError
+from morphinfer.pyramid import (
+    PyramidWriter,
+    create_channels,
+    create_image,
+    display_window,
+    halve_by_mean,
+    halve_by_mode,
+    level_shapes,
+)
+
+VERSIONS = ["0.4", "0.5"]
+
+
+def halved(image, reduce):
+    """Oracle: one 2 x 2 block after the other; an odd last row or column counts twice."""
+    height, width = image.shape
+    even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
+    blocks = [
+        [reduce(even[i : i + 2, j : j + 2].ravel()) for j in range(0, width, 2)]
+        for i in range(0, height, 2)
+    ]
+    return np.array(blocks)
+
+
+def most_frequent(values):
+    """The smallest of the values that are most frequent."""
+    found, counts = np.unique(values, return_counts=True)
+    return found[counts.argmax()]
+
+
+def rounded_mean(values):
+    """Mean rounded to the nearest whole number, halves up."""
+    return int(np.floor(values.astype(float).mean() + 0.5))
+
+
+def write(path, image, bands=None, **options):
+    told = {"shape": image.shape, "dtype": image.dtype, "pixel_size_um": 0.5, **options}
+    with create_image(path, **told) as writer:
+        row = 0
+        for height in bands or [image.shape[0]]:
+            writer.write(image[row : row + height])
+            row += height
+    return path
+
+
+def levels(path):
+    group = zarr.open_group(str(path), mode="r")
+    return [group[str(k)][...] for k in range(len(list(group.array_keys())))]
+
+
+def everything(path: Path):
+    return {str(f.relative_to(path)): f.read_bytes() for f in path.rglob("*") if f.is_file()}
+
+
+def cut(height, count, seed):
+    at = np.sort(np.random.default_rng(seed).integers(0, height + 1, count - 1))
+    return np.diff([0, *at, height]).tolist()
+
+
+# Reduction
+
+small = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7)
+
+
+@given(hnp.arrays(np.uint8, small, elements=st.integers(0, 3)))
+def test_the_mode_is_the_smallest_of_the_most_frequent(labels):
+    np.testing.assert_array_equal(halve_by_mode(labels), halved(labels, most_frequent))
+
+
+@given(hnp.arrays(np.uint16, small, elements=st.integers(65530, 65535) | st.integers(0, 5)))
+def test_the_mean_of_integers_is_rounded_and_never_overflows(image):
+    mean = halve_by_mean(image)
+    assert mean.dtype == np.uint16
+    np.testing.assert_array_equal(mean, halved(image, rounded_mean))
+
+
+@given(hnp.arrays(np.float32, small, elements=st.floats(-100, 100, width=32)))
+def test_the_mean_of_floats_stays_float(image):
+    mean = halve_by_mean(image)
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(mean, halved(image, np.mean), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("quad", "mode"),
+    [
+        ([0, 0, 1, 1], 0), ([3, 1, 3, 1], 1), ([2, 1, 3, 0], 0), ([1, 2, 2, 0], 2),
+        ([3, 0, 3, 1], 3), ([5, 5, 5, 0], 5), ([255, 2, 255, 2], 2),
+    ],
+)  # fmt: skip
+def test_ties_of_the_mode_go_to_the_smallest(quad, mode):
+    assert halve_by_mode(np.array(quad, np.uint8).reshape(2, 2)) == mode
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_levels_halve_until_both_sides_are_small(height, width):
+    shapes = level_shapes((height, width))
+    assert shapes[0] == (height, width)
+    assert max(shapes[-1]) <= 256
+    assert all(max(s) > 256 for s in shapes[:-1])
+    for fine, coarse in zip(shapes, shapes[1:], strict=False):
+        assert coarse == tuple(-(-n // 2) for n in fine)
+
+
+# Writing
+
+
+class Rows:
+    """An array that takes rows as zarr does, and counts how often each was written."""
+
+    def __init__(self, shape, chunk):
+        self.shape, self.chunks, self.shards = shape, (chunk, chunk), None
+        self.values = np.full(shape, 77, np.uint8)
+        self.times = np.zeros(shape[0], int)
+
+    def __setitem__(self, rows, block):
+        assert rows.start % self.chunks[0] == 0
+        assert rows.stop % self.chunks[0] == 0 or rows.stop == self.shape[0]
+        self.values[rows] = block
+        self.times[rows] += 1
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 12), st.integers(0, 99))
+def test_whole_rows_of_chunks_are_written_once_in_any_band_heights(height, width, count, seed):
+    shapes = [(height, width)]
+    for _ in range(3):
+        shapes.append(tuple(-(-n // 2) for n in shapes[-1]))
+    arrays = [Rows(shape, 4) for shape in shapes]
+    image = np.random.default_rng(seed).integers(0, 4, (height, width)).astype(np.uint8)
+    writer = PyramidWriter(arrays, "mode")
+    row = 0
+    for band in cut(height, count, seed):
+        writer.write(image[row : row + band])
+        row += band
+    assert writer.rows_missing == 0
+    for array in arrays:
+        np.testing.assert_array_equal(array.values, image)
+        assert (array.times == 1).all()
+        image = halve_by_mode(image)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_same_bytes_are_written_in_any_band_heights(tmp_path, noise, version):
+    image = noise(300, 270)
+    told = {"chunk": 64, "version": version, "channel": "DAPI"}
+    found = []
+    for place, bands in (("a", None), ("b", [1] * 300), ("c", [63, 2, 129, 0, 106])):
+        (tmp_path / place).mkdir()
+        found.append(everything(write(tmp_path / place / "s.zarr", image, bands, **told)))
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 600), (513, 1), (511, 513), (512, 512), (257, 300)])
+def test_the_levels_of_images_of_odd_sizes_are_halved_one_by_one(tmp_path, noise, shape):
+    image = noise(*shape)
+    found = levels(write(tmp_path / "s.zarr", image, chunk=128))
+    assert [level.shape for level in found] == level_shapes(shape)
+    for level in found:
+        np.testing.assert_array_equal(level, image)
+        image = halve_by_mean(image)
+
+
+def test_a_buffer_that_the_caller_fills_anew_is_not_kept(tmp_path, noise):
+    image = noise(10, 8)
+    buffer = np.empty((1, 8), np.uint16)
+    with create_image(tmp_path / "s.zarr", shape=(10, 8), dtype="u2", pixel_size_um=1) as writer:
+        for row in image:
+            buffer[0] = row
+            writer.write(buffer)
+    np.testing.assert_array_equal(levels(tmp_path / "s.zarr")[0], image)
+
+
+def test_an_image_appears_only_when_it_is_complete(tmp_path, noise):
+    path = tmp_path / "s.zarr"
+    with create_image(path, shape=(10, 8), dtype="u2", pixel_size_um=1) as writer:
+        writer.write(noise(10, 8))
+        assert not path.exists()
+    assert path.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
+
+
+@pytest.mark.parametrize("rows", [0, 9, 11])
+def test_rows_that_are_missing_or_too_many_leave_nothing_behind(tmp_path, noise, rows):
+    with (
+        pytest.raises(ValueError, match="rows"),
+        create_image(tmp_path / "s.zarr", shape=(10, 8), dtype="u2", pixel_size_um=1) as writer,
+    ):
+        writer.write(noise(rows, 8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_another_width_leave_nothing_behind(tmp_path, noise):
+    with (
+        pytest.raises(ValueError, match=r"shape|broadcast"),
+        create_image(tmp_path / "s.zarr", shape=(10, 8), dtype="u2", pixel_size_um=1) as writer,
+    ):
+        writer.write(noise(10, 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_while_writing_leaves_nothing_behind(tmp_path, noise):
+    with (
+        pytest.raises(RuntimeError, match="the network failed"),
+        create_image(tmp_path / "s.zarr", shape=(10, 8), dtype="u2", pixel_size_um=1) as writer,
+    ):
+        writer.write(noise(5, 8))
+        raise RuntimeError("the network failed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_while_overwriting_keeps_what_stood_there(tmp_path, noise):
+    path = write(tmp_path / "s.zarr", noise(10, 8))
+    before = everything(path)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        create_image(path, shape=(4, 4), dtype="u1", pixel_size_um=1, overwrite=True) as writer,
+    ):
+        writer.write(noise(4, 4, dtype="uint8"))
+        raise KeyboardInterrupt
+    assert everything(path) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
+
+
+def test_overwriting_replaces_the_whole_image(tmp_path, noise):
+    path = write(tmp_path / "s.zarr", noise(600, 8))
+    image = noise(4, 4, seed=1)
+    write(path, image, overwrite=True)
+    np.testing.assert_array_equal(levels(path), [image])
+
+
+def test_an_image_that_stands_there_is_not_touched_without_overwrite(tmp_path, noise):
+    path = write(tmp_path / "s.zarr", noise(10, 8))
+    before = everything(path)
+    with pytest.raises(OutputError, match="--overwrite"):
+        write(path, noise(10, 8))
+    assert everything(path) == before
+
+
+def test_channels_may_be_fed_in_any_order(tmp_path, noise):
+    image = noise(2, 300, 280)
+    with create_channels(
+        tmp_path / "s.zarr", shape=(300, 280), channels=["a", "b"], dtype="u2", pixel_size_um=1,
+        chunk=128,
+    ) as (first, second):  # fmt: skip
+        second.write(image[1, :200])
+        first.write(image[0])
+        second.write(image[1, 200:])
+    fine, coarse = levels(tmp_path / "s.zarr")
+    np.testing.assert_array_equal(fine, image)
+    np.testing.assert_array_equal(coarse, [halve_by_mean(plane) for plane in image])
+
+
+def test_a_channel_that_was_not_fed_leaves_nothing_behind(tmp_path, noise):
+    with (
+        pytest.raises(ValueError, match="10 of 10 rows were never written"),
+        create_channels(
+            tmp_path / "s.zarr", shape=(10, 8), channels=["a", "b"], dtype="u2", pixel_size_um=1
+        ) as (first, _),
+    ):
+        first.write(noise(10, 8))
+    assert list(tmp_path.iterdir()) == []
+
+
+# Metadata, by the schemas at https://github.com/ome/ngff (0.4/schemas, 0.5/schemas)
+
+
+def check_image(content, ndim):
+    (block,) = content["multiscales"]
+    assert [a["name"] for a in block["axes"]] == list("cyx")[-ndim:]
+    for axis in block["axes"]:
+        assert axis["type"] == ("channel" if axis["name"] == "c" else "space")
+        assert axis.get("unit", "micrometer") == "micrometer"
+    assert block["datasets"]
+    for dataset in block["datasets"]:
+        first, second = dataset["coordinateTransformations"]
+        assert (first["type"], second["type"]) == ("scale", "translation")
+        assert len(first["scale"]) == len(second["translation"]) == ndim
+    sizes = [d["coordinateTransformations"][0]["scale"][-1] for d in block["datasets"]]
+    assert sizes == sorted(sizes)
+    for channel in content.get("omero", {"channels": []})["channels"]:
+        assert set(channel["window"]) == {"start", "end", "min", "max"}
+        assert channel["window"]["start"] < channel["window"]["end"]
+        assert len(bytes.fromhex(channel["color"])) == 3
+    return block
+
+
+def test_a_0_4_image_is_valid_by_the_specification(tmp_path, noise):
+    path = write(tmp_path / "s.zarr", noise(300, 20), version="0.4", channel="DAPI")
+    content = json.loads((path / ".zattrs").read_text())
+    assert check_image(content, 2)["version"] == "0.4"
+    assert json.loads((path / ".zgroup").read_text()) == {"zarr_format": 2}
+    for dataset in content["multiscales"][0]["datasets"]:
+        array = json.loads((path / dataset["path"] / ".zarray").read_text())
+        assert (array["zarr_format"], array["dimension_separator"]) == (2, "/")
+    assert (path / "0" / "0" / "0").is_file()
+
+
+@pytest.mark.parametrize("channel", [None, "DAPI"])
+def test_a_0_5_image_is_valid_by_the_specification(tmp_path, noise, channel):
+    path = write(tmp_path / "s.zarr", noise(300, 20), version="0.5", channel=channel)
+    group = json.loads((path / "zarr.json").read_text())
+    assert (group["zarr_format"], group["node_type"]) == (3, "group")
+    content = group["attributes"]["ome"]
+    assert content["version"] == "0.5"
+    assert "version" not in check_image(content, 2)
+    assert ("omero" in content) == (channel is not None)
+    for dataset in content["multiscales"][0]["datasets"]:
+        array = json.loads((path / dataset["path"] / "zarr.json").read_text())
+        assert (array["zarr_format"], array["dimension_names"]) == (3, ["y", "x"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_image_of_channels_is_valid_by_the_specification(tmp_path, noise, version):
+    path = tmp_path / "s.zarr"
+    with create_channels(
+        path, shape=(20, 30), channels=["a", "b"], dtype="u2", pixel_size_um=None, version=version
+    ) as writers:
+        for writer in writers:
+            writer.write(noise(20, 30))
+    attributes = dict(zarr.open_group(str(path), mode="r").attrs)
+    content = attributes.get("ome", attributes)
+    block = check_image(content, 3)
+    assert all("unit" not in axis for axis in block["axes"])
+    assert [c["label"] for c in content["omero"]["channels"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_further_attributes_stand_where_the_specification_wants_them(tmp_path, noise, version):
+    more = {"image-label": {"x": 1}, "morphinfer": {"y": 2}}
+    path = write(tmp_path / "s.zarr", noise(4, 4), version=version, attributes=more)
+    attributes = dict(zarr.open_group(str(path), mode="r").attrs)
+    assert attributes["morphinfer"] == {"y": 2}
+    assert attributes.get("ome", attributes)["image-label"] == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("image", "window"),
+    [
+        (np.array([[3, 9]], np.uint16), (3, 9, 0, 65535)),
+        (np.array([[4, 4]], np.uint8), (4, 5, 0, 255)),
+        (np.array([[-1.0, np.nan, 2.0]], np.float32), (-1, 2, -1, 2)),
+        (np.array([[np.nan]], np.float32), (0, 1, 0, 1)),
+    ],
+)
+def test_an_image_is_shown_from_its_darkest_to_its_brightest_pixel(image, window):
+    told = display_window(image)
+    assert tuple(told[k] for k in ("start", "end", "min", "max")) == window
