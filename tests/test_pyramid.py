@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_levels_halve_until_both_sides_are_small(height, width):
     assert shapes[0] == (height, width)
     assert max(shapes[-1]) <= 256
     assert all(max(s) > 256 for s in shapes[:-1])
-    for fine, coarse in zip(shapes, shapes[1:], strict=False):
+    for fine, coarse in pairwise(shapes):
         assert coarse == tuple(-(-n // 2) for n in fine)
 
 
@@ -213,25 +214,23 @@ def test_rows_of_another_width_leave_nothing_behind(tmp_path, noise):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_while_writing_leaves_nothing_behind(tmp_path, noise):
-    with (
-        pytest.raises(RuntimeError, match="the network failed"),
-        create_image(tmp_path / "s.zarr", shape=(10, 8), dtype="u2", pixel_size_um=1) as writer,
-    ):
-        writer.write(noise(5, 8))
-        raise RuntimeError("the network failed")
+def fail_halfway(path, problem, **options):
+    with create_image(path, shape=(10, 8), dtype="u2", pixel_size_um=1, **options) as writer:
+        writer.write(np.ones((5, 8), np.uint16))
+        raise problem
+
+
+def test_an_error_while_writing_leaves_nothing_behind(tmp_path):
+    with pytest.raises(RuntimeError, match="the network failed"):
+        fail_halfway(tmp_path / "s.zarr", RuntimeError("the network failed"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_while_overwriting_keeps_what_stood_there(tmp_path, noise):
     path = write(tmp_path / "s.zarr", noise(10, 8))
     before = everything(path)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        create_image(path, shape=(4, 4), dtype="u1", pixel_size_um=1, overwrite=True) as writer,
-    ):
-        writer.write(noise(4, 4, dtype="uint8"))
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        fail_halfway(path, KeyboardInterrupt(), overwrite=True)
     assert everything(path) == before
     assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
 

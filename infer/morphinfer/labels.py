@@ -181,19 +181,32 @@ def open_labels(path: str | Path) -> LabelImage:
     image = open_slide(path)
     attributes = _attributes(image)
     block = attributes.get("ome", attributes).get("image-label", {})
+    try:
+        classes = _classes(block)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise AlignmentError(
+            f"{path}: its 'image-label' block is malformed ({problem!r}); write the labels again"
+        ) from problem
+    if not classes or image.dtype != np.uint8:
+        raise AlignmentError(
+            f"{path}: not a label image of ours: it needs uint8 values and an 'image-label' block "
+            f"that names the classes 0, 1, ... (found {image.dtype} and "
+            f"{[c.name for c in classes]}); make one with 'morphinfer segment' or "
+            f"'morphinfer regions'"
+        )
+    return LabelImage(image, classes, dict(attributes.get("morphinfer", {})))
+
+
+def _classes(block: Mapping[str, Any]) -> tuple[LabelClass, ...]:
+    """The named classes but 'unlabelled'; none where their values do not count up from 0."""
     names = {p["label-value"]: str(p["class"]) for p in block.get("properties", []) if "class" in p}
     colours = {c["label-value"]: c.get("rgba", [0, 0, 0]) for c in block.get("colors", [])}
     values = sorted(v for v in names if v != UNLABELLED)
-    if values != list(range(len(values))) or not values or image.dtype != np.uint8:
-        raise AlignmentError(
-            f"{path}: not a label image of ours: it needs uint8 values and an 'image-label' block "
-            f"that names the classes 0, 1, ... (found {sorted(names)}); make one with "
-            f"'morphinfer segment' or 'morphinfer regions'"
-        )
-    classes = tuple(
+    if values != list(range(len(values))):
+        return ()
+    return tuple(
         LabelClass(names[v], "#" + bytes(colours.get(v, [0, 0, 0])[:3]).hex()) for v in values
     )
-    return LabelImage(image, classes, dict(attributes.get("morphinfer", {})))
 
 
 def _attributes(image: Slide) -> Mapping[str, Any]:

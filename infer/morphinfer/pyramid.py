@@ -39,6 +39,9 @@ class PyramidWriter:
 
     def write(self, rows: NDArray[Any]) -> None:
         """Append rows (any number of them, full width) below those written before."""
+        height, width = self._arrays[0].shape
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(f"rows of shape {rows.shape} for an image of {(height, width)}")
         self._push(0, rows)
 
     def _push(self, level: int, rows: NDArray[Any]) -> None:
