@@ -11,6 +11,9 @@ import pytest
 import zarr
 from hypothesis import settings
 
+from morphinfer.grid import Window
+from morphinfer.slide import Slide
+
 settings.register_profile("morphinfer", deadline=None)  # nothing is timed in a test
 settings.load_profile("morphinfer")
 
@@ -76,6 +79,11 @@ def write_array(path: Path, image: np.ndarray, zarr_format: int = 3, **options: 
     )
     array[...] = image
     return path
+
+
+def pixels(slide: Slide, level: int = 0) -> np.ndarray:
+    """All pixels of a level."""
+    return slide.read(Window(0, 0, *slide.levels[level].shape), level)
 
 
 @pytest.fixture

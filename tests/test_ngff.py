@@ -164,7 +164,9 @@ def test_attributes_that_were_built_are_read_back(version):
 
 def test_all_levels_share_their_outer_corner():
     datasets = parse_multiscale(attributes(), "s").datasets
-    corners = {tuple(t - s / 2 for s, t in zip(d.scale, d.translation, strict=True)) for d in datasets}
+    corners = {
+        tuple(t - s / 2 for s, t in zip(d.scale, d.translation, strict=True)) for d in datasets
+    }
     assert corners == {(2.75, 3.75)}
 
 

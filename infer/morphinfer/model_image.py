@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
-from morphinfer.grid import Window, ceil_div
+from morphinfer.grid import Window
 from morphinfer.resampling import model_shape, resample, source_window
 from morphinfer.slide import Slide
 
 SAME_SIZE_TOLERANCE = 1e-3
+SAME_PLACE_TOLERANCE_PX = 0.5
+"""How far pixels may drift over the whole slide where they are copied and not resampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,12 @@ class ModelImage:
         index = slide.level_for(pixel_size_um)
         level = slide.levels[index]
         factor = pixel_size_um / level.pixel_size_um
-        if abs(factor - 1) < SAME_SIZE_TOLERANCE:
+        drift_px = abs(factor - 1) * max(level.shape)
+        if abs(factor - 1) < SAME_SIZE_TOLERANCE and drift_px < SAME_PLACE_TOLERANCE_PX:
             factor = 1.0
         row, col = (-um / level.pixel_size_um for um in level.offset_um)
-        full = slide.pixel_size_um / level.pixel_size_um
-        extent = tuple(
-            min(n, ceil_div(round(m * full * 1e6), 10**6))
-            for n, m in zip(level.shape, slide.shape, strict=True)
-        )
-        return cls(slide, index, factor, (row, col), model_shape((extent[0], extent[1]), factor))
+        shape = model_shape(slide.shape, factor * level.pixel_size_um / slide.pixel_size_um)
+        return cls(slide, index, factor, (row, col), shape)
 
     def source_rows(self, row: int, stop: int) -> tuple[int, int]:
         """Rows of the level that the model rows [row, stop) are made of."""
@@ -63,7 +62,7 @@ class ModelImage:
         self, block: NDArray[Any], source_row: int, row: int, stop: int
     ) -> NDArray[Any]:
         """Model rows [row, stop) out of full-width level rows that begin at ``source_row``."""
-        if self.factor == 1.0 and self.offset == (0.0, 0.0):
+        if self._copied:
             return block[row - source_row : stop - source_row, : self.shape[1]]
         window = Window(row, 0, stop - row, self.shape[1])
         return resample(block, (source_row, 0), self._level_shape, window, self.factor, self.offset)
@@ -73,10 +72,16 @@ class ModelImage:
         source = source_window(window, self.factor, self.offset, self._level_shape)
         block = self.slide.read(source, self.level)
         refuse_nan(block, self.slide.name, source)
-        if self.factor == 1.0 and self.offset == (0.0, 0.0):
+        if self._copied:
             return block
         corner = (source.row, source.col)
         return resample(block, corner, self._level_shape, window, self.factor, self.offset)
+
+    @property
+    def _copied(self) -> bool:
+        """Whether model pixels are those of the level, which may reach past the slide."""
+        fits = all(n <= m for n, m in zip(self.shape, self._level_shape, strict=True))
+        return self.factor == 1.0 and self.offset == (0.0, 0.0) and fits
 
     @property
     def _level_shape(self) -> tuple[int, int]:

@@ -26,6 +26,9 @@ SAMPLE_UM = 2.6
 BLOCK = 8
 SAMPLE_SIDE = 256
 SAMPLE_LIMIT_PX = 16_000_000
+SPREAD = (0.7548776662466927, 0.5698402909980532)
+"""Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.
+Source: Roberts, 'The unreasonable effectiveness of quasirandom sequences', 2018."""
 ROUNDING = 1e-5
 
 
@@ -106,5 +109,9 @@ def _sample_windows(image: ModelImage) -> list[Window]:
         for col in range(0, width, SAMPLE_SIDE)
     ]
     pixels = height * width * max(1.0, image.factor) ** 2
-    every = min(int(np.ceil(pixels / SAMPLE_LIMIT_PX)), len(windows))
-    return windows[every // 2 :: every] if every > 1 else windows
+    count = max(1, int(len(windows) * min(1.0, SAMPLE_LIMIT_PX / pixels)))
+    spread = [
+        (SPREAD[0] * (w.row // SAMPLE_SIDE) + SPREAD[1] * (w.col // SAMPLE_SIDE)) % 1
+        for w in windows
+    ]
+    return [windows[i] for i in sorted(np.argsort(spread, kind="stable")[:count])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,10 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
         other, plain = stored["config"], stored["state"]
         plain["history"] = [_row(row) for row in plain["history"]]
         state = TrainingState(**plain)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as problem:
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError,
+            pickle.UnpicklingError) as problem:  # fmt: skip
         raise ConfigError(
-            f"{path}: no checkpoint of ours ({problem}); remove {path.parent} and train again"
+            f"{path}: no checkpoint of ours ({type(problem).__name__}); remove {path.parent} and train again"
         ) from problem
     ours = config.plain()
     differ = [key for key in ours if ours[key] != other.get(key)]

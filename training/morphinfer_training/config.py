@@ -255,29 +255,37 @@ def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
 def _check(config: TrainConfig, source: str) -> None:
     """Refuse what is well formed but impossible."""
     low, high = config.augmentation.blur_px
-    sizes = config.patch_sizes_px
-    clip = config.normalisation.clip
-    wrong = {
-        "name: it must not be empty": not config.name,
-        "sections: at least one is needed": not config.sections,
-        "classes: from 2 to 254 different names": not 2 <= len(set(config.classes)) <= 254
-        or len(set(config.classes)) < len(config.classes),
-        "colours: one per class, or none": len(config.colours) not in (0, len(config.classes)),
-        "channels: four positive numbers": len(config.channels) != 4 or min(config.channels) < 1,
-        "patch_sizes_px: different sizes, each 8 k + 30 (38, 46, 54, ...)": not sizes
-        or len(set(sizes)) < len(sizes)
-        or any(p <= CONTEXT_PX or (p - CONTEXT_PX) % STRIDE_PX for p in sizes),
-        "normalisation: low < high and clip rising": not config.normalisation.low
-        < config.normalisation.high or not clip[0] < clip[1],
-        "augmentation.blur_px: 0 <= least <= largest <= 10": not 0 <= low <= high <= 10,
-        "sections: each needs a reference, or background_only = true, not both": any(
-            bool(s.reference) == s.background_only for s in config.sections
+    sizes, names, colours = config.patch_sizes_px, config.classes, config.colours
+    told = config.normalisation
+    rising = told.low < told.high or told.method == "tissue_percentiles"
+    percent = (
+        told.method == "fixed" or 0 <= min(told.low, told.high) <= max(told.low, told.high) <= 100
+    )
+    right = {
+        "name: it must not be empty": bool(config.name),
+        "sections: at least one is needed": bool(config.sections),
+        "classes: from 2 to 254 different names": 2 <= len(set(names)) == len(names) <= 254,
+        "colours: one per class, or none": len(colours) in (0, len(names)),
+        "channels: four positive numbers": len(config.channels) == 4 and min(config.channels) > 0,
+        "patch_sizes_px: different sizes, each 8 k + 30 (38, 46, 54, ...)": (
+            0 < len(set(sizes)) == len(sizes) and all(map(_is_patch_size, sizes))
         ),
-        "sections: one needs a weight above 0": not any(s.weight > 0 for s in config.sections),
-    }  # fmt: skip
-    for told, is_wrong in wrong.items():
-        if is_wrong:
-            raise ConfigError(f"{source}: {told}")
+        "normalisation: fixed needs low < high": rising,
+        "normalisation: percentiles lie between 0 and 100": percent,
+        "normalisation.clip: two rising numbers": told.clip[0] < told.clip[1],
+        "augmentation.blur_px: 0 <= least <= largest <= 10": 0 <= low <= high <= 10,
+        "sections: each needs a reference, or background_only = true, not both": all(
+            bool(s.reference) != s.background_only for s in config.sections
+        ),
+        "sections: one needs a weight above 0": any(s.weight > 0 for s in config.sections),
+    }
+    for rule, kept in right.items():
+        if not kept:
+            raise ConfigError(f"{source}: {rule}")
+
+
+def _is_patch_size(size_px: int) -> bool:
+    return size_px > CONTEXT_PX and (size_px - CONTEXT_PX) % STRIDE_PX == 0
 
 
 def _plain(value: Any) -> Any:

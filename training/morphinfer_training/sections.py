@@ -183,7 +183,10 @@ def background_cells(
 
 
 def otsu_limit(values: NDArray[np.float32]) -> float:
-    """Value that divides ``values`` into two groups of least variance (Otsu 1979)."""
+    """Value that divides ``values`` into two groups of least variance (Otsu 1979).
+
+    Where the groups lie apart, all values between them divide equally well; the middle one is taken.
+    """
     counts, edges = np.histogram(values, 256)
     centres = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)
@@ -191,4 +194,5 @@ def otsu_limit(values: NDArray[np.float32]) -> float:
     total = np.cumsum(counts * centres)
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = below * above * (total / below - (total[-1] - total) / above) ** 2
-    return float(edges[1:][np.nanargmax(spread)])
+    best = np.flatnonzero(spread >= np.nanmax(spread) * (1 - 1e-9))
+    return float((edges[1 + best[0]] + edges[1 + best[-1]]) / 2)

@@ -1,0 +1,113 @@
+"""Dense against patch-by-patch prediction on one slide: largest difference, and ratio of times.
+
+    python benchmarks/dense_vs_windows.py SLIDE.zarr [--models SET] [--side PX] [--threads N]
+
+Both run the same ONNX Runtime sessions with the same threads on the same window of the slide, once
+for each network alone and once for all together. Reading and normalising are outside the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import numpy as np
+
+from morphinfer import load_models, open_slide
+from morphinfer.grid import Window, receptive_window
+from morphinfer.predictor import DensePredictor, WindowPredictor
+from morphinfer.runtime import ProviderChoice
+from morphinfer.session import Session
+from morphinfer.tiling import read_model_image
+
+
+@click.command()
+@click.argument("slide")
+@click.option("--models", default="hippocampus", show_default=True)
+@click.option("--pixel-size", type=float, help="Side of a slide pixel in micrometres.")
+@click.option(
+    "--side", type=int, help="Side of the window in model pixels.  [default: whole slide]"
+)
+@click.option("--threads", type=int, default=2, show_default=True)
+def main(slide: str, models: str, pixel_size: float | None, side: int | None, threads: int) -> None:
+    """Measure on SLIDE and print one JSON object."""
+    found = load_models(models)
+    image = read_model_image(
+        open_slide(slide, pixel_size_um=pixel_size),
+        found.card.pixel_size_um,
+        found.card.normalisation,
+    )
+    cells = centre_cells(image.shape, side or max(image.shape))
+    provider = ProviderChoice("cpu", "benchmark")
+    sessions = [Session(file, provider, threads) for file in found.files]
+    rows = [compare(image, cells, [s]) for s in sessions]
+    told = {
+        "slide": slide,
+        "models": found.name,
+        "threads": threads,
+        "cells": [cells.height, cells.width],
+        "networks": rows,
+        "largest_difference": max(r["largest_difference"] for r in rows),
+        "ratio_of_times": sum(r["windows_s"] for r in rows) / sum(r["dense_s"] for r in rows),
+    }
+    click.echo(json.dumps(told, indent=1))
+
+
+def centre_cells(shape: tuple[int, ...], side: int) -> Window:
+    """Cells of a square window in the middle of the slide."""
+    height, width = (min(side, n) // 8 for n in shape)
+    return Window((shape[0] // 8 - height) // 2, (shape[1] // 8 - width) // 2, height, width)
+
+
+def compare(image: np.ndarray, cells: Window, sessions: list[Session]) -> dict[str, Any]:
+    """Run one network both ways on the same pixels."""
+    patch = sessions[0].card.patch_size_px
+    seen = receptive_window(cells, patch, 8)
+    padded = np.pad(image, patch, mode="symmetric")
+    tile = padded[
+        seen.row + patch : seen.row_stop + patch, seen.col + patch : seen.col_stop + patch
+    ]
+    shape = (cells.height, cells.width)
+    dense, dense_s = clock(lambda: dense_in_tiles(DensePredictor(sessions), tile, shape))
+    windows, windows_s = clock(lambda: WindowPredictor(sessions).predict(tile, shape)[0])
+    return {
+        "network": sessions[0].card.network,
+        "largest_difference": float(np.abs(dense - windows).max()),
+        "dense_s": dense_s,
+        "windows_s": windows_s,
+        "ratio": windows_s / dense_s,
+    }
+
+
+def dense_in_tiles(
+    predictor: DensePredictor, tile: np.ndarray, cells: tuple[int, int], side: int = 128
+) -> np.ndarray:
+    """Dense prediction in tiles of ``side`` cells, as `morphinfer segment` runs it."""
+    out = np.empty((4, *cells), np.float32)
+    for row in range(0, cells[0], side):
+        for col in range(0, cells[1], side):
+            height, width = min(side, cells[0] - row), min(side, cells[1] - col)
+            seen = receptive_window(Window(row, col, height, width), predictor.patch_size_px, 8)
+            start = receptive_window(Window(0, 0, 1, 1), predictor.patch_size_px, 8)
+            part = tile[
+                seen.row - start.row : seen.row_stop - start.row,
+                seen.col - start.col : seen.col_stop - start.col,
+            ]
+            out[:, row : row + height, col : col + width] = predictor.predict(
+                np.ascontiguousarray(part), (height, width)
+            )[0]
+    return out
+
+
+def clock(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    """Result of ``work`` and the seconds that it took."""
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

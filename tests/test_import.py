@@ -1,0 +1,68 @@
+"""Importing morphinfer, and asking it for help, loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("zarr", "onnxruntime", "torch", "numpy", "onnx", "scipy", "tifffile")
+
+
+def run_python(*arguments):
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments], capture_output=True, text=True, check=True
+    )
+
+
+def heavy_after(code):
+    told = f"import json, sys\n{code}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    return json.loads(run_python("-c", told).stdout.splitlines()[-1])
+
+
+def test_importing_morphinfer_loads_nothing_heavy():
+    assert heavy_after("import morphinfer") == []
+
+
+def test_importing_the_command_line_loads_nothing_heavy():
+    assert heavy_after("import morphinfer.cli") == []
+
+
+def test_asking_for_help_loads_nothing_heavy():
+    code = (
+        "sys.argv = ['morphinfer', '--help']\n"
+        "import runpy\n"
+        "try:\n    runpy.run_module('morphinfer', run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code"
+    )
+    assert heavy_after(code) == []
+
+
+@pytest.mark.parametrize(
+    "command", ["segment", "evaluate", "models", "convert", "phantom", "regions", "train"]
+)
+def test_help_lists_every_command(command):
+    listed = run_python("-m", "morphinfer", "--help").stdout
+    assert f"\n  {command} " in listed
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    assert version("morphinfer") in run_python("-m", "morphinfer", "--version").stdout
+
+
+def test_the_public_names_are_found_where_they_live():
+    import morphinfer
+
+    for name in morphinfer.__all__:
+        assert getattr(morphinfer, name).__module__.startswith("morphinfer.")
+
+
+def test_a_name_that_is_not_there_is_refused():
+    import morphinfer
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = morphinfer.nothing

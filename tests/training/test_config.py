@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from morphinfer.errors import ConfigError
+from morphinfer_training.config import parse_config, read_config, resolve_path
+
+TRAINING = Path(__file__).parents[2] / "training"
+LEAST = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr"}]}
+
+
+@pytest.mark.parametrize("name", ["example", "hippocampus", "phantom"])
+def test_the_shipped_configurations_are_read(name):
+    config = read_config(TRAINING / f"{name}.toml")
+    assert config.name == name
+    assert config.patch_sizes_px == (46, 62, 94, 126, 158)
+
+
+def test_the_example_shows_every_default():
+    example = read_config(TRAINING / "example.toml")
+    least = parse_config(LEAST, "least.toml")
+    for part in ("normalisation", "validation", "training", "augmentation", "channels", "classes"):
+        assert getattr(example, part) == getattr(least, part)
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones():
+    with pytest.raises(
+        ConfigError, match=r"x\.toml: unknown key 'training\.stepps'; known .*steps"
+    ):
+        parse_config({**LEAST, "training": {"stepps": 3}}, "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"patch_sizes_px": [46, 60]}, "8 k \\+ 30"),
+        ({"channels": [16, 32]}, "four positive"),
+        ({"classes": ["a", "a"]}, "different names"),
+        ({"colours": ["#000000"]}, "one per class"),
+        ({"training": {"steps": 0}}, "training.steps = 0; it must lie between 1"),
+        ({"training": {"steps": 2.5}}, "training.steps = 2.5; it must be of type int"),
+        ({"dropout": True}, "dropout = True; it must be of type float"),
+        ({"validation": {"side": "middle"}}, "validation.side = 'middle'"),
+        ({"normalisation": {"method": "fixed", "low": 9, "high": 1}}, "low < high"),
+        ({"normalisation": {"high": 101}}, "between 0 and 100"),
+        ({"augmentation": {"blur_px": [2, 1]}}, "blur_px"),
+        ({"sections": []}, "at least one is needed"),
+        ({"sections": [{"slide": "a"}]}, "needs a reference"),
+        ({"sections": [{"reference": "a"}]}, "slide"),
+        ({"sections": [{"slide": "a", "reference": "b", "weight": -1}]}, "weight = -1"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(changes, told):
+    with pytest.raises(ConfigError, match=told):
+        parse_config({**LEAST, **changes}, "x.toml")
+
+
+def test_a_missing_file_and_bad_toml_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("name = ")
+    with pytest.raises(ConfigError, match="no valid TOML"):
+        read_config(tmp_path / "bad.toml")
+
+
+def test_a_channel_may_be_a_number():
+    section = {"slide": "a", "reference": "b", "channel": 2}
+    assert parse_config({**LEAST, "sections": [section]}, "x").sections[0].channel == "2"
+
+
+def test_paths_are_relative_to_the_file_and_variables_are_expanded(monkeypatch):
+    monkeypatch.setenv("MORPHINFER_DATA", "/data")
+    assert resolve_path("$MORPHINFER_DATA/a.zarr", Path("/here")) == Path("/data/a.zarr")
+    assert resolve_path("b.zarr", Path("/here")) == Path("/here/b.zarr")
+    monkeypatch.delenv("MORPHINFER_DATA")
+    with pytest.raises(ConfigError, match="not set"):
+        resolve_path("$MORPHINFER_DATA/a.zarr", Path("/here"))
+
+
+def test_the_plain_form_tells_everything_but_expanded_paths(monkeypatch):
+    monkeypatch.setenv("MORPHINFER_DATA", "/secret")
+    plain = read_config(TRAINING / "hippocampus.toml").plain()
+    assert plain["sections"][0]["slide"].startswith("$MORPHINFER_DATA")
+    assert plain["training"]["steps"] == 800
+    assert plain["patch_sizes_px"] == [46, 62, 94, 126, 158]

@@ -1,0 +1,70 @@
+"""How regions are made, in a value that stands in the record of every reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from morphinfer.errors import SpotsError
+from morphinfer.ngff import Version
+from morphinfer_training.orientation import Orientation
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSettings:
+    """How regions are made; lengths in micrometres."""
+
+    cell_um: float = 2.6
+    """Side of a cell of the reference: half the stride of the shipped models."""
+    sigma_um: float = 15.0
+    """Sigma of the Gaussian that makes densities out of spots: about two nuclei wide."""
+    fraction: float = 0.25
+    """Threshold of a gene as a fraction of the 99.5th percentile of its density in the tissue."""
+    thresholds: tuple[float | None, ...] = ()
+    """Thresholds in spots per (100 micrometres)^2, one a gene class; None or missing: found."""
+    min_area_um2: float | None = None
+    """Smaller islands and holes vanish; by default a disc of radius sigma, the finest detail that the
+    Gaussian leaves."""
+    roi: str | None = None
+    """Region of interest (`morphinfer_training.roi`); cells outside it are unlabelled."""
+    border_um: float = 0.0
+    """Cells this near to the border of two classes are unlabelled."""
+    orientation: Orientation = "given"
+    """What the coordinates are to be changed from."""
+    check_registration: bool = True
+    """Whether spots that do not fit the image are refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        above = {"cell": self.cell_um, "sigma": self.sigma_um, "fraction": self.fraction}
+        for name, value in above.items():
+            if not 0 < value < math.inf:
+                raise SpotsError(f"--{name} {value:g}: must be above 0; give a positive number")
+        if self.sigma_um < self.cell_um / 2:
+            raise SpotsError(
+                f"--sigma {self.sigma_um:g} with cells of {self.cell_um:g} micrometres: must be at "
+                f"least half a cell; give a larger --sigma or a smaller --cell"
+            )
+        least = {"border": self.border_um, "min-area": self.min_area_um2 or 0.0}
+        for name, value in least.items():
+            if not 0 <= value < math.inf:
+                raise SpotsError(f"--{name} {value:g}: must not be negative")
+
+    @property
+    def smallest_um2(self) -> float:
+        """Area below which islands and holes vanish."""
+        return math.pi * self.sigma_um**2 if self.min_area_um2 is None else self.min_area_um2
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A slide of which there is no image, only its frame."""
+
+    shape: tuple[int, int]
+    """Rows and columns in pixels."""
+    pixel_size_um: float
+    """Side of a pixel in micrometres."""
+    corner_um: tuple[float, float] = (0.0, 0.0)
+    """Row and column of the outer corner in micrometres."""
+    version: Version = "0.5"
+    """NGFF version of the reference."""

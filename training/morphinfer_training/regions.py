@@ -1,0 +1,299 @@
+"""The reference of a section: from its spots to an OME-Zarr label image with a picture beside it.
+
+Composes spots, tissue, expression and registration; they do not know each other's order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from morphinfer.classes import UNLABELLED, LabelClass, default_classes
+from morphinfer.errors import SpotsError
+from morphinfer.grid import Window
+from morphinfer.labels import LABEL_CHUNK, create_labels, open_labels
+from morphinfer.overlay import write_label_map, write_overlay
+from morphinfer.slide import Slide
+from morphinfer.staging import check_target
+from morphinfer_training.expression import (
+    AREA_UM2,
+    FIRST_GENE,
+    CellLattice,
+    Floats,
+    Labels,
+    Mask,
+    assign_regions,
+    clean_regions,
+    count_spots,
+    density,
+    near_borders,
+    relative_threshold,
+)
+from morphinfer_training.region_settings import Blank, RegionSettings
+from morphinfer_training.registration import (
+    CELL_UM,
+    Registration,
+    check_registration,
+    refuse_wrong_orientation,
+)
+from morphinfer_training.roi import find_region
+from morphinfer_training.spot_checks import (
+    GeneLists,
+    check_genes,
+    check_thresholds,
+    drop_off_slide,
+)
+from morphinfer_training.spots import Spots
+from morphinfer_training.tissue import Tissue, find_tissue, read_cells
+
+PICTURE_SIDE = 1600
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRegion:
+    """What one class came to."""
+
+    name: str
+    """Name; genes of one list are joined by '+'."""
+    cells: int
+    """Number of its cells."""
+    area_mm2: float
+    """Their area."""
+    threshold: float | None
+    """Spots per (100 micrometres)^2 from which on a cell belongs to it; None unless of a gene."""
+    spots: int | None
+    """Spots of its genes on the slide; None unless of a gene."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionsResult:
+    """A reference on disk."""
+
+    path: Path
+    """The label image."""
+    picture: Path
+    """PNG of the regions."""
+    classes: tuple[ClassRegion, ...]
+    """Background, tissue, then the genes."""
+    unlabelled_cells: int
+    """Cells about which nothing is said."""
+    warnings: tuple[str, ...]
+    """What the user should know, a sentence each."""
+    record: dict[str, Any]
+    """The run record, as stored in the label image."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found out about a section before anything is written."""
+
+    labels: Labels
+    thresholds: tuple[float, ...]
+    spots: tuple[int, ...]
+    tissue: Tissue
+
+
+def make_regions(
+    slide: Slide | Blank,
+    spots: Spots,
+    gene_lists: GeneLists,
+    out: str | Path,
+    *,
+    settings: RegionSettings | None = None,
+    overwrite: bool = False,
+) -> RegionsResult:
+    """Write the reference of a section, and say what is in it.
+
+    Parameters
+    ----------
+    slide : Slide or Blank
+        The nuclei image, or only its shape and pixel size; then tissue comes from spots alone.
+    spots : Spots
+        All spots of the section, in pixels of the slide.
+    gene_lists : sequence of sequence of str
+        Genes of each gene class; the spots of a list count alike.
+    out : str or Path
+        Folder to publish, ``NAME.zarr``; a picture ``NAME.png`` comes beside it.
+    settings : RegionSettings, optional
+        How regions are made.
+    overwrite : bool
+        Replace what stands there.
+
+    Raises
+    ------
+    SpotsError
+        A gene is unknown, named twice or has too few spots; spots lie off the slide, or its
+        orientation is wrong; the region of interest is empty.
+    SlideError
+        The slide is constant or cannot be read.
+    OutputError
+        The label image or the picture exists, or cannot be written.
+    """
+    out, settings = Path(out), settings or RegionSettings()
+    picture = out.with_suffix(".png")
+    for target in (out, picture):
+        check_target(target, overwrite=overwrite)
+    check_genes(spots, gene_lists)
+    check_thresholds(settings.thresholds, gene_lists)
+    lattice = CellLattice(slide.shape, slide.pixel_size_um, settings.cell_um)
+    warnings: list[str] = []
+    registration = _register(slide, spots, settings, warnings)
+    turned = spots.turned(settings.orientation, slide.shape)
+    kept = drop_off_slide(turned, slide.shape, warnings)
+    found = _find_regions(slide, kept, gene_lists, settings, lattice)
+    classes = _class_regions(found, gene_lists, settings.cell_um, warnings)
+    record = _record(slide, spots, len(kept), found, classes, settings, registration)
+    _write(out, picture, slide, found.labels, classes, record, settings.cell_um, overwrite)
+    unlabelled = int(np.count_nonzero(found.labels == UNLABELLED))
+    return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
+
+
+def _register(
+    slide: Slide | Blank, spots: Spots, settings: RegionSettings, warnings: list[str]
+) -> Registration | None:
+    """Contrasts of the orientations; None where there is no image or no check is wanted."""
+    if isinstance(slide, Blank) or not settings.check_registration:
+        return None
+    lattice = CellLattice(slide.shape, slide.pixel_size_um, max(CELL_UM, slide.pixel_size_um))
+    registration = check_registration(
+        read_cells(slide, lattice), spots, lattice, settings.orientation
+    )
+    refuse_wrong_orientation(registration, spots.name)
+    if not registration.visible:
+        given = registration.given
+        warnings.append(
+            f"{spots.name}: nuclei under the spots look like those beside them "
+            f"({given.contrast:+.1%}, {abs(given.significance):.1f} standard errors); the spots may be "
+            f"shifted or scaled: check --unit, --pixel-size and the picture"
+        )
+    return registration
+
+
+def _find_regions(
+    slide: Slide | Blank,
+    spots: Spots,
+    gene_lists: GeneLists,
+    settings: RegionSettings,
+    lattice: CellLattice,
+) -> _Found:
+    image = None if isinstance(slide, Blank) else read_cells(slide, lattice)
+    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
+    overall = density(counts, settings.sigma_um, lattice)
+    tissue = find_tissue(image, counts, overall, settings.sigma_um, lattice)
+    interest = find_region(settings.roi, counts, lattice)
+    masks = [spots.of(genes) for genes in gene_lists]
+    densities = [_gene_density(spots.where(mask), settings, lattice) for mask in masks]
+    thresholds = _thresholds(densities, tissue.mask & interest, gene_lists, settings)
+    labels = assign_regions(densities, thresholds, tissue.mask)
+    labels = clean_regions(labels, settings.smallest_um2, settings.cell_um)
+    unknown = near_borders(labels, settings.border_um, settings.cell_um) | ~interest
+    labels[unknown] = UNLABELLED
+    return _Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), tissue)
+
+
+def _gene_density(spots: Spots, settings: RegionSettings, lattice: CellLattice) -> Floats:
+    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
+    return density(counts, settings.sigma_um, lattice)
+
+
+def _thresholds(
+    densities: list[Floats], inside: Mask, gene_lists: GeneLists, settings: RegionSettings
+) -> tuple[float, ...]:
+    """The given thresholds, and where there is none a fraction of the gene's high density."""
+    given = list(settings.thresholds) + [None] * len(gene_lists)
+    thresholds = []
+    for told, genes, gene_density in zip(given, gene_lists, densities, strict=False):
+        found = (
+            relative_threshold(gene_density, inside, settings.fraction) if told is None else told
+        )
+        if found <= 0:
+            raise SpotsError(
+                f"{'+'.join(genes)}: a threshold of {found:g} spots per (100 micrometres)^2; it must "
+                f"be above 0: fewer than 0.5 % of the tissue hold spots of it, so give a threshold "
+                f"with --threshold-a or --threshold-b, or choose another gene"
+            )
+        thresholds.append(found)
+    return tuple(thresholds)
+
+
+def _class_regions(
+    found: _Found, gene_lists: GeneLists, cell_um: float, warnings: list[str]
+) -> tuple[ClassRegion, ...]:
+    names = ["background", "tissue", *("+".join(genes) for genes in gene_lists)]
+    cells = np.bincount(found.labels.ravel(), minlength=UNLABELLED + 1)
+    thresholds = [None] * FIRST_GENE + list(found.thresholds)
+    spots = [None] * FIRST_GENE + list(found.spots)
+    warnings += [
+        f"class {name} has no cell" for name, n in zip(names, cells, strict=False) if not n
+    ]
+    return tuple(
+        ClassRegion(name, int(n), float(n) * cell_um**2 / 1e6, threshold, number)
+        for name, n, threshold, number in zip(names, cells, thresholds, spots, strict=False)
+    )
+
+
+def _record(
+    slide: Slide | Blank,
+    spots: Spots,
+    kept: int,
+    found: _Found,
+    classes: tuple[ClassRegion, ...],
+    settings: RegionSettings,
+    registration: Registration | None,
+) -> dict[str, Any]:
+    image = None
+    if isinstance(slide, Slide):
+        image = {"name": slide.name, "path": str(slide.path), "identity": slide.identity}
+    return {
+        "command": "regions",
+        "morphinfer": version("morphinfer"),
+        "versions": {name: version(name) for name in ("numpy", "scipy", "pyarrow")},
+        "slide": image,
+        "slide_shape": list(slide.shape),
+        "pixel_size_um": slide.pixel_size_um,
+        "spots": {"name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes)},
+        "settings": asdict(settings),
+        "density_area_um2": AREA_UM2,
+        "tissue": {
+            "image_limit": found.tissue.image_limit,
+            "spot_limit": found.tissue.spot_limit,
+        },
+        "registration": None if registration is None else asdict(registration),
+        "classes": [asdict(told) for told in classes],
+    }
+
+
+def _write(
+    out: Path,
+    picture: Path,
+    slide: Slide | Blank,
+    labels: Labels,
+    classes: tuple[ClassRegion, ...],
+    record: dict[str, Any],
+    cell_um: float,
+    overwrite: bool,
+) -> None:
+    coloured: tuple[LabelClass, ...] = default_classes(tuple(told.name for told in classes))
+    height, width = labels.shape
+    with create_labels(
+        out,
+        shape=(height, width),
+        pixel_size_um=cell_um,
+        corner_um=slide.corner_um,
+        classes=coloured,
+        version=slide.version,
+        record=record,
+        overwrite=overwrite,
+    ) as writer:
+        for row in range(0, height, LABEL_CHUNK):
+            rows = labels[row : row + LABEL_CHUNK]
+            writer.write(Window(row, 0, len(rows), width), rows[None])
+    written = open_labels(out)
+    if isinstance(slide, Slide):
+        write_overlay(picture, slide, written, max_side=PICTURE_SIDE, overwrite=overwrite)
+    else:
+        write_label_map(picture, written, max_side=PICTURE_SIDE, overwrite=overwrite)
