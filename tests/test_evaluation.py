@@ -130,6 +130,14 @@ def test_a_reference_of_fewer_classes_is_compared(make):
     assert evaluate(make([[0, 1, 2]]), make([[0, 1, 1]], names=NAMES[:2])).dice[2] == 0
 
 
+def test_a_class_that_the_reference_does_not_know_has_no_dice_of_its_own(make):
+    result = np.array([[0, 0, 1, 1, 3, 3]])
+    reference = np.array([[0, 0, 1, 1, 1, 1]])
+    told = evaluate(make(result), make(reference, names=NAMES[:3]))
+    assert told.dice == (1, pytest.approx(2 / 3), None, None)
+    assert told.classes_counted == 2
+
+
 def test_progress_reaches_its_total(make, monkeypatch):
     monkeypatch.setattr(evaluation, "TILE", 8)
     seen = []

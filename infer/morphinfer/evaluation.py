@@ -64,7 +64,8 @@ def evaluate(
         What is scored; its class names are reported.
     reference : str, Path or LabelImage
         What it is scored against. Classes are matched by value, since the genes of the two may have
-        different names; cells without a label do not count.
+        different names. Cells without a label do not count; a class beyond those that the reference
+        names has no Dice.
     progress : callable, optional
         Called with the number of tiles done and the number of all tiles.
 
@@ -85,7 +86,7 @@ def evaluate(
     check_fits(reference, Frame.of(labels.image), [c.name for c in labels.classes])
     counts = _count(labels, reference, progress)
     _check_values(counts, labels, reference)
-    return scores(counts, [c.name for c in labels.classes])
+    return scores(counts, [c.name for c in labels.classes], len(reference.classes))
 
 
 def _count(

@@ -55,21 +55,27 @@ class Scores:
     confusion: NDArray[np.int64]
     """Pixels by class in the reference (row) and in the result (column), shape (C, C)."""
     dice: tuple[float | None, ...]
-    """Dice of each class, 0 to 1; None where neither image has the class."""
+    """Dice of each class, 0 to 1; None where neither image has the class, or the reference does not
+    know it."""
     iou: tuple[float | None, ...]
-    """Intersection over union of each class, 0 to 1; None where neither image has the class."""
+    """Intersection over union of each class, 0 to 1; None where Dice is."""
     mean_dice: float
     """Mean over the classes that are counted."""
     mean_iou: float
     """Mean over the classes that are counted."""
     classes_counted: int
-    """Number of classes that at least one of the images has."""
+    """Number of classes that have a Dice."""
     pixels_compared: int
     """Number of pixels that the reference labels."""
 
 
-def scores(counts: NDArray[np.int64], class_names: Sequence[str]) -> Scores:
+def scores(
+    counts: NDArray[np.int64], class_names: Sequence[str], reference_classes: int | None = None
+) -> Scores:
     """Scores of a confusion matrix; pixels that the reference leaves unlabelled do not count.
+
+    A class that the reference does not know (a gene that was not measured there) has no Dice of its
+    own; where the result shows it, the class that the reference has there is missed.
 
     Parameters
     ----------
@@ -77,6 +83,8 @@ def scores(counts: NDArray[np.int64], class_names: Sequence[str]) -> Scores:
         See `Confusion.counts`.
     class_names : sequence of str
         Names of the classes 0, 1, ...
+    reference_classes : int, optional
+        How many of them, from 0 on, the reference knows; all by default.
 
     Raises
     ------
@@ -93,6 +101,8 @@ def scores(counts: NDArray[np.int64], class_names: Sequence[str]) -> Scores:
         raise ValueError("no pixel of the reference is labelled; there is nothing to compare")
     hits = matrix.diagonal()
     sizes = matrix.sum(axis=0) + matrix.sum(axis=1)
+    known = len(class_names) if reference_classes is None else reference_classes
+    sizes[known:] = 0
     dice = [2 * int(h) / int(s) if s else None for h, s in zip(hits, sizes, strict=True)]
     iou = [int(h) / int(s - h) if s else None for h, s in zip(hits, sizes, strict=True)]
     counted = int(np.count_nonzero(sizes))

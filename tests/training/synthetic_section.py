@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from morphinfer.classes import UNLABELLED
 from morphinfer_training.config import TrainConfig, parse_config
@@ -10,6 +11,8 @@ from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
 
 STRIDE = 8
+
+torch.set_num_threads(1)  # tiny tensors: two threads mostly wait for each other on a busy machine
 
 
 def make_config(**changes: object) -> TrainConfig:

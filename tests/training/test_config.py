@@ -81,7 +81,7 @@ def test_paths_are_relative_to_the_file_and_variables_are_expanded(monkeypatch):
 
 def test_the_plain_form_tells_everything_but_expanded_paths(monkeypatch):
     monkeypatch.setenv("MORPHINFER_DATA", "/secret")
-    plain = read_config(TRAINING / "hippocampus.toml").plain()
+    plain = read_config(TRAINING / "example.toml").plain()
     assert plain["sections"][0]["slide"].startswith("$MORPHINFER_DATA")
     assert plain["training"]["steps"] == 800
     assert plain["patch_sizes_px"] == [46, 62, 94, 126, 158]

@@ -88,10 +88,9 @@ def test_small_islands_and_holes_vanish_and_large_ones_stay():
 
 
 def test_a_hole_between_two_genes_takes_the_nearest():
-    labels = np.array([[2, 2, 1, 1, 3, 3]], np.uint8)
-    assert clean_regions(labels, 2.5 * 1.0, 1.0).tolist() != labels.tolist()
-    wide = np.repeat(labels, 8, axis=0)
-    assert (clean_regions(wide, 17, 1.0)[0] == [2, 2, 2, 3, 3, 3]).all()
+    labels = np.repeat(np.array([[2, 2, 2, 1, 1, 3, 3, 3]], np.uint8), 8, axis=0)
+    assert (clean_regions(labels, 16.0, 1.0) == [2, 2, 2, 1, 1, 3, 3, 3]).all()
+    assert (clean_regions(labels, 16.1, 1.0) == [2, 2, 2, 2, 3, 3, 3, 3]).all()
 
 
 def test_a_section_of_one_class_is_left_alone():

@@ -77,7 +77,7 @@ def test_the_record_says_how_it_came_about(section, tmp_path):
     assert record["settings"]["sigma_um"] == 15
     assert record["classes"][2]["threshold"] == pytest.approx(done.classes[2].threshold)
     assert record["spots"]["used"] == len(section[1])
-    assert record["registration"]["given"]["significance"] > 5
+    assert record["registration"]["given"]["significance"] > 4
     assert record["tissue"]["image_limit"] > 0
     total = sum(c["area_mm2"] for c in record["classes"])
     assert total == pytest.approx(np.prod(SHAPE) * PIXEL_UM**2 / 1e6, rel=0.01)
@@ -100,7 +100,7 @@ def test_the_spots_of_a_list_are_added_up(section, tmp_path):
     done = make_regions(*section, [("Layer", "Rim")], tmp_path / "ref.zarr")
     assert done.classes[2].name == "Layer+Rim"
     _, found = values(done.path)
-    assert found[in_rim(*np.mgrid[2 : SHAPE[0] : 4, 2 : SHAPE[1] : 4])].mean() > 1.7
+    assert found[in_rim(*np.mgrid[2 : SHAPE[0] : 4, 2 : SHAPE[1] : 4])].mean() > 1.5
 
 
 def test_given_thresholds_are_used_as_they_are(section, tmp_path):
@@ -205,7 +205,7 @@ def test_a_gene_in_one_corner_of_the_tissue_needs_a_threshold(section, tmp_path)
     rim = spots.of(["Rim"])
     row[rim], col[rim] = 330, 420
     settings = RegionSettings(sigma_um=2.0)
-    with pytest.raises(SpotsError, match="Rim: a threshold of 0 .*--threshold-a"):
+    with pytest.raises(SpotsError, match=r"Rim: a threshold of 0 .*--threshold-a"):
         make_regions(
             slide, replace(spots, row=row, col=col), LISTS, tmp_path / "ref.zarr", settings=settings
         )

@@ -1,0 +1,131 @@
+"""Measure the shipped set 'hippocampus' on its independent test section; with --train make it anew.
+
+    MORPHINFER_DATA=/path/to/sections python benchmarks/hippocampus.py [--train]
+
+Runs the commands that a user would type (they are printed), in runs/hippocampus, and compares the
+outcome with models/hippocampus/figures.json, the measurement that the README quotes. With --train
+the set is trained first and figures.json is written anew. Skips with a reason, exit code 0, where
+the sections are not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+
+from morphinfer.labels import open_labels
+from morphinfer.overlay import write_label_map
+
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / "runs" / "hippocampus"
+MODELS = ROOT / "models" / "hippocampus"
+FIGURES = MODELS / "figures.json"
+PIXEL_SIZE_UM = {"ca1": 0.325, "septum_1": 0.30, "hippocampus_merfish": 0.1086}
+TEST_SECTION = "hippocampus_merfish"
+TEST_GENE_A = "Slc17a7"
+
+
+def main() -> int:
+    """Prepare, perhaps train, measure, compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--train", action="store_true", help="train the set anew first")
+    train = parser.parse_args().train
+    data = Path(os.environ.get("MORPHINFER_DATA", ROOT.parent / "shared" / "data"))
+    missing = [n for n in PIXEL_SIZE_UM if not (data / n / "nuclei.tif").is_file()]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not in {data}; set MORPHINFER_DATA")
+        return 0
+    WORK.mkdir(parents=True, exist_ok=True)
+    if train:
+        prepare("septum_1", data)
+        prepare("ca1", data, gene_a="Neurod6", gene_b="Plp1")
+        config = str(ROOT / "training" / "hippocampus.toml")
+        morphinfer("train", config, "--out", str(MODELS), "--threads", "2", "--overwrite")
+    told = measure(data)
+    if train or not FIGURES.exists():
+        FIGURES.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_picture(ROOT / "docs" / "hippocampus.png")
+    return compare(told, json.loads(FIGURES.read_text(encoding="utf-8")))
+
+
+def prepare(name: str, data: Path, gene_a: str = "", gene_b: str = "") -> None:
+    """OME-Zarr and, with genes, the reference of one section."""
+    slide = WORK / f"{name}.zarr"
+    if not slide.exists():
+        size = str(PIXEL_SIZE_UM[name])
+        morphinfer("convert", str(data / name / "nuclei.tif"), str(slide), "--pixel-size", size)
+    if gene_a:
+        genes = ["--gene-a", gene_a, *(["--gene-b", gene_b] if gene_b else [])]
+        spots = str(data / name / "spots.parquet")
+        out = str(WORK / f"{name}_regions.zarr")
+        morphinfer("regions", str(slide), spots, *genes, "--out", out, "--overwrite")
+
+
+def measure(data: Path) -> dict[str, Any]:
+    """Segment the test section and score it against the regions of its own spots."""
+    prepare(TEST_SECTION, data, gene_a=TEST_GENE_A)
+    slide = WORK / f"{TEST_SECTION}.zarr"
+    words = ["segment", str(slide), "--models", str(MODELS), "--json", "--overwrite"]
+    reference = WORK / f"{TEST_SECTION}_regions.zarr"
+    printed = morphinfer(*words, "--provider", "cpu", "--reference", str(reference))
+    told = json.loads(printed)
+    kept = ("dice", "iou", "confusion", "pixels_compared", "classes", "class_fractions")
+    return {"section": TEST_SECTION, "gene_a": TEST_GENE_A, **{k: told[k] for k in kept}}
+
+
+def write_picture(path: Path) -> None:
+    """The label map beside its reference; neither shows the nuclei."""
+    maps = []
+    for name in ("labels", "regions"):
+        labels = open_labels(WORK / f"{TEST_SECTION}_{name}.zarr")
+        single = WORK / f"{name}.png"
+        write_label_map(single, labels, max_side=700, overwrite=True)
+        maps.append(imagecodecs.png_decode(single.read_bytes()))
+    height = min(m.shape[0] for m in maps)
+    gap = np.full((height, 12, 3), 255, np.uint8)
+    joined = np.concatenate([maps[0][:height, :, :3], gap, maps[1][:height, :, :3]], axis=1)
+    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(joined)))
+
+
+def compare(told: dict[str, Any], stored: dict[str, Any]) -> int:
+    """Print Dice a class beside what is stored; 1 where a figure does not come out again."""
+    ours, theirs = (
+        {**{k: show(v) for k, v in d["dice"]["per_class"].items()}, "mean": show(d["dice"]["mean"])}
+        for d in (told, stored)
+    )
+    print(f"\n{'class':12} {'Dice':>7} {'stored':>7}")
+    for name, value in ours.items():
+        print(f"{name:12} {value:>7} {theirs.get(name, 'missing'):>7}")
+    print("confusion (rows: reference)")
+    for name, row in zip(told["classes"], told["confusion"], strict=False):
+        print(f"{name:12} " + " ".join(f"{n:8d}" for n in row))
+    same = ours == theirs
+    print("as stored" if same else "differs from models/hippocampus/figures.json")
+    return int(not same)
+
+
+def show(dice: float | None) -> str:
+    """Dice as the README quotes it."""
+    return "n/a" if dice is None else f"{dice:.2f}"
+
+
+def morphinfer(*words: str) -> str:
+    """Run a command as a user would, and return what it prints."""
+    print("$ morphinfer " + shlex.join(words), file=sys.stderr)
+    command = [sys.executable, "-m", "morphinfer", *words]
+    environment = {**os.environ, "MORPHINFER_SECTIONS": str(WORK)}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""The command line: what it prints, its exit codes, and one sentence for everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import zarr
+
+from morphinfer.classes import default_classes
+from morphinfer.cli import main
+from morphinfer.grid import Window
+from morphinfer.labels import create_labels
+from morphinfer.pyramid import create_image
+from networks import card_of, save_padding_free, save_set
+
+KEYS = {
+    "slide", "labels", "models", "classes", "pixel_size_um", "stride_px", "provider", "seconds",
+    "megapixels_per_second", "peak_rss_mb", "class_fractions",
+}  # fmt: skip
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Run the command line in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["morphinfer", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def models(tmp_path):
+    return str(save_set(tmp_path / "models", (46,)))
+
+
+@pytest.fixture
+def image():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 30, (150, 200))
+    image[::12, ::9] = 220
+    return image.astype(np.uint8)
+
+
+@pytest.fixture
+def slide(tmp_path, image):
+    with create_image(
+        tmp_path / "slide.zarr", shape=image.shape, dtype="uint8", pixel_size_um=0.65
+    ) as writer:
+        writer.write(image)
+    return "slide.zarr"
+
+
+def refused(result: tuple[int, str, str], *parts: str, code: int = 1) -> None:
+    """The command ended with ``code`` and one sentence that holds ``parts``."""
+    ended, out, err = result
+    assert ended == code
+    assert out == ""
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+    if code == 1:
+        assert err.startswith("morphinfer: ")
+        assert err.count("\n") == 1
+
+
+def test_segment_prints_one_json_object_with_the_promised_keys(call, slide, models):
+    code, out, _ = call("segment", slide, "--models", models, "--json", "--provider", "cpu")
+    assert code == 0
+    told = json.loads(out)
+    assert set(told) == KEYS
+    assert told["provider"] == "cpu"
+    assert told["stride_px"] == 8
+
+
+def test_a_reference_adds_dice_iou_and_confusion(call, slide, models):
+    call("segment", slide, "--models", models, "--out", "first.zarr", "-q")
+    code, out, _ = call(
+        "segment", slide, "--models", models, "--json", "--reference", "first.zarr", "-q"
+    )
+    assert code == 0
+    told = json.loads(out)
+    assert told["dice"]["mean"] == 1
+    assert set(told["dice"]) >= {"mean", "per_class"}
+    assert {"iou", "confusion", "pixels_compared"} <= set(told)
+
+
+def test_segment_leaves_picture_page_and_record_beside_the_labels(call, slide, models, tmp_path):
+    code, out, _ = call("segment", slide, "--models", models)
+    assert code == 0
+    for ending in (".png", ".json", ".html"):
+        path = tmp_path / f"slide_labels{ending}"
+        assert path.is_file()
+    assert "slide_labels.png" in out
+    page = (tmp_path / "slide_labels.html").read_text()
+    assert "data:image/png;base64" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    record = json.loads((tmp_path / "slide_labels.json").read_text())
+    assert record["run"]["models"]["sha256"]
+
+
+def test_quiet_leaves_stderr_empty(call, slide, models):
+    code, _, err = call("segment", slide, "--models", models, "-q")
+    assert (code, err) == (0, "")
+
+
+def test_progress_without_a_terminal_is_plain_lines(call, slide, models):
+    _, _, err = call("segment", slide, "--models", models, "--tile", "64")
+    assert "segmenting: 12 of 12" in err
+    assert "\x1b" not in err
+
+
+def test_evaluate_prints_dice_and_na(call, tmp_path):
+    classes = default_classes(("background", "tissue", "GeneA"))
+    cells = np.repeat(np.arange(2, dtype=np.uint8), 8)[None, :, None] * np.ones(
+        (1, 1, 16), np.uint8
+    )
+    for name in ("a.zarr", "b.zarr"):
+        with create_labels(
+            tmp_path / name, shape=(16, 16), pixel_size_um=5, corner_um=(0, 0), classes=classes
+        ) as writer:
+            writer.write(Window(0, 0, 16, 16), cells)
+    code, out, _ = call("evaluate", "a.zarr", "b.zarr", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["dice"]["per_class"] == {"background": 1, "tissue": 1, "GeneA": None}
+    assert "n/a" in call("evaluate", "a.zarr", "b.zarr")[1]
+
+
+def test_models_lists_and_verifies_the_shipped_sets(call):
+    code, out, _ = call("models", "--json")
+    assert code == 0
+    names = [s["name"] for s in json.loads(out)["sets"]]
+    assert "phantom" in names
+    for name in names:
+        code, out, _ = call("models", "verify", name)
+        assert code == 0
+        assert out.count("good") == 5
+
+
+def test_a_missing_slide_is_refused(call):
+    refused(call("segment", "nothing.zarr"), "nothing.zarr: no such file or folder")
+
+
+def test_a_folder_that_is_no_slide_is_refused(call, tmp_path):
+    (tmp_path / "folder").mkdir()
+    refused(call("segment", "folder"), "folder: no zarr array or group")
+
+
+def test_a_group_without_an_image_is_refused(call, tmp_path):
+    zarr.open_group(str(tmp_path / "g.zarr"), mode="w")
+    refused(call("segment", "g.zarr"), "g.zarr", "multiscales")
+
+
+def test_a_tiff_is_told_how_to_be_converted(call, tmp_path):
+    (tmp_path / "slide.tif").write_bytes(b"II*\0")
+    refused(call("segment", "slide.tif"), "morphinfer convert slide.tif slide.zarr")
+
+
+def test_a_plain_array_without_a_pixel_size_is_refused_unless_stated(call, tmp_path, image, models):
+    zarr.save_array(str(tmp_path / "a.zarr"), image)
+    refused(call("segment", "a.zarr", "--models", models), "--pixel-size 0.325")
+    code, _, err = call("segment", "a.zarr", "--models", models, "--pixel-size", "0.65")
+    assert code == 0, err
+
+
+def test_an_unknown_channel_is_refused(call, slide, models):
+    refused(call("segment", slide, "--channel", "GFP", "--models", models), "no channel 'GFP'")
+
+
+def test_an_unknown_model_set_is_refused(call, slide):
+    refused(call("segment", slide, "--models", "nosuch"), "nosuch: no such model set")
+
+
+def test_a_truncated_model_is_refused(call, slide, models, tmp_path):
+    path = tmp_path / "models" / "p046.onnx"
+    path.write_bytes(path.read_bytes()[:1000])
+    refused(call("segment", slide, "--models", models), "p046.onnx", "truncated")
+
+
+def test_models_that_disagree_are_refused(call, slide, models, tmp_path):
+    save_padding_free(tmp_path / "models" / "p062.onnx", card_of(62, stride_px=4))
+    refused(call("segment", slide, "--models", models), "stride_px 4", "must agree")
+
+
+def test_an_output_that_exists_is_kept(call, slide, models, tmp_path):
+    (tmp_path / "out.zarr").mkdir()
+    (tmp_path / "out.zarr" / "mine.txt").write_text("mine")
+    refused(call("segment", slide, "--models", models, "--out", "out.zarr"), "--overwrite")
+    assert (tmp_path / "out.zarr" / "mine.txt").read_text() == "mine"
+
+
+def test_a_picture_that_exists_is_refused_before_any_work(call, slide, models, tmp_path):
+    (tmp_path / "slide_labels.png").write_text("mine")
+    refused(call("segment", slide, "--models", models), "slide_labels.png", "--overwrite")
+    assert not (tmp_path / "slide_labels.zarr").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(call, slide, models, monkeypatch, tmp_path):
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(1, 1, 0))
+    refused(call("segment", slide, "--models", models), "free some space")
+    assert not (tmp_path / "slide_labels.zarr").exists()
+
+
+def test_cuda_without_cuda_fails_in_one_line(call, slide, models, monkeypatch):
+    monkeypatch.setattr("morphinfer.runtime._has_nvidia_driver", lambda: False)
+    words = ("segment", slide, "--models", models, "--provider", "cuda")
+    refused(call(*words), "provider 'cuda' cannot run here")
+
+
+def test_a_constant_slide_is_refused(call, tmp_path, models):
+    zarr.save_array(str(tmp_path / "flat.zarr"), np.full((200, 200), 9, np.uint8))
+    words = ("segment", "flat.zarr", "--pixel-size", "0.65", "--models", models)
+    refused(call(*words), "constant")
+
+
+def test_a_slide_with_nan_is_refused(call, tmp_path, models, image):
+    spoiled = image.astype(np.float32)
+    spoiled[40, 50] = np.nan
+    zarr.save_array(str(tmp_path / "nan.zarr"), spoiled)
+    words = ("segment", "nan.zarr", "--pixel-size", "0.65", "--models", models)
+    refused(call(*words), "row 40, column 50")
+
+
+def test_an_empty_slide_is_refused(call, tmp_path):
+    zarr.create_array(str(tmp_path / "empty.zarr"), shape=(0, 7), dtype="uint8", chunks=(1, 1))
+    refused(call("segment", "empty.zarr", "--pixel-size", "1"), "empty, shape (0, 7)")
+
+
+def test_a_reference_of_another_shape_is_refused(call, slide, models, tmp_path):
+    classes = default_classes(("background", "tissue", "A", "B"))
+    with create_labels(
+        tmp_path / "r.zarr", shape=(5, 5), pixel_size_um=5.2, corner_um=(0, 0), classes=classes
+    ) as writer:
+        writer.write(Window(0, 0, 5, 5), np.ones((1, 5, 5), np.uint8))
+    refused(call("segment", slide, "--models", models, "--reference", "r.zarr"), "covers")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("segment",),
+        ("segment", "x.zarr", "--mode", "magic"),
+        ("segment", "x.zarr", "--tile", "0"),
+        ("segment", "x.zarr", "--z", "top"),
+        ("nosuchcommand",),
+        ("evaluate", "a.zarr"),
+    ],
+)
+def test_wrong_usage_exits_with_two(call, words):
+    refused(call(*words), "Usage", code=2)
+
+
+def test_the_help_lists_every_command(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    for name in ("segment", "evaluate", "models", "convert", "phantom", "regions", "train"):
+        assert name in out
