@@ -126,10 +126,6 @@ def test_genes_may_have_other_names(make):
     assert told.mean_dice == 1
 
 
-def test_a_reference_of_fewer_classes_is_compared(make):
-    assert evaluate(make([[0, 1, 2]]), make([[0, 1, 1]], names=NAMES[:2])).dice[2] == 0
-
-
 def test_a_class_that_the_reference_does_not_know_has_no_dice_of_its_own(make):
     result = np.array([[0, 0, 1, 1, 3, 3]])
     reference = np.array([[0, 0, 1, 1, 1, 1]])
