@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,18 @@ class PyramidWriter:
         """Rows of level 0 that were not written yet."""
         waiting = sum(len(rows) for rows in self._pending[0])
         return int(self._arrays[0].shape[0]) - self._written[0] - waiting
+
+    def check_complete(self) -> None:
+        """Raise where rows are missing.
+
+        Raises
+        ------
+        ValueError
+            Fewer rows were written than the image has.
+        """
+        if self.rows_missing:
+            height = self._arrays[0].shape[0]
+            raise ValueError(f"{self.rows_missing} of {height} rows were never written")
 
     def write(self, rows: NDArray[Any]) -> None:
         """Append rows (any number of them, full width) below those written before."""
@@ -113,25 +126,17 @@ def create_image(
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    import zarr
-
-    path = Path(path)
-    size = pixel_size_um or 1.0
-    shapes = level_shapes(shape)
-    needed = int(np.dtype(dtype).itemsize * shape[0] * shape[1] // 2)
-    with staged(path, overwrite=overwrite, needed_bytes=needed) as partial:
-        group = zarr.open_group(str(partial), mode="w", zarr_format=2 if version == "0.4" else 3)
-        arrays = [_create_array(group, str(k), s, dtype, chunk) for k, s in enumerate(shapes)]
+    half = (pixel_size_um or 1.0) / 2
+    with _create_levels(Path(path), shape, dtype, version, chunk, overwrite) as (group, arrays):
         writer = PyramidWriter(arrays, reduction)
         yield writer
-        if writer.rows_missing:
-            raise ValueError(f"{path}: {writer.rows_missing} of {shape[0]} rows were never written")
+        writer.check_complete()
         told = image_attributes(
-            name=path.stem,
+            name=Path(path).stem,
             version=version,
-            level_paths=[str(k) for k in range(len(shapes))],
+            level_paths=[str(k) for k in range(len(arrays))],
             pixel_size_um=pixel_size_um,
-            origin_um=origin_um or (size / 2, size / 2),
+            origin_um=origin_um or (half, half),
             channel=channel,
             windows=[] if channel is None else [display_window(arrays[-1][:])],
         )
@@ -190,35 +195,40 @@ def create_channels(
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    import zarr
-
-    path = Path(path)
     half = (pixel_size_um or 1.0) / 2
-    shapes = level_shapes(shape)
-    needed = int(np.dtype(dtype).itemsize * shape[0] * shape[1] * len(channels) // 2)
-    with staged(path, overwrite=overwrite, needed_bytes=needed) as partial:
-        group = zarr.open_group(str(partial), mode="w", zarr_format=2 if version == "0.4" else 3)
-        arrays = [
-            _create_array(group, str(k), (len(channels), *s), dtype, chunk)
-            for k, s in enumerate(shapes)
-        ]
-        writers = [
-            PyramidWriter([_Plane(a, c) for a in arrays], "mean") for c in range(len(channels))
-        ]
+    full = (len(channels), *shape)
+    with _create_levels(Path(path), full, dtype, version, chunk, overwrite) as (group, arrays):
+        writers = [PyramidWriter([_Plane(a, c) for a in arrays], "mean") for c in range(full[0])]
         yield writers
-        missing = max(writer.rows_missing for writer in writers)
-        if missing:
-            raise ValueError(f"{path}: {missing} of {shape[0]} rows were never written")
+        for writer in writers:
+            writer.check_complete()
         told = image_attributes(
-            name=path.stem,
+            name=Path(path).stem,
             version=version,
-            level_paths=[str(k) for k in range(len(shapes))],
+            level_paths=[str(k) for k in range(len(arrays))],
             pixel_size_um=pixel_size_um,
             origin_um=origin_um or (half, half),
             channels=channels,
             windows=[display_window(arrays[-1][c]) for c in range(len(channels))],
         )
         group.attrs.update(told)
+
+
+@contextmanager
+def _create_levels(
+    path: Path, shape: tuple[int, ...], dtype: Any, version: Version, chunk: int, overwrite: bool
+) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield a staged group and the empty arrays of its levels, to be filled and described."""
+    import zarr
+
+    needed = np.dtype(dtype).itemsize * math.prod(shape) // 2
+    with staged(path, overwrite=overwrite, needed_bytes=needed) as partial:
+        group = zarr.open_group(str(partial), mode="w", zarr_format=2 if version == "0.4" else 3)
+        arrays = [
+            _create_array(group, str(k), (*shape[:-2], *level), dtype, chunk)
+            for k, level in enumerate(level_shapes((shape[-2], shape[-1])))
+        ]
+        yield group, arrays
 
 
 def _create_array(group: Any, name: str, shape: tuple[int, ...], dtype: Any, chunk: int) -> Any:

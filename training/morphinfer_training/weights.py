@@ -1,11 +1,9 @@
-"""Fusion weights of the networks of a set, from their probabilities on the held-out cells.
+"""How the networks of a set are fused: weights chosen on the held-out cells for their mean Dice.
 
-The weighted mean of probabilities is a mixture; the weights of highest likelihood are found by
-expectation maximisation (Dempster, Laird and Rubin 1977), which keeps them non-negative and of sum
-1 and cannot be caught in a local optimum, since the likelihood is concave in them. Classes weigh
-equally, as they do in the mean Dice. The networks of a set agree so much that the optimum
-often gives everything to one or two; a share of uniform weight is therefore mixed in, which costs
-little on the held-out cells and hedges against sections that look otherwise.
+Greedy ensemble selection with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes, 'Ensemble
+selection from libraries of models', ICML 2004): starting from the best single network, the network
+that raises the mean Dice of the mean most is added, and may be added again. On the held-out cells
+the result is never worse than the best single network, which a plain mean often is.
 """
 
 from __future__ import annotations
@@ -13,16 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-UNIFORM_SHARE = 0.25
-"""Part of the weight that is shared out evenly."""
-ITERATIONS = 500
-TOLERANCE = 1e-7
+from morphinfer_training.validation import dice_of, mean_dice
+
+PICKS = 20
+"""Networks that are added, and so the finest step of a weight: 1 / PICKS."""
 
 
 def fusion_weights(
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.uint8],
-    uniform_share: float = UNIFORM_SHARE,
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], picks: int = PICKS
 ) -> NDArray[np.float64]:
     """Weights of the networks, shape (M,), not negative, of sum 1.
 
@@ -32,23 +28,25 @@ def fusion_weights(
         Probabilities of M networks at K held-out cells.
     labels : ndarray of uint8, shape (K,)
         Classes of the cells.
-    uniform_share : float
-        Part of the weight that is shared out evenly, 0 to 1.
+    picks : int
+        Most networks that are added; the best sum on the way is taken.
     """
-    count = len(probabilities)
-    right = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)  # (M, K)
-    cell_weights = 1.0 / np.bincount(labels)[labels]  # (K,)
-    cell_weights /= cell_weights.sum()
-    weights = np.full(count, 1 / count)
-    for _ in range(ITERATIONS):
-        shares = weights[:, None] * right + 1e-12 / count  # (M, K)
-        updated = (shares / shares.sum(axis=0)) @ cell_weights
-        moved = np.abs(updated - weights).max()
-        weights = updated
-        if moved < TOLERANCE:
-            break
-    weights /= weights.sum()
-    return np.asarray((1 - uniform_share) * weights + uniform_share / count)
+    classes = probabilities.shape[2]
+    counts = np.zeros(len(probabilities), np.int64)
+    total = np.zeros(probabilities.shape[1:], np.float32)
+    best, best_counts = -1.0, counts
+    for _ in range(picks):
+        reached = [
+            mean_dice(dice_of(labels, (total + each).argmax(axis=1), classes))
+            for each in probabilities
+        ]
+        pick = int(np.argmax(reached))
+        counts = counts.copy()
+        counts[pick] += 1
+        total += probabilities[pick]
+        if reached[pick] > best:
+            best, best_counts = reached[pick], counts
+    return np.asarray(best_counts / best_counts.sum(), np.float64)
 
 
 def fuse(probabilities: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
