@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from morphinfer_training.validation import dice_of, mean_dice
-from morphinfer_training.weights import fuse, fusion_weights
+from morphinfer_training.weights import class_factors, fuse, fusion_weights, with_factors
 
 
 def networks(rng, count=3, cells=400, classes=3):
@@ -60,3 +60,27 @@ def test_fusion_is_the_weighted_mean():
     probabilities, _ = networks(np.random.default_rng(0), count=2)
     fused = fuse(probabilities, np.array([0.25, 0.75]))
     assert np.allclose(fused, 0.25 * probabilities[0] + 0.75 * probabilities[1], atol=1e-6)
+
+
+def test_factors_raise_the_dice_of_networks_that_call_a_rare_class_too_often():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(4000) < 0.05).astype(np.uint8)
+    score = rng.normal(0, 1, 4000) + 2 * labels  # balanced posteriors ignore that 1 is rare
+    p = 1 / (1 + np.exp(-2 * (score - 1)))
+    probabilities = np.stack([1 - p, p], axis=-1)[None].astype(np.float32)
+    factors = class_factors(probabilities, labels)
+    assert factors[1] < factors[0]
+    before = dice(probabilities, labels, [1.0])
+    assert dice(with_factors(probabilities, factors), labels, [1.0]) > before + 0.02
+
+
+def test_factors_of_networks_that_are_right_are_one():
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
+    probabilities = (0.1 + 0.7 * np.eye(3)[labels])[None].astype(np.float32)
+    assert class_factors(probabilities, labels) == pytest.approx(np.ones(3))
+
+
+def test_probabilities_with_factors_sum_to_one():
+    probabilities, _ = networks(np.random.default_rng(0))
+    changed = with_factors(probabilities, np.array([0.5, 1.0, 2.0]))
+    assert np.allclose(changed.sum(axis=-1), 1, atol=1e-6)

@@ -22,7 +22,7 @@ from morphinfer_training.publish import SetFacts, publish_set
 from morphinfer_training.sections import Section, load_section
 from morphinfer_training.split import Split, check_split, gap_cells, split_section
 from morphinfer_training.validation import Judge, mean_dice
-from morphinfer_training.weights import fuse, fusion_weights
+from morphinfer_training.weights import class_factors, fuse, fusion_weights, with_factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,25 @@ def train(
             networks.append(fitted)
             curves = {network_name(n.patch_size_px): n.history for n in networks}
             draw_curves(run / "curves.png", curves)
-    probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
+    factors = class_factors(np.stack([n.probabilities for n in networks]), judge.labels)
+    probabilities = adjust(networks, factors)  # (M, K, C)
     weights = fusion_weights(probabilities, judge.labels)
-    scores = validation_figures(config, networks, judge, fuse(probabilities, weights))
+    scores = validation_figures(config, judge, probabilities, fuse(probabilities, weights))
+    scores["class_factors"] = [round(float(f), 4) for f in factors]
     facts = provenance_of(config, data, scores, date, chosen)
     told = SetFacts(config, tuple(round(float(w), 4) for w in weights), facts)
     return publish_set(out, networks, told, overwrite=overwrite)
+
+
+def adjust(networks: list[Fitted], factors: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Put the class factors into the networks; their probabilities then, shape (M, K, C)."""
+    for fitted in networks:
+        bias = fitted.network.head.bias
+        if bias is None:
+            raise TypeError("a head without bias cannot take class factors")
+        with torch.no_grad():
+            bias += torch.from_numpy(np.log(factors)).to(bias)
+    return with_factors(np.stack([n.probabilities for n in networks]), factors)
 
 
 def prepare_run(out: Path, *, resume: bool, overwrite: bool) -> Path:
@@ -139,7 +152,10 @@ def load_data(config: TrainConfig, folder: Path) -> Data:
 
 
 def validation_figures(
-    config: TrainConfig, networks: list[Fitted], judge: Judge, fused: NDArray[np.float32]
+    config: TrainConfig,
+    judge: Judge,
+    probabilities: NDArray[np.float32],
+    fused: NDArray[np.float32],
 ) -> dict[str, Any]:
     """Dice on the held-out cells of each network and of their fusion; None where undefined."""
 
@@ -150,7 +166,8 @@ def validation_figures(
             "per_class": dict(zip(config.classes, values, strict=True)),
         }
 
-    each = {network_name(n.patch_size_px): told(judge.dice(n.probabilities)) for n in networks}
+    names = map(network_name, config.patch_sizes_px)
+    each = {n: told(judge.dice(p)) for n, p in zip(names, probabilities, strict=True)}
     return {"networks": each, "fused": told(judge.dice(fused)), "cells": len(judge.labels)}
 
 
