@@ -194,8 +194,16 @@ def test_models_that_disagree_are_refused(call, slide, models, tmp_path):
 def test_an_output_that_exists_is_kept(call, slide, models, tmp_path):
     (tmp_path / "out.zarr").mkdir()
     (tmp_path / "out.zarr" / "mine.txt").write_text("mine")
-    refused(call("segment", slide, "--models", models, "--out", "out.zarr"), "--overwrite")
+    words = ("segment", slide, "--models", models, "--out", "out.zarr")
+    refused(call(*words), "--overwrite")
+    refused(call(*words, "--overwrite"), "holds no image and no model set")
     assert (tmp_path / "out.zarr" / "mine.txt").read_text() == "mine"
+
+
+def test_the_slide_itself_is_never_replaced(call, slide, models, tmp_path):
+    words = ("segment", slide, "--models", models, "--out", slide, "--overwrite")
+    refused(call(*words), "would replace")
+    assert call("segment", slide, "--models", models)[0] == 0
 
 
 def test_a_picture_that_exists_is_refused_before_any_work(call, slide, models, tmp_path):

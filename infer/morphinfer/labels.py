@@ -96,7 +96,7 @@ def create_labels(
         The target exists or cannot be written to, or the disk is full.
     """
     told = [(value, c.name, c.colour) for value, c in enumerate(classes)]
-    told.append((UNLABELLED, "unlabelled", "#000000"))
+    told.append((UNLABELLED, "unlabelled", "#00000000"))
     attributes: dict[str, Any] = label_attributes(told, version)
     kept = dict(record or {})
     attributes["morphinfer"] = kept

@@ -214,15 +214,17 @@ def label_attributes(classes: Sequence[tuple[int, str, str]], version: Version) 
     Parameters
     ----------
     classes : sequence of (value, name, colour)
-        Label value, class name, and colour as '#rrggbb'.
+        Label value, class name, and colour as '#rrggbb' or '#rrggbbaa'.
     version : {'0.4', '0.5'}
         NGFF version.
     """
     block: dict[str, Any] = {
-        "colors": [
-            {"label-value": value, "rgba": [*bytes.fromhex(colour.removeprefix("#")), 255]}
-            for value, _, colour in classes
-        ],
+        "colors": [{"label-value": value, "rgba": _rgba(colour)} for value, _, colour in classes],
         "properties": [{"label-value": value, "class": name} for value, name, _ in classes],
     }
     return {"image-label": {"version": version, **block}}
+
+
+def _rgba(colour: str) -> list[int]:
+    parts = list(bytes.fromhex(colour.removeprefix("#")))
+    return parts if len(parts) == 4 else [*parts, 255]

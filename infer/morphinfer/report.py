@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.labels import LabelImage
+from morphinfer.metrics import Scores, scores_json
 from morphinfer.overlay import write_overlay
 from morphinfer.slide import Slide
 from morphinfer.staging import check_target, staged
@@ -79,6 +80,25 @@ def write_report(
     with staged(paths.page, overwrite=overwrite) as partial:
         partial.write_text(page, encoding="utf-8")
     return paths
+
+
+def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
+    """The outcome in figures, as ``--json`` prints it; with Dice where there are scores."""
+    record = labels.record
+    told = {
+        "slide": record["slide"]["path"],
+        "labels": str(labels.image.path),
+        "models": record["models"]["name"],
+        "classes": record["classes"],
+        "pixel_size_um": record["pixel_size_um"],
+        "stride_px": record["stride_px"],
+        "provider": record["provider"]["ran"],
+        "seconds": record["seconds"],
+        "megapixels_per_second": record["megapixels_per_second"],
+        "peak_rss_mb": peak_rss_mb(),
+        "class_fractions": record["class_fractions"],
+    }
+    return told if scores is None else {**told, **scores_json(scores)}
 
 
 def _page(labels: LabelImage, summary: Mapping[str, Any], picture: bytes) -> str:

@@ -1,7 +1,7 @@
 """Segmentation: the one place that composes slide, tiling, networks, fusion and label image.
 
 `segment` works from disk to disk in bounded memory, `segment_array` on an array in memory; both run
-`predict_bands`. The label image of a slide is the same for any tile size (contract C2).
+`predict`. The label image of a slide is the same for any tile size (contract C2).
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import LabelClass
-from morphinfer.ensemble import Ensemble, Options, load_ensemble
-from morphinfer.evaluation import Frame, check_fits, evaluate
+from morphinfer.ensemble import Options, load_ensemble
+from morphinfer.evaluation import check_fits, evaluate
 from morphinfer.fusion import Fused, fuse, quantise
-from morphinfer.grid import TileGrid, Window, patch_offset, receptive_window
+from morphinfer.grid import Window, receptive_window
 from morphinfer.labels import LabelImage, create_labels, create_probabilities, open_labels
-from morphinfer.metrics import Scores, scores_json
-from morphinfer.model_image import ModelImage
-from morphinfer.normalising import Intensity, measure_intensity
-from morphinfer.report import peak_rss_mb
-from morphinfer.session import ModelSet, available_cores
+from morphinfer.outputs import default_out, probabilities_path, refuse_inputs
+from morphinfer.plan import Plan, run_record
+from morphinfer.report import summarise
+from morphinfer.session import ModelSet
 from morphinfer.slide import Slide, open_slide, slide_from_array
 from morphinfer.staging import check_target
 from morphinfer.tiling import gather_tile, read_bands
@@ -64,40 +62,6 @@ class ArraySegmentation:
     """Names and colours; the value of a class is its index."""
     pixel_size_um: float
     """Side of a cell in micrometres; cell (0, 0) begins at the array's outer corner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What will be computed, and where the result lies."""
-
-    image: ModelImage
-    """The slide at the model's pixel size."""
-    intensity: Intensity
-    """How its intensities become input."""
-    ensemble: Ensemble
-    """The networks."""
-    grid: TileGrid
-    """The tiles."""
-    frame: Frame
-    """Place of the label image, in the slide's coordinates."""
-
-    @classmethod
-    def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
-        """Plan for a slide."""
-        card = ensemble.models.card
-        image = ModelImage.of(slide, card.pixel_size_um)
-        stride, patch = ensemble.predictor.stride_px, ensemble.predictor.patch_size_px
-        grid = TileGrid.over(image.shape, stride, options.tile_px)
-        # Half a model pixel where a patch cannot lie centred on its cell, see `patch_offset`.
-        shift_um = (patch_offset(patch, stride) - (stride - patch) / 2) * card.pixel_size_um
-        row, col = slide.corner_um
-        frame = Frame(
-            f"the label image of {slide.name}",
-            (row + shift_um, col + shift_um),
-            (grid.height, grid.width),
-            card.pixel_size_um * stride,
-        )
-        return cls(image, measure_intensity(slide, card.normalisation), ensemble, grid, frame)
 
 
 def predict(plan: Plan, progress: Progress | None = None) -> Iterator[tuple[Window, Fused]]:
@@ -169,6 +133,7 @@ def segment(
     options = options or Options()
     source = slide if isinstance(slide, Slide) else open_slide(slide)
     target = Path(out) if out is not None else default_out(source)
+    refuse_inputs(target, [source.path, reference])
     outputs = [target, *([probabilities_path(target)] if options.probabilities else [])]
     for path in outputs:
         check_target(path, overwrite=overwrite)
@@ -182,14 +147,14 @@ def segment(
         plan,
         target,
         outputs[1:],
-        _record(source, ensemble, options, plan),
+        run_record(source, plan, options),
         overwrite,
         progress,
         started,
     )
     labels = open_labels(target)
     scores = None if reference is None else evaluate(labels, reference)
-    return Segmentation(labels, _summary(labels, scores))
+    return Segmentation(labels, summarise(labels, scores))
 
 
 def segment_array(
@@ -229,17 +194,6 @@ def segment_array(
     return ArraySegmentation(labels, total, classes, ensemble.cell_um)
 
 
-def default_out(slide: Slide) -> Path:
-    """SLIDE_labels.zarr beside the slide."""
-    path = slide.path or Path(slide.name)
-    return path.with_name(path.name.removesuffix(".zarr").removesuffix(".ome") + "_labels.zarr")
-
-
-def probabilities_path(labels: Path) -> Path:
-    """Where the probabilities of a label image stand."""
-    return labels.with_name(labels.name.removesuffix(".zarr") + "_probabilities.zarr")
-
-
 def _write(
     plan: Plan,
     target: Path,
@@ -274,45 +228,3 @@ def _write(
         writer.record["megapixels_per_second"] = math.prod(plan.image.shape) / 1e6 / seconds
         shares = (counts / counts.sum()).tolist()
         writer.record["class_fractions"] = dict(zip(names, shares, strict=True))
-
-
-def _record(slide: Slide, ensemble: Ensemble, options: Options, plan: Plan) -> dict[str, Any]:
-    models = ensemble.models
-    return {
-        "morphinfer": version("morphinfer"),
-        "slide": {
-            "path": str(slide.path or slide.name),
-            "shape": list(slide.shape),
-            "pixel_size_um": slide.pixel_size_um,
-            "level": plan.image.level,
-            "channel": slide.channel,
-            "z": slide.z,
-            "identity": slide.identity,
-        },
-        "models": {"name": models.name, "sha256": {f.path.name: f.sha256 for f in models.files}},
-        "classes": [c.name for c in models.card.classes],
-        "pixel_size_um": models.card.pixel_size_um,
-        "stride_px": ensemble.predictor.stride_px,
-        "mode": ensemble.mode,
-        "provider": {"ran": ensemble.provider.name, "why": ensemble.provider.reason},
-        "options": asdict(replace(options, threads=options.threads or available_cores())),
-        "intensity": asdict(plan.intensity),
-    }
-
-
-def _summary(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
-    record = labels.record
-    told = {
-        "slide": record["slide"]["path"],
-        "labels": str(labels.image.path),
-        "models": record["models"]["name"],
-        "classes": record["classes"],
-        "pixel_size_um": record["pixel_size_um"],
-        "stride_px": record["stride_px"],
-        "provider": record["provider"]["ran"],
-        "seconds": record["seconds"],
-        "megapixels_per_second": record["megapixels_per_second"],
-        "peak_rss_mb": peak_rss_mb(),
-        "class_fractions": record["class_fractions"],
-    }
-    return told if scores is None else {**told, **scores_json(scores)}

@@ -1,4 +1,8 @@
-"""Outputs are written beside their place and published by one rename, so that no half is taken for whole."""
+"""Outputs are written beside their place and published by one rename.
+
+So no half is ever taken for whole. A process that is killed leaves a hidden ``.NAME.partial-PID``
+beside the place, which no reader opens and which may be deleted.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from morphinfer.errors import OutputError
+
+RESULT_SIGNS = ("zarr.json", ".zgroup", ".zarray", "card.json", "slide.zarr")
+"""One of these stands in every folder that may be replaced: zarr, model set, phantom."""
 
 
 @contextmanager
@@ -44,11 +51,11 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
                 f"{path}: no room left on the disk after writing part of it; nothing was published; "
-                f"free some space or name another disk with --out"
+                f"free some space or name a place on another disk"
             ) from problem
         if isinstance(problem, PermissionError):
             raise OutputError(
-                f"{path}: the folder {path.parent} cannot be written to; name another one with --out"
+                f"{path}: the folder {path.parent} cannot be written to; name another place"
             ) from problem
         raise
     except BaseException:
@@ -60,21 +67,29 @@ def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) 
     """Refuse an output that exists, that has no writable folder, or that will not fit."""
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise OutputError(
-            f"{path}: exists already; give --overwrite to replace it, or another --out"
+            f"{path}: exists already; give --overwrite to replace it, or name another place"
+        )
+    if path.is_dir() and not _is_result(path):
+        raise OutputError(
+            f"{path}: is a folder that holds no image and no model set, so it is not replaced, not "
+            f"even with --overwrite; name another place"
         )
     parent = path.parent
     if not parent.is_dir():
         raise OutputError(f"{path}: the folder {parent} does not exist; make it first")
     if not os.access(parent, os.W_OK):
-        raise OutputError(
-            f"{path}: the folder {parent} cannot be written to; name another one with --out"
-        )
+        raise OutputError(f"{path}: the folder {parent} cannot be written to; name another place")
     free = shutil.disk_usage(parent).free
     if free < needed_bytes:
         raise OutputError(
             f"{path}: needs about {needed_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free; "
-            f"free some space or name another disk with --out"
+            f"free some space or name a place on another disk"
         )
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether a folder is empty or one that morphinfer, or another zarr writer, has made."""
+    return not any(folder.iterdir()) or any((folder / name).exists() for name in RESULT_SIGNS)
 
 
 def publish(partial: Path, path: Path) -> None:

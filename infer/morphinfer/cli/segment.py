@@ -68,8 +68,8 @@ def segment(
     and LABELS.html (both, with the tables).
     """
     from morphinfer.ensemble import Options
+    from morphinfer.outputs import default_out
     from morphinfer.report import ReportPaths, write_report
-    from morphinfer.segmentation import default_out
     from morphinfer.segmentation import segment as run
     from morphinfer.slide import open_slide
 
