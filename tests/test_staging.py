@@ -77,23 +77,31 @@ def test_an_output_that_stands_there_is_refused_without_overwrite(tmp_path, writ
     assert names(tmp_path) == ["out"]
 
 
+def test_a_folder_that_is_no_result_is_not_replaced_even_with_overwrite(tmp_path):
+    write_folder(tmp_path / "photos", "old")
+    with pytest.raises(OutputError, match="not even with --overwrite"):
+        write_folder(tmp_path / "photos", overwrite=True)
+    assert (tmp_path / "photos" / "part").read_text() == "old"
+
+
 @pytest.mark.parametrize("write", [write_text, write_folder])
 @pytest.mark.parametrize("stands", ["nothing", "file", "folder", "link to a folder", "dead link"])
 def test_an_output_is_replaced_with_overwrite(tmp_path, write, stands):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "kept").touch()
+    (elsewhere / "zarr.json").touch()
     path = tmp_path / "out"
     if stands == "file":
         write_text(path, "old")
     elif stands == "folder":
         write_folder(path, "old")
+        (path / "zarr.json").touch()
     elif stands != "nothing":
         path.symlink_to(elsewhere if stands == "link to a folder" else tmp_path / "nowhere")
     write(path, overwrite=True)
     assert (path if write is write_text else path / "part").read_text() == "new"
     assert names(tmp_path) == ["elsewhere", "out"]
-    assert names(elsewhere) == ["kept"]
+    assert names(elsewhere) == ["zarr.json"]
 
 
 def test_a_dead_link_is_refused_without_overwrite(tmp_path):
@@ -147,14 +155,14 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
 
 def test_a_read_only_folder_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(OutputError, match="cannot be written to; name another one with --out"):
+    with pytest.raises(OutputError, match="cannot be written to; name another place"):
         write_labels(tmp_path / "out")
     assert names(tmp_path) == []
 
 
 def test_a_folder_that_refuses_the_write_after_all_is_told(tmp_path):
     problem = PermissionError(errno.EACCES, "Permission denied")
-    with pytest.raises(OutputError, match="cannot be written to; name another one with --out"):
+    with pytest.raises(OutputError, match="cannot be written to; name another place"):
         raise_inside(tmp_path / "out", problem)
     assert names(tmp_path) == []
 
