@@ -22,8 +22,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
+from morphinfer.grid import Window
 from morphinfer.labels import open_labels
-from morphinfer.overlay import write_label_map
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "runs" / "hippocampus"
@@ -52,10 +52,10 @@ def main() -> int:
         config = str(ROOT / "training" / "hippocampus.toml")
         morphinfer("train", config, "--out", str(MODELS), "--threads", "2", "--overwrite")
     told = measure(data)
+    write_picture(ROOT / "docs" / "hippocampus.png")
     if train or not FIGURES.exists():
         FIGURES.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         add_to_card(told)
-        write_picture(ROOT / "docs" / "hippocampus.png")
     return compare(told, json.loads(FIGURES.read_text(encoding="utf-8")))
 
 
@@ -120,17 +120,23 @@ its background; rebuilt from public viewers, 8 bit. Research use: not for diagno
 
 
 def write_picture(path: Path) -> None:
-    """The label map beside its reference; neither shows the nuclei."""
-    maps = []
-    for name in ("labels", "regions"):
-        labels = open_labels(WORK / f"{TEST_SECTION}_{name}.zarr")
-        single = WORK / f"{name}.png"
-        write_label_map(single, labels, max_side=700, overwrite=True)
-        maps.append(imagecodecs.png_decode(single.read_bytes()))
-    height = min(m.shape[0] for m in maps)
-    gap = np.full((height, 12, 3), 255, np.uint8)
-    joined = np.concatenate([maps[0][:height, :, :3], gap, maps[1][:height, :, :3]], axis=1)
-    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(joined)))
+    """The label map (left) beside its reference (right), at one scale; neither shows the nuclei."""
+    result, reference = (
+        open_labels(WORK / f"{TEST_SECTION}_{name}.zarr") for name in ("labels", "regions")
+    )
+    times = round(result.image.pixel_size_um / reference.image.pixel_size_um)
+    left, right = (
+        labels.read(Window(0, 0, *labels.image.shape)).repeat(by, axis=0).repeat(by, axis=1)
+        for labels, by in ((result, times), (reference, 1))
+    )
+    height, width = np.minimum(left.shape, right.shape)
+    colours = [tuple(bytes.fromhex(c.colour.removeprefix("#"))) for c in result.classes]
+    palette = np.array(colours, np.uint8)
+    gap = np.full((height, 6, 3), 255, np.uint8)
+    joined = np.concatenate(
+        [palette[left[:height, :width]], gap, palette[right[:height, :width]]], axis=1
+    )
+    path.write_bytes(imagecodecs.png_encode(joined.repeat(2, axis=0).repeat(2, axis=1)))
 
 
 def compare(told: dict[str, Any], stored: dict[str, Any]) -> int:

@@ -1,0 +1,70 @@
+"""The shipped hippocampus set on the section that it was trained on; skipped where that is absent."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from morphinfer import Options, load_models, segment_array
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("MORPHINFER_DATA", ROOT.parent / "shared" / "data"))
+IMAGE = DATA / "ca1" / "nuclei.tif"
+CA1_UM = 0.325
+
+
+@pytest.fixture(scope="module")
+def image():
+    if not IMAGE.is_file():
+        pytest.skip(f"{IMAGE} is not there; set MORPHINFER_DATA to the folder of the real sections")
+    import tifffile
+
+    return np.ascontiguousarray(tifffile.imread(IMAGE)[1500:2100, 1700:2400])
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_models("hippocampus")
+
+
+def test_dense_equals_windows_on_real_tissue(image, models):
+    dense, windows = (
+        segment_array(
+            image,
+            pixel_size_um=CA1_UM,
+            models=models,
+            options=Options(mode=mode, provider="cpu"),
+        )
+        for mode in ("dense", "windows")
+    )
+    assert np.abs(dense.probabilities - windows.probabilities).max() <= 1e-5
+    assert len(np.unique(dense.labels)) >= 2
+
+
+@pytest.mark.parametrize("tile_px", [64, 200])
+def test_labels_of_real_tissue_do_not_depend_on_the_tile(image, models, tile_px):
+    whole, tiled = (
+        segment_array(
+            image,
+            pixel_size_um=CA1_UM,
+            models=models,
+            options=Options(tile_px=px, provider="cpu"),
+        )
+        for px in (4096, tile_px)
+    )
+    np.testing.assert_array_equal(whole.labels, tiled.labels)
+
+
+def test_the_figures_of_the_model_card_follow_from_its_confusion_matrix():
+    told = json.loads((ROOT / "models" / "hippocampus" / "figures.json").read_text())
+    matrix = np.array(told["confusion"])
+    defined = [v is not None for v in told["dice"]["per_class"].values()]
+    sizes = matrix.sum(axis=0) + matrix.sum(axis=1)
+    dice = (2 * matrix.diagonal() / np.maximum(sizes, 1))[defined]
+    assert told["dice"]["mean"] == pytest.approx(dice.mean())
+    assert told["dice"]["mean"] > 0.51  # what Andersson et al. reached on another mouse
+    assert matrix.sum() == told["pixels_compared"]
