@@ -29,7 +29,7 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cython-lint ext/*.pyx
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/*.pyx
 	MYPYPATH=infer $(BIN)/python -m mypy.stubtest morphinfer._kernels --mypy-config-file pyproject.toml
 
 # Train the hippocampus set anew and measure it on its sections (needs MORPHINFER_DATA, see README).

@@ -66,7 +66,7 @@ def test_unlabelled_is_named_on_disk_and_is_no_class(tmp_path, version):
     attributes = dict(zarr.open_group(str(path), mode="r").attrs)
     block = attributes.get("ome", attributes)["image-label"]
     assert {"label-value": 255, "class": "unlabelled"} in block["properties"]
-    assert {"label-value": 255, "rgba": [0, 0, 0, 255]} in block["colors"]
+    assert {"label-value": 255, "rgba": [0, 0, 0, 0]} in block["colors"]
     assert open_labels(path).classes == CLASSES
     assert (whole(open_labels(path)) == UNLABELLED).all()
 
