@@ -24,7 +24,10 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("set", "classes", "um a pixel", "patches px", "stride px", "folder")
+    table = Table("set")
+    table.add_column("classes", overflow="fold")
+    for name in ("µm a pixel", "patches, px", "stride, px"):
+        table.add_column(name, overflow="fold")
     for entry in described:
         table.add_row(
             entry["name"],
@@ -32,7 +35,6 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
             f"{entry['pixel_size_um']:g}",
             " ".join(map(str, entry["patch_sizes_px"])),
             str(entry["stride_px"]),
-            entry["path"],
         )
     Console().print(table)
 
