@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -63,8 +64,7 @@ class Session:
 
     def __init__(self, model: ModelFile, provider: ProviderChoice, threads: int = 0) -> None:
         ort = load_runtime()
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
+        options = _options(ort)
         options.intra_op_num_threads = threads or available_cores()
         self.card = model.card
         self._session = _open(ort, model.path, options, PROVIDERS[provider.name])
@@ -110,6 +110,27 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _options(ort: ModuleType) -> Any:
+    """Options for networks that take turns in one process."""
+    share_arena()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    # Threads of the networks that wait would spin and take the cores from the one that runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
+
+
+@cache
+def share_arena() -> None:
+    """Let all networks of this process take their memory from one arena, not from one each."""
+    ort = load_runtime()
+    memory = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(memory, None)
 
 
 def _open(ort: ModuleType, path: Path, options: Any, provider: str) -> Any:
@@ -164,8 +185,7 @@ def shipped_sets() -> dict[str, Path]:
 
 def _load_file(path: Path) -> ModelFile:
     ort = load_runtime()
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options = _options(ort)
     session = _open(ort, path, options, PROVIDERS["cpu"])
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     sidecar = path.with_suffix(".json")
