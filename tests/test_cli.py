@@ -135,6 +135,22 @@ def test_evaluate_prints_dice_and_na(call, tmp_path):
     assert "n/a" in call("evaluate", "a.zarr", "b.zarr")[1]
 
 
+def test_evaluate_says_which_classes_have_other_names(call, tmp_path):
+    cells = np.ones((1, 8, 8), np.uint8)
+    for name, gene in (("a.zarr", "Neurod6"), ("b.zarr", "Slc17a7")):
+        with create_labels(
+            tmp_path / name,
+            shape=(8, 8),
+            pixel_size_um=5,
+            corner_um=(0, 0),
+            classes=default_classes(("background", "tissue", gene)),
+        ) as writer:
+            writer.write(Window(0, 0, 8, 8), cells)
+    _, _, err = call("evaluate", "a.zarr", "b.zarr")
+    assert "class 2: 'Neurod6' is compared with the reference's 'Slc17a7'" in err
+    assert call("evaluate", "a.zarr", "b.zarr", "-q")[2] == ""
+
+
 def test_models_lists_and_verifies_the_shipped_sets(call):
     code, out, _ = call("models", "--json")
     assert code == 0
@@ -275,3 +291,9 @@ def test_the_help_lists_every_command(call):
     assert code == 0
     for name in ("segment", "evaluate", "models", "convert", "phantom", "regions", "train"):
         assert name in out
+
+
+def test_an_output_without_a_name_is_one_sentence(call, slide, models):
+    code, _, err = call("segment", slide, "--models", models, "--out", ".", "--overwrite")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no name for an output" in err

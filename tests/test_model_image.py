@@ -171,3 +171,8 @@ def test_a_pixel_that_is_no_number_is_refused_with_its_place(value):
     image = ModelImage.of(slide_of(pixels, 0.5), 0.5)
     with pytest.raises(SlideError, match=r"row 7, column 9 .*replace NaN and infinity"):
         image.read(Window(5, 5, 10, 10))
+
+
+def test_a_slide_far_coarser_than_the_model_is_refused():
+    with pytest.raises(SlideError, match="at most 32 times"):
+        ModelImage.of(slide_of(np.zeros((9, 9), np.uint8), 325.0), 0.65)

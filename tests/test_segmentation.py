@@ -192,6 +192,14 @@ def test_probabilities_are_kept_beside_the_labels(slide_path, models, tmp_path):
     assert (stack.argmax(axis=0) == hard).mean() > 0.99
 
 
+def test_probabilities_of_an_earlier_run_do_not_outlive_its_labels(slide_path, models, tmp_path):
+    out = tmp_path / "l.zarr"
+    segment(slide_path, models=models, out=out, options=Options(probabilities=True, **CPU))
+    segment(slide_path, models=models, out=out, options=Options(**CPU), overwrite=True)
+    assert out.exists()
+    assert not (tmp_path / "l_probabilities.zarr").exists()
+
+
 def test_an_existing_output_is_refused_before_any_work(slide_path, models, tmp_path):
     (tmp_path / "l.zarr").mkdir()
     with pytest.raises(OutputError, match="--overwrite"):
@@ -296,3 +304,19 @@ def test_models_that_disagree_are_refused(tmp_path):
     save_padding_free(tmp_path / "p094.onnx", card_of(94, pixel_size_um=0.5))
     with pytest.raises(ModelError, match="pixel_size_um"):
         load_models(tmp_path)
+
+
+def test_one_network_runs_alone_whatever_its_weight_in_the_set(tmp_path):
+    save_padding_free(tmp_path / "p046.onnx", card_of(46, fusion_weight=0.0))
+    result = segment_array(
+        nuclei(60, 60), pixel_size_um=UM, models=tmp_path / "p046.onnx", options=Options(**CPU)
+    )
+    assert result.labels.shape == (8, 8)
+
+
+def test_the_model_set_is_never_replaced(tmp_path, slide_path):
+    models = save_set(tmp_path / "set", (46,))
+    (models / "card.json").write_text("{}")
+    with pytest.raises(OutputError, match="which is read"):
+        segment(slide_path, models=models, out=models, overwrite=True, options=Options(**CPU))
+    assert (models / "p046.onnx").is_file()

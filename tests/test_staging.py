@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,3 +241,41 @@ def test_a_process_that_dies_while_overwriting_keeps_what_stood_there(tmp_path):
     write_labels(tmp_path / "out")
     die_halfway(tmp_path / "out", "killed")
     assert open_labels(tmp_path / "out").read(Window(0, 0, 4, 4)).all()
+
+
+def test_a_folder_never_takes_the_place_of_a_file(tmp_path):
+    (tmp_path / "image.tif").write_text("mine")
+    with pytest.raises(OutputError, match="is a file"):
+        write_labels(tmp_path / "image.tif", overwrite=True)
+    assert (tmp_path / "image.tif").read_text() == "mine"
+
+
+@pytest.mark.parametrize("present", [(), ("spots.csv",)])
+def test_a_folder_of_ones_own_that_holds_a_slide_is_not_replaced(tmp_path, present):
+    for name in ("slide.zarr", "notes.txt", *present):
+        (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match="holds no image"):
+        check_target(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("path", [".", "..", "/"])
+def test_a_path_without_a_name_is_refused(path):
+    with pytest.raises(OutputError, match="no name for an output"):
+        check_target(Path(path), overwrite=True)
+
+
+def test_an_interrupt_while_publishing_puts_back_what_stood_there(tmp_path, monkeypatch):
+    write_folder(tmp_path / "a", "old")
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if ".partial-" in self.name:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    (tmp_path / "a" / "zarr.json").touch()
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(tmp_path / "a", "new", overwrite=True)
+    assert (tmp_path / "a" / "part").read_text() == "old"
+    assert names(tmp_path) == ["a"]

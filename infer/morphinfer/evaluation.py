@@ -106,6 +106,16 @@ def _count(
     return confusion.counts
 
 
+def renamed(labels: LabelImage, reference: LabelImage) -> list[str]:
+    """One sentence for each class that has another name in the reference."""
+    pairs = zip(labels.classes, reference.classes, strict=False)
+    return [
+        f"class {value}: '{ours.name}' is compared with the reference's '{theirs.name}'"
+        for value, (ours, theirs) in enumerate(pairs)
+        if ours.name != theirs.name
+    ]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlap:
     """The part of a tile of the finer image that lies on the coarser one."""

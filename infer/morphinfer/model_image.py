@@ -19,6 +19,8 @@ from morphinfer.resampling import model_shape, resample, source_window
 from morphinfer.slide import Slide
 
 SAME_SIZE_TOLERANCE = 1e-3
+MOST_ENLARGED = 32
+"""A slide whose pixels are more times larger than the model's shows no nuclei."""
 SAME_PLACE_TOLERANCE_PX = 0.5
 """How far pixels may drift over the whole slide where they are copied and not resampled."""
 
@@ -40,7 +42,19 @@ class ModelImage:
 
     @classmethod
     def of(cls, slide: Slide, pixel_size_um: float) -> ModelImage:
-        """View of ``slide`` at ``pixel_size_um`` micrometres."""
+        """View of ``slide`` at ``pixel_size_um`` micrometres.
+
+        Raises
+        ------
+        SlideError
+            The slide's pixels are more than ``MOST_ENLARGED`` times as large.
+        """
+        if slide.pixel_size_um > MOST_ENLARGED * pixel_size_um:
+            raise SlideError(
+                f"{slide.name}: pixels of {slide.pixel_size_um:g} micrometres where "
+                f"{pixel_size_um:g} are needed; at most {MOST_ENLARGED} times as large can be "
+                f"enlarged; state the true size in micrometres with --pixel-size"
+            )
         index = slide.level_for(pixel_size_um)
         level = slide.levels[index]
         factor = pixel_size_um / level.pixel_size_um

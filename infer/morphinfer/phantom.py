@@ -99,7 +99,8 @@ def make_phantom(
     _check(seed, size, pixel_size_um)
     out = Path(out)
     told = {"synthetic": True, "seed": seed, "size": list(size)}
-    with staged(out, overwrite=overwrite, needed_bytes=size[0] * size[1]) as partial:
+    needed = size[0] * size[1]
+    with staged(out, overwrite=overwrite, needed_bytes=needed, folder=True) as partial:
         partial.mkdir()
         with ExitStack() as stack:
             slide = stack.enter_context(

@@ -222,7 +222,7 @@ def _create_levels(
     import zarr
 
     needed = np.dtype(dtype).itemsize * math.prod(shape) // 2
-    with staged(path, overwrite=overwrite, needed_bytes=needed) as partial:
+    with staged(path, overwrite=overwrite, needed_bytes=needed, folder=True) as partial:
         group = zarr.open_group(str(partial), mode="w", zarr_format=2 if version == "0.4" else 3)
         arrays = [
             _create_array(group, str(k), (*shape[:-2], *level), dtype, chunk)

@@ -28,7 +28,7 @@ from morphinfer.plan import Plan, run_record
 from morphinfer.report import summarise
 from morphinfer.session import ModelSet
 from morphinfer.slide import Slide, open_slide, slide_from_array
-from morphinfer.staging import check_target
+from morphinfer.staging import check_target, remove
 from morphinfer.tiling import gather_tile, read_bands
 
 Progress = Callable[[int, int], None]
@@ -75,7 +75,8 @@ def predict(plan: Plan, progress: Progress | None = None) -> Iterator[tuple[Wind
         Labels and probabilities of its cells.
     """
     predictor = plan.ensemble.predictor
-    weights = [f.card.fusion_weight for f in plan.ensemble.models.files]
+    files = plan.ensemble.models.files
+    weights = [f.card.fusion_weight for f in files] if len(files) > 1 else [1.0]
     geometry = (predictor.patch_size_px, predictor.stride_px)
     done = 0
     for band in read_bands(plan.image, plan.grid, *geometry):
@@ -136,9 +137,10 @@ def segment(
     refuse_inputs(target, [source.path, reference])
     outputs = [target, *([probabilities_path(target)] if options.probabilities else [])]
     for path in outputs:
-        check_target(path, overwrite=overwrite)
+        check_target(path, overwrite=overwrite, folder=True)
     started = time.perf_counter()
     ensemble = load_ensemble(models, options)
+    refuse_inputs(target, [ensemble.models.path])
     plan = Plan.of(source, ensemble, options)
     if reference is not None:
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
@@ -152,6 +154,8 @@ def segment(
         progress,
         started,
     )
+    if overwrite and not options.probabilities:
+        remove(probabilities_path(target))  # those of an earlier run no longer belong to the labels
     labels = open_labels(target)
     scores = None if reference is None else evaluate(labels, reference)
     return Segmentation(labels, summarise(labels, scores))

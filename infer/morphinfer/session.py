@@ -222,7 +222,8 @@ def _refuse_disagreement(models: ModelSet) -> None:
                     f"{file.path}: {field} {ours} but {models.files[0].path.name} has {first}; "
                     f"the files of a model set must agree, so keep only those of one training"
                 )
-    if not sum(f.card.fusion_weight for f in models.files) > 0:
+    # One network alone needs no weight, though its set may have given it none.
+    if len(models.files) > 1 and not sum(f.card.fusion_weight for f in models.files) > 0:
         raise ModelError(
             f"{models.path}: the fusion weights of its files sum to 0; export it again"
         )

@@ -10,17 +10,25 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from morphinfer.errors import OutputError
 
-RESULT_SIGNS = ("zarr.json", ".zgroup", ".zarray", "card.json", "slide.zarr")
-"""One of these stands in every folder that may be replaced: zarr, model set, phantom."""
+RESULT_SIGNS = (
+    ("zarr.json",),
+    (".zgroup",),
+    (".zarray",),
+    ("card.json",),
+    ("slide.zarr", "spots.csv", "reference.zarr"),
+)
+"""All names of one of these stand in every folder that may be replaced: zarr, model set, phantom."""
 
 
 @contextmanager
-def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Iterator[Path]:
+def staged(
+    path: Path, *, overwrite: bool = False, needed_bytes: int = 0, folder: bool = False
+) -> Iterator[Path]:
     """Yield a free path beside ``path``; on success it becomes ``path``, on an error it is removed.
 
     Parameters
@@ -31,6 +39,8 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
         Replace what stands at ``path``; it is removed only after the new one is complete.
     needed_bytes : int
         Room that must be free before anything is written.
+    folder : bool
+        Whether a folder will be written; it never takes the place of a file.
 
     Raises
     ------
@@ -38,7 +48,7 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
         ``path`` exists, its folder cannot be written to, or the disk is full.
     """
     path = Path(path)
-    check_target(path, overwrite=overwrite, needed_bytes=needed_bytes)
+    check_target(path, overwrite=overwrite, needed_bytes=needed_bytes, folder=folder)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     remove(partial)
     try:
@@ -63,11 +73,23 @@ def staged(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Ite
         raise
 
 
-def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> None:
-    """Refuse an output that exists, that has no writable folder, or that will not fit."""
+def check_target(
+    path: Path, *, overwrite: bool = False, needed_bytes: int = 0, folder: bool = False
+) -> None:
+    """Refuse an output that exists, that has no writable folder, or that will not fit.
+
+    With ``folder`` the output is a folder, which never takes the place of a file.
+    """
+    if path.name in ("", ".."):
+        raise OutputError(f"{path}: is no name for an output; give it one, for example NAME.zarr")
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise OutputError(
             f"{path}: exists already; give --overwrite to replace it, or name another place"
+        )
+    if folder and path.is_file():
+        raise OutputError(
+            f"{path}: is a file, which no folder replaces, not even with --overwrite; name another "
+            f"place"
         )
     if path.is_dir() and not _is_result(path):
         raise OutputError(
@@ -89,7 +111,9 @@ def check_target(path: Path, *, overwrite: bool = False, needed_bytes: int = 0) 
 
 def _is_result(folder: Path) -> bool:
     """Whether a folder is empty or one that morphinfer, or another zarr writer, has made."""
-    return not any(folder.iterdir()) or any((folder / name).exists() for name in RESULT_SIGNS)
+    return not any(folder.iterdir()) or any(
+        all((folder / name).exists() for name in names) for names in RESULT_SIGNS
+    )
 
 
 def publish(partial: Path, path: Path) -> None:
@@ -103,10 +127,12 @@ def publish(partial: Path, path: Path) -> None:
     path.rename(aside)
     try:
         partial.rename(path)
-    except OSError:
-        aside.rename(path)
+    except BaseException:  # an interrupt, too, must not leave the place empty
+        if not path.exists():
+            aside.rename(path)
         raise
-    remove(aside)
+    with suppress(OSError):  # on Windows an open file of the old result; the new one stands
+        remove(aside)
 
 
 def remove(path: Path) -> None:

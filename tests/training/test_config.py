@@ -85,3 +85,10 @@ def test_the_plain_form_tells_everything_but_expanded_paths(monkeypatch):
     assert plain["sections"][0]["slide"].startswith("$MORPHINFER_DATA")
     assert plain["training"]["steps"] == 800
     assert plain["patch_sizes_px"] == [46, 62, 94, 126, 158]
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(ConfigError, match="x: sections missing"):
+        parse_config({"name": "a"}, "x")
+    with pytest.raises(ConfigError, match=r"x: sections\[0\].slide missing"):
+        parse_config({**LEAST, "sections": [{"reference": "b"}]}, "x")

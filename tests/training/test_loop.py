@@ -5,13 +5,21 @@ import pytest
 import torch
 from synthetic_section import everything, make_config, make_section
 
-from morphinfer.errors import ConfigError
+from morphinfer.errors import ConfigError, SlideError
 from morphinfer_training.checkpoint import Row, load_checkpoint
 from morphinfer_training.curves import draw_curves
-from morphinfer_training.loop import fit, is_finished, learning_rate, make_optimiser, network_name
+from morphinfer_training.loop import (
+    fit,
+    is_finished,
+    learning_rate,
+    make_optimiser,
+    network_name,
+    pick_device,
+)
 from morphinfer_training.nets import make_network
 from morphinfer_training.patches import TileSampler
 from morphinfer_training.split import split_section
+from morphinfer_training.train import train
 from morphinfer_training.validation import Judge, dice_of, held_out_pieces, mean_dice
 
 CPU = torch.device("cpu")
@@ -177,3 +185,16 @@ def test_a_judge_over_all_cells_sees_all_labels():
     section = make_section()
     judge = Judge([section], [everything(section)], make_config(), CPU)
     assert len(judge.labels) == (section.labels != 255).sum()
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == CPU
+    with pytest.raises(ConfigError, match="no CUDA device"):
+        pick_device("cuda")
+
+
+def test_a_section_that_cannot_be_read_leaves_no_run(tmp_path):
+    with pytest.raises(SlideError):
+        train(make_config(), tmp_path / "set", folder=tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -331,3 +331,18 @@ def test_regions_of_ca1_are_a_layer_and_a_rim(tmp_path):
     assert background / (background + section_mm2) == pytest.approx(0.6, abs=0.01)
     assert 0.08 < layer / section_mm2 < 0.25
     assert 0.06 < rim / section_mm2 < 0.25
+
+
+@pytest.mark.parametrize("name", ["slide.zarr", "spots.csv"])
+def test_the_inputs_are_never_replaced(on_disk, name):
+    words = [str(on_disk / "slide.zarr"), str(on_disk / "spots.csv"), "--gene-a", "Layer"]
+    done = CliRunner().invoke(regions, [*words, "--out", str(on_disk / name), "--overwrite"])
+    assert isinstance(done.exception, OutputError)
+    assert open_slide(on_disk / "slide.zarr").shape == SHAPE
+    assert (on_disk / "spots.csv").is_file()
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), 0.0])
+def test_a_threshold_that_is_no_positive_number_is_refused(threshold):
+    with pytest.raises(SpotsError, match="threshold"):
+        RegionSettings(thresholds=(None, threshold))

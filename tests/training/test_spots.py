@@ -151,3 +151,11 @@ def test_turned_coordinates_name_the_pixels_of_the_turned_image(orientation):
     row, col = np.divmod(np.arange(12), 4)
     new_row, new_col = orient(row.astype(float), col.astype(float), orientation, turned.shape)
     assert (turned[new_row.astype(int), new_col.astype(int)] == np.arange(12)).all()
+
+
+@pytest.mark.parametrize("end", [4, -9])
+def test_a_damaged_gz_file_is_one_sentence(tmp_path, end):
+    packed = gzip.compress(b"gene,x,y\n" + b"A,1,2\n" * 9)
+    (tmp_path / "s.csv.gz").write_bytes(packed[:end])
+    with pytest.raises(SpotsError, match="cannot be read as a table"):
+        read_spots(tmp_path / "s.csv.gz", pixel_size_um=1)

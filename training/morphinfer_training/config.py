@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -224,10 +224,16 @@ def _build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> 
             raise ConfigError(
                 f"{source}: {prefix}{key} = {values[key]}; it must lie between {low:g} and {high:g}"
             )
-    try:
-        return cls(**values)
-    except TypeError as problem:
-        raise ConfigError(f"{source}: {prefix or 'top level '}incomplete ({problem})") from problem
+    absent = [
+        prefix + f.name
+        for f in fields(cast(Any, cls))
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in values
+    ]
+    if absent:
+        raise ConfigError(
+            f"{source}: {', '.join(absent)} missing; add what training/example.toml has"
+        )
+    return cls(**values)
 
 
 def _convert(value: Any, hint: Any, source: str, key: str) -> Any:

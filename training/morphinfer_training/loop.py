@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from morphinfer.errors import ConfigError
 from morphinfer_training.checkpoint import (
     Row,
     TrainingState,
@@ -229,7 +230,18 @@ def snapshot(network: nn.Module) -> dict[str, Tensor]:
 
 
 def pick_device(wanted: str) -> torch.device:
-    """Device by name; 'auto' is CUDA where there is one."""
+    """Device by name; 'auto' is CUDA where there is one.
+
+    Raises
+    ------
+    ConfigError
+        CUDA is asked for and this torch does not find it.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"device 'cuda': torch {torch.__version__} finds no CUDA device here; take --device auto "
+            f"or cpu, or install a torch with CUDA"
+        )
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wanted)

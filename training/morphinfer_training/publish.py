@@ -59,7 +59,7 @@ def publish_set(
         "networks": entries,
         "provenance": facts.provenance,
     }
-    with staged(out, overwrite=overwrite) as partial:
+    with staged(out, overwrite=overwrite, folder=True) as partial:
         partial.mkdir()
         for name, content in files.items():
             (partial / name).write_bytes(content)

@@ -45,6 +45,12 @@ class RegionSettings:
                 f"--sigma {self.sigma_um:g} with cells of {self.cell_um:g} micrometres: must be at "
                 f"least half a cell; give a larger --sigma or a smaller --cell"
             )
+        for told in self.thresholds:
+            if told is not None and not 0 < told < math.inf:
+                raise SpotsError(
+                    f"a threshold of {told:g} spots per (100 micrometres)^2; it must be above 0 and "
+                    f"finite; correct --threshold-a or --threshold-b"
+                )
         least = {"border": self.border_um, "min-area": self.min_area_um2 or 0.0}
         for name, value in least.items():
             if not 0 <= value < math.inf:

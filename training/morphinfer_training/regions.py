@@ -16,6 +16,7 @@ from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import SpotsError
 from morphinfer.grid import Window
 from morphinfer.labels import LABEL_CHUNK, create_labels, open_labels
+from morphinfer.outputs import refuse_inputs
 from morphinfer.overlay import write_label_map, write_overlay
 from morphinfer.slide import Slide
 from morphinfer.staging import check_target
@@ -134,9 +135,10 @@ def make_regions(
         The label image or the picture exists, or cannot be written.
     """
     out, settings = Path(out), settings or RegionSettings()
-    picture = out.with_suffix(".png")
-    for target in (out, picture):
-        check_target(target, overwrite=overwrite)
+    check_target(out, overwrite=overwrite, folder=True)
+    picture = out.with_name(out.name.removesuffix(".zarr") + ".png")
+    check_target(picture, overwrite=overwrite)
+    refuse_inputs(out, [slide.path if isinstance(slide, Slide) else None])
     check_genes(spots, gene_lists)
     check_thresholds(settings.thresholds, gene_lists)
     lattice = CellLattice(slide.shape, slide.pixel_size_um, settings.cell_um)

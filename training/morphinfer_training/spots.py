@@ -157,7 +157,7 @@ def _column_names(path: Path) -> list[str]:
         options = csv.ParseOptions(delimiter=delimiter)
         with csv.open_csv(path, parse_options=options) as reader:
             return list(reader.schema.names)
-    except pa.ArrowInvalid as problem:
+    except (pa.ArrowInvalid, OSError) as problem:
         raise _unreadable(path, problem) from problem
 
 
@@ -174,7 +174,7 @@ def _read_table(path: Path, wanted: list[str], gene: str) -> Any:
         return csv.read_csv(
             path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=convert
         )
-    except pa.ArrowInvalid as problem:
+    except (pa.ArrowInvalid, OSError) as problem:
         raise _unreadable(path, problem) from problem
 
 

@@ -84,10 +84,10 @@ def train(
         An exported network does not reproduce the trained one.
     """
     out = Path(out)
-    check_target(out, overwrite=overwrite)
-    run = prepare_run(out, resume=resume, overwrite=overwrite)
-    data = load_data(config, Path(folder))
+    check_target(out, overwrite=overwrite, folder=True)
     chosen = pick_device(device)
+    data = load_data(config, Path(folder))
+    run = prepare_run(out, resume=resume, overwrite=overwrite)
     judge = Judge(data.sections, data.splits, config, chosen)
     networks = []
     with torch.random.fork_rng():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, progress_bar, verbosity_options
+from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
 
 if TYPE_CHECKING:
     from morphinfer.metrics import Scores
@@ -20,14 +20,20 @@ if TYPE_CHECKING:
 def evaluate(labels: str, reference: str, as_json: bool, verbosity: Verbosity) -> None:
     """Score LABELS, a label image, against REFERENCE, another one of the same section.
 
-    Cells that REFERENCE leaves unlabelled do not count. A class that neither image has shows n/a
-    and is left out of the mean.
+    Classes are compared by their values, whatever their names. Cells that REFERENCE leaves
+    unlabelled do not count. A class that neither image has, or that REFERENCE does not name, shows
+    n/a and is left out of the mean.
     """
     from morphinfer.evaluation import evaluate as run
+    from morphinfer.evaluation import renamed
+    from morphinfer.labels import open_labels
     from morphinfer.metrics import scores_json
 
+    pair = open_labels(labels), open_labels(reference)
     with progress_bar("comparing", verbosity) as progress:
-        scores = run(labels, reference, progress)
+        scores = run(*pair, progress)
+    for sentence in renamed(*pair):
+        say(verbosity, sentence)
     if as_json:
         print_json({"labels": labels, "reference": reference, **scores_json(scores)})
     else:

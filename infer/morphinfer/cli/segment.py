@@ -50,7 +50,7 @@ class ZPlane(click.ParamType[Any]):
               help="Whole tiles, or patch by patch.  [default: dense where it can]")  # fmt: skip
 @click.option("--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
               help="ONNX Runtime execution provider.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=0), default=0, metavar="N",
+@click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N",
               help="Threads of the networks.  [default: all cores]")  # fmt: skip
 @click.option("--tile", type=click.IntRange(min=8), default=1024, show_default=True, metavar="N",
               help="Side of a tile in model pixels; smaller takes less memory.")  # fmt: skip
@@ -68,15 +68,19 @@ def segment(
     and LABELS.html (both, with the tables).
     """
     from morphinfer.ensemble import Options
+    from morphinfer.evaluation import renamed
+    from morphinfer.labels import open_labels
     from morphinfer.outputs import default_out
     from morphinfer.report import ReportPaths, write_report
     from morphinfer.segmentation import segment as run
     from morphinfer.slide import open_slide
+    from morphinfer.staging import check_target
 
     source = open_slide(
         slide, channel=choices["channel"], z=choices["z"], pixel_size_um=choices["pixel_size"]
     )
     target = Path(choices["out"]) if choices["out"] else default_out(source)
+    check_target(target, overwrite=overwrite, folder=True)
     ReportPaths.beside(target).check(overwrite=overwrite)
     options = Options(
         mode=choices["mode"],
@@ -99,6 +103,9 @@ def segment(
     report = write_report(source, result.labels, result.summary, overwrite=overwrite)
     told = result.record["provider"]
     say(verbosity, f"ran on {told['ran']} ({told['why']})")
+    if reference is not None:
+        for sentence in renamed(result.labels, open_labels(reference)):
+            say(verbosity, sentence)
     if as_json:
         print_json(result.summary)
     else:
