@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -17,8 +17,11 @@ from networks import CLASSES, card_of, save_foreign, save_padding_free, save_set
 
 
 def installed(monkeypatch, *names):
-    found = [SimpleNamespace(name=name) for name in names]
-    monkeypatch.setattr(runtime, "distributions", lambda: found)
+    def distribution(name):
+        if name not in names:
+            raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(runtime, "distribution", distribution)
 
 
 def test_without_a_runtime_one_sentence_says_what_to_install(monkeypatch):
@@ -28,7 +31,7 @@ def test_without_a_runtime_one_sentence_says_what_to_install(monkeypatch):
 
 
 def test_two_runtimes_are_refused_by_name(monkeypatch):
-    installed(monkeypatch, "onnxruntime", "onnxruntime_gpu")
+    installed(monkeypatch, "onnxruntime", "onnxruntime-gpu")
     with pytest.raises(
         ProviderError, match="onnxruntime and onnxruntime-gpu are installed together"
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distribution
 from types import ModuleType
 from typing import Any, Literal
 
@@ -43,7 +43,7 @@ def load_runtime() -> ModuleType:
     ProviderError
         None is installed, or more than one, or it does not load.
     """
-    found = sorted({name for d in distributions() if (name := _plain(d.name)) in FLAVOURS})
+    found = [name for name in FLAVOURS if _is_installed(name)]
     if not found:
         raise ProviderError(f"ONNX Runtime is not installed; install one of {EXTRAS} with pip")
     if len(found) > 1:
@@ -62,8 +62,12 @@ def load_runtime() -> ModuleType:
     return runtime
 
 
-def _plain(name: str | None) -> str:
-    return (name or "").lower().replace("_", "-")
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def choose_provider(wanted: Provider, probe: bytes) -> ProviderChoice:
