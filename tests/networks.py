@@ -1,4 +1,4 @@
-"""Small real networks with random weights, as ONNX files, for tests of the inference package."""
+"""Small real networks with random weights, as ONNX files, and images to run them on."""
 
 from __future__ import annotations
 
@@ -80,6 +80,16 @@ def save_set(folder: Path, patch_sizes_px: tuple[int, ...] = (46, 62), **changes
     for patch in patch_sizes_px:
         save_padding_free(folder / f"p{patch:03d}.onnx", card_of(patch, **changes))
     return folder
+
+
+def nuclei(height: int, width: int, seed: int = 0, dtype: str = "uint8") -> np.ndarray:
+    """Synthetic blobs on a dim background."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(20, 3, (height, width))
+    for _ in range(max(4, height * width // 400)):
+        row, col = rng.integers(0, height), rng.integers(0, width)
+        image[row : row + 8, col : col + 8] += rng.uniform(60, 180)
+    return image.clip(0, 255).astype(dtype)
 
 
 def _weights(name: str, weight: np.ndarray, bias: np.ndarray) -> list[onnx.TensorProto]:

@@ -11,27 +11,17 @@ from hypothesis import strategies as st
 
 from morphinfer import Options, load_models, open_slide, segment, segment_array
 from morphinfer.classes import default_classes
-from morphinfer.errors import AlignmentError, ModelError, OutputError, SlideError
+from morphinfer.errors import AlignmentError, OutputError, SlideError
 from morphinfer.grid import Window
 from morphinfer.labels import create_labels, open_labels
 from morphinfer.model_image import ModelImage
 from morphinfer.normalising import measure_intensity
 from morphinfer.pyramid import create_image
 from morphinfer.tiling import read_model_image
-from networks import card_of, save_foreign, save_padding_free, save_set
+from networks import nuclei, save_set
 
 UM = 0.65
 CPU = {"provider": "cpu", "threads": 1}
-
-
-def nuclei(height: int, width: int, seed: int = 0, dtype: str = "uint8") -> np.ndarray:
-    """Synthetic blobs on a dim background."""
-    rng = np.random.default_rng(seed)
-    image = rng.normal(20, 3, (height, width))
-    for _ in range(max(4, height * width // 400)):
-        row, col = rng.integers(0, height), rng.integers(0, width)
-        image[row : row + 8, col : col + 8] += rng.uniform(60, 180)
-    return image.clip(0, 255).astype(dtype)
 
 
 @pytest.fixture(scope="module")
@@ -267,51 +257,6 @@ def test_all_pixel_types_give_the_same_labels(models, dtype):
         image.astype(dtype), pixel_size_um=UM, models=models, options=Options(**CPU)
     )
     np.testing.assert_array_equal(first.labels, other.labels)
-
-
-def test_a_foreign_classifier_runs_window_by_window(tmp_path):
-    path = tmp_path / "theirs.onnx"
-    save_foreign(path, patch_size_px=32, classes=3)
-    classes = [{"name": n, "colour": "#102030"} for n in ("background", "tissue", "tumour")]
-    card = {"classes": classes, "pixel_size_um": UM, "stride_px": 16, "output": "logits"}
-    path.with_suffix(".json").write_text(json.dumps(card))
-    result = segment_array(nuclei(100, 200), pixel_size_um=UM, models=path, options=Options(**CPU))
-    assert result.labels.shape == (7, 13)
-    np.testing.assert_allclose(result.probabilities.sum(axis=0), 1, atol=1e-5)
-    assert result.pixel_size_um == pytest.approx(16 * UM)
-
-
-def test_a_foreign_classifier_cannot_run_dense(tmp_path):
-    path = tmp_path / "theirs.onnx"
-    save_foreign(path, patch_size_px=32, classes=2)
-    classes = [{"name": n, "colour": "#102030"} for n in ("background", "tissue")]
-    path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
-    with pytest.raises(ModelError, match="--mode windows"):
-        segment_array(
-            nuclei(99, 99), pixel_size_um=UM, models=path, options=Options(mode="dense", **CPU)
-        )
-
-
-def test_a_dense_stride_must_divide_that_of_the_networks(models):
-    with pytest.raises(ModelError, match="divisor"):
-        segment_array(
-            nuclei(99, 99), pixel_size_um=UM, models=models, options=Options(stride_px=3, **CPU)
-        )
-
-
-def test_models_that_disagree_are_refused(tmp_path):
-    save_set(tmp_path)
-    save_padding_free(tmp_path / "p094.onnx", card_of(94, pixel_size_um=0.5))
-    with pytest.raises(ModelError, match="pixel_size_um"):
-        load_models(tmp_path)
-
-
-def test_one_network_runs_alone_whatever_its_weight_in_the_set(tmp_path):
-    save_padding_free(tmp_path / "p046.onnx", card_of(46, fusion_weight=0.0))
-    result = segment_array(
-        nuclei(60, 60), pixel_size_um=UM, models=tmp_path / "p046.onnx", options=Options(**CPU)
-    )
-    assert result.labels.shape == (8, 8)
 
 
 def test_the_model_set_is_never_replaced(tmp_path, slide_path):

@@ -83,7 +83,9 @@ def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
         return float(np.min(values))
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
-    return float(edges[1:-1][np.argmax(np.where(usable, between, -1.0))])
+    between = np.where(usable, between, -1.0)
+    best = between >= between.max() * (1 - 1e-9)  # all along an empty gap between the groups
+    return float(edges[1:-1][best].mean())
 
 
 def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

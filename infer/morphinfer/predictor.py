@@ -7,6 +7,7 @@ OverFeat, 2014). Windows gathers every patch; it is the reference, and it runs f
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -37,46 +38,8 @@ class Predictor(Protocol):
         ...
 
 
-class DensePredictor:
-    """Runs padding-free networks on whole tiles."""
-
-    def __init__(self, sessions: Sequence[Session], stride_px: int | None = None) -> None:
-        native = sessions[0].card.stride_px
-        self.stride_px = stride_px or native
-        if native % self.stride_px:
-            raise ModelError(
-                f"stride {self.stride_px} px: dense prediction needs a divisor of the networks' "
-                f"stride of {native} px; choose one, or --mode windows"
-            )
-        self.patch_size_px = max(s.card.patch_size_px for s in sessions)
-        self._sessions = sessions
-        self._native = native
-
-    def predict(
-        self, tile: NDArray[np.float32], cells: tuple[int, int]
-    ) -> list[NDArray[np.float32]]:
-        """Probabilities of each network; see `Predictor`."""
-        return [self._predict_one(session, tile, cells) for session in self._sessions]
-
-    def _predict_one(
-        self, session: Session, tile: NDArray[np.float32], cells: tuple[int, int]
-    ) -> NDArray[np.float32]:
-        patch = session.card.patch_size_px
-        start = inner_start(self.patch_size_px, patch, self.stride_px)
-        phases = self._native // self.stride_px
-        out = np.empty((len(session.card.classes), *cells), np.float32)
-        for row in range(min(phases, cells[0])):
-            for col in range(min(phases, cells[1])):
-                view = out[:, row::phases, col::phases]
-                height, width = ((n - 1) * self._native + patch for n in view.shape[1:])
-                top, left = (start + phase * self.stride_px for phase in (row, col))
-                part = tile[top : top + height, left : left + width]
-                view[:] = session.run(np.ascontiguousarray(part)[None, None])[0]
-        return out
-
-
-class WindowPredictor:
-    """Runs any networks patch by patch."""
+class EnsemblePredictor(ABC):
+    """Runs each network of an ensemble on the part of the tile that its own patches see."""
 
     def __init__(self, sessions: Sequence[Session], stride_px: int | None = None) -> None:
         self.stride_px = stride_px or sessions[0].card.stride_px
@@ -87,20 +50,63 @@ class WindowPredictor:
         self, tile: NDArray[np.float32], cells: tuple[int, int]
     ) -> list[NDArray[np.float32]]:
         """Probabilities of each network; see `Predictor`."""
-        return [self._predict_one(session, tile, cells) for session in self._sessions]
+        outputs = []
+        for session in self._sessions:
+            patch = session.card.patch_size_px
+            start = inner_start(self.patch_size_px, patch, self.stride_px)
+            height, width = ((n - 1) * self.stride_px + patch for n in cells)
+            seen = tile[start : start + height, start : start + width]
+            outputs.append(self._predict_one(session, seen, cells))
+        return outputs
+
+    @abstractmethod
+    def _predict_one(
+        self, session: Session, seen: NDArray[np.float32], cells: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Probabilities, shape (classes, rows, cols), from exactly what the cells' patches see."""
+
+
+class DensePredictor(EnsemblePredictor):
+    """Runs padding-free networks on whole tiles."""
+
+    def __init__(self, sessions: Sequence[Session], stride_px: int | None = None) -> None:
+        super().__init__(sessions, stride_px)
+        self._native = sessions[0].card.stride_px
+        if self._native % self.stride_px:
+            raise ModelError(
+                f"stride {self.stride_px} px: dense prediction needs a divisor of the networks' "
+                f"stride of {self._native} px; choose one, or --mode windows"
+            )
 
     def _predict_one(
-        self, session: Session, tile: NDArray[np.float32], cells: tuple[int, int]
+        self, session: Session, seen: NDArray[np.float32], cells: tuple[int, int]
     ) -> NDArray[np.float32]:
         patch = session.card.patch_size_px
-        start = inner_start(self.patch_size_px, patch, self.stride_px)
-        height, width = ((n - 1) * self.stride_px + patch for n in cells)
-        inner = np.ascontiguousarray(tile[start : start + height, start : start + width])
+        phases = self._native // self.stride_px
+        out = np.empty((len(session.card.classes), *cells), np.float32)
+        for row in range(min(phases, cells[0])):
+            for col in range(min(phases, cells[1])):
+                view = out[:, row::phases, col::phases]
+                height, width = ((n - 1) * self._native + patch for n in view.shape[1:])
+                top, left = row * self.stride_px, col * self.stride_px
+                part = seen[top : top + height, left : left + width]
+                view[:] = session.run(np.ascontiguousarray(part)[None, None])[0]
+        return out
+
+
+class WindowPredictor(EnsemblePredictor):
+    """Runs any networks patch by patch."""
+
+    def _predict_one(
+        self, session: Session, seen: NDArray[np.float32], cells: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        patch = session.card.patch_size_px
+        seen = np.ascontiguousarray(seen)
         count = cells[0] * cells[1]
         out = np.empty((count, len(session.card.classes)), np.float32)
         for first in range(0, count, WINDOW_BATCH):
             stop = min(count, first + WINDOW_BATCH)
-            batch = gather_windows(inner, patch, self.stride_px, first, stop - first)
+            batch = gather_windows(seen, patch, self.stride_px, first, stop - first)
             out[first:stop] = session.run(batch)[:, :, 0, 0]
         return np.ascontiguousarray(out.T).reshape(-1, *cells)
 

@@ -21,10 +21,7 @@ SMALLEST_LEVEL = 256
 
 
 class PyramidWriter:
-    """Takes the rows of an image in order and writes whole chunks of every level.
-
-    Level k + 1 is level k reduced over 2 x 2 pixels: the mean for images, the mode for labels.
-    """
+    """Takes rows in order and writes whole chunks of all levels, each level half of the one before."""
 
     def __init__(self, arrays: list[Any], reduction: Reduction) -> None:
         self._arrays = arrays

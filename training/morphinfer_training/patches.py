@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from morphinfer.classes import UNLABELLED
+from morphinfer.gathering import reflect_indices
 from morphinfer.grid import Window, receptive_window
 from morphinfer_training.augmentation import cell_positions, cut_tile, draw_maps, vary_intensity
 from morphinfer_training.config import TrainConfig
@@ -160,16 +161,6 @@ def reflected_tile(
     The same pixels as ``np.pad(image, ..., mode='symmetric')`` gives.
     """
     window = receptive_window(cells, patch_size_px, stride_px)
-    rows = reflect(np.arange(window.row, window.row_stop), image.shape[0])
-    cols = reflect(np.arange(window.col, window.col_stop), image.shape[1])
+    rows = reflect_indices(window.row, window.height, image.shape[0])
+    cols = reflect_indices(window.col, window.width, image.shape[1])
     return np.ascontiguousarray(image[np.ix_(rows, cols)])
-
-
-def reflect(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Indices brought inside by reflection at both ends, the end itself counted twice.
-
-    >>> reflect(np.arange(-2, 5), 3)
-    array([1, 0, 0, 1, 2, 2, 1])
-    """
-    folded = index % (2 * length)
-    return np.asarray(np.where(folded < length, folded, 2 * length - 1 - folded))

@@ -1,7 +1,4 @@
-"""The reference of a section: from its spots to an OME-Zarr label image with a picture beside it.
-
-Composes spots, tissue, expression and registration; they do not know each other's order.
-"""
+"""The reference of a section: from its spots to a label image with a picture beside it."""
 
 from __future__ import annotations
 

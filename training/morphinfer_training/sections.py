@@ -18,6 +18,7 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError, SlideError
 from morphinfer.grid import Window, ceil_div
 from morphinfer.labels import LabelImage, open_labels
+from morphinfer.normalising import otsu_threshold
 from morphinfer.slide import open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig, resolve_path
@@ -170,7 +171,7 @@ def background_cells(
     brightest = maximum_filter(means.mean(axis=(1, 3)), size=2 * radius + 1, mode="nearest")
     limit = below
     if limit is None:
-        otsu = otsu_limit(brightest)
+        otsu = otsu_threshold(brightest)
         dark = float(brightest[brightest <= otsu].mean())
         limit = min(dark + CLEAR * (otsu - dark), CLEAR_MOST)
     clear = brightest <= limit
@@ -180,19 +181,3 @@ def background_cells(
             f"take the section out, or state background_below"
         )
     return np.where(clear, 0, UNLABELLED).astype(np.uint8)
-
-
-def otsu_limit(values: NDArray[np.float32]) -> float:
-    """Value that divides ``values`` into two groups of least variance (Otsu 1979).
-
-    Where the groups lie apart, all values between them divide equally well; the middle one is taken.
-    """
-    counts, edges = np.histogram(values, 256)
-    centres = (edges[1:] + edges[:-1]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    total = np.cumsum(counts * centres)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = below * above * (total / below - (total[-1] - total) / above) ** 2
-    best = np.flatnonzero(spread >= np.nanmax(spread) * (1 - 1e-9))
-    return float((edges[1 + best[0]] + edges[1 + best[-1]]) / 2)
