@@ -55,7 +55,7 @@ class Phantom:
     slide: Path
     """OME-Zarr image of synthetic nuclei."""
     spots: Path
-    """Table with the columns gene, x (column) and y (row), in pixels from the outer corner."""
+    """Table with the columns gene, x (column) and y (row), in pixels; integers are pixel centres."""
     reference: Path
     """Label image of the regions, one cell for 8 x 8 pixels."""
 
@@ -179,8 +179,8 @@ class Section:
         rows = (row + rng.random(count)) * BLOCK
         cols = (col + rng.random(count)) * BLOCK
         kept = rng.random(count) * density.max() < density[self._layout.classes(rows, cols)]
-        kept &= (rows < self._layout.shape[0] - 0.05) & (cols < self._layout.shape[1] - 0.05)
-        return rows[kept], cols[kept]
+        kept &= (rows < self._layout.shape[0] - 0.1) & (cols < self._layout.shape[1] - 0.1)
+        return rows[kept] - 0.5, cols[kept] - 0.5
 
 
 def spot_densities(layout: Layout) -> dict[str, NDArray[np.float64]]:
