@@ -201,3 +201,8 @@ def test_the_command_prints_what_it_made(tmp_path):
     assert result.stdout.split() == [
         str(tmp_path / "p" / name) for name in ("slide.zarr", "spots.csv", "reference.zarr")
     ]
+
+
+def test_the_slide_says_that_it_is_synthetic(tmp_path):
+    made = make_phantom(tmp_path / "p", seed=1, size=(200, 220))
+    assert open_slide(made.slide).synthetic

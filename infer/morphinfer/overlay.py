@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.grid import Window, ceil_div
 from morphinfer.labels import LabelImage
+from morphinfer.legend import draw_legend, palette
 from morphinfer.slide import Slide
 from morphinfer.staging import staged
 
@@ -27,23 +28,6 @@ LARGEST_SQUARE = 8
 FIRST_GENE = 2
 TISSUE_OPACITY = 0.08
 GENE_OPACITY = 0.30
-LEGEND_GREY = 24
-
-# The classic 5 x 7 terminal font, characters 32 to 126: five columns each, lowest bit on top.
-_FONT = bytes.fromhex(
-    "000000000000005f00000007000700147f147f14242a7f2a12231308646236495620500008070300"
-    "001c2241000041221c002a1c7f1c2a08083e08080080703000080808080800006060002010080402"
-    "3e5149453e00427f400072494949462141494d331814127f1027454545393c4a4949314121110907"
-    "3649494936464949291e000014000000403400000008142241141414141400412214080201590906"
-    "3e415d594e7c1211127c7f494949363e414141227f4141413e7f494949417f090909013e41415173"
-    "7f0808087f00417f41002040413f017f081422417f404040407f021c027f7f0408107f3e4141413e"
-    "7f090909063e4151215e7f09192946264949493203017f01033f4040403f1f2040201f3f4038403f"
-    "631408146303047804036159494d43007f4141410204081020004141417f04020102044040404040"
-    "000307080020545478407f284444383844444428384444287f385454541800087e090218a4a49c78"
-    "7f0804047800447d40002040403d007f1028440000417f40007c047804787c080404783844444438"
-    "fc1824241818242418fc7c08040408485454542404043f44243c4040207c1c2040201c3c4030403c"
-    "44281028444c9090907c4464544c440008364100000077000000413608000201020402"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +134,9 @@ def write_overlay(
         grey = _stretch(read_thumbnail(slide, max_side))
         values = _labels_over(_raster(slide, max_side), labels)
         picture = _tint(grey, values, labels.classes)
-        _write_png(partial, np.vstack([picture, _legend(labels.classes, picture.shape[1])]))
+        note = "synthetic section" if slide.synthetic else ""
+        legend = draw_legend(labels.classes, picture.shape[1], note)
+        _write_png(partial, np.vstack([picture, legend]))
 
 
 def write_label_map(
@@ -180,9 +166,9 @@ def write_label_map(
         values = _labels_over(_raster(labels.image, max_side), labels)
         square = min(LARGEST_SQUARE, max(1, max_side // max(values.shape)))
         values = np.kron(values, np.ones((square, square), np.uint8))
-        picture = _palette(labels.classes)[values].astype(np.uint8)
+        picture = palette(labels.classes)[values].astype(np.uint8)
         picture[_hatch(values)] = 96
-        _write_png(partial, np.vstack([picture, _legend(labels.classes, picture.shape[1])]))
+        _write_png(partial, np.vstack([picture, draw_legend(labels.classes, picture.shape[1])]))
 
 
 def _labels_over(raster: _Raster, labels: LabelImage) -> NDArray[np.uint8]:
@@ -222,13 +208,6 @@ def _stretch(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return (255 * np.clip(scaled, 0, 1)).astype(np.float32)
 
 
-def _palette(classes: Sequence[LabelClass]) -> NDArray[np.float32]:
-    colours = np.zeros((256, 3), np.float32)
-    for value, c in enumerate(classes):
-        colours[value] = list(bytes.fromhex(c.colour.removeprefix("#")))
-    return colours
-
-
 def _tint(
     grey: NDArray[np.float32], values: NDArray[np.uint8], classes: Sequence[LabelClass]
 ) -> NDArray[np.uint8]:
@@ -239,7 +218,7 @@ def _tint(
     cover = opacity[values]
     cover[_outline(values, len(classes))] = 1.0
     picture = np.repeat((grey * (1 - cover))[:, :, None], 3, axis=2)
-    picture += _palette(classes)[values] * cover[:, :, None]
+    picture += palette(classes)[values] * cover[:, :, None]
     picture[_hatch(values)] *= 0.5
     return picture.astype(np.uint8)
 
@@ -259,36 +238,6 @@ def _hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Diagonal stripes where there is no label."""
     stripe = np.add.outer(np.arange(values.shape[0]), np.arange(values.shape[1])) % 8 < 2
     return np.asarray(stripe & (values == UNLABELLED))
-
-
-def _legend(classes: Sequence[LabelClass], width: int) -> NDArray[np.uint8]:
-    """Draw a strip of coloured boxes with the names of the classes, shape (rows, width, 3)."""
-    size = 2 if width >= 400 else 1
-    line, gap = 14 * size, 4 * size
-    room = [gap + 10 * size + gap + 6 * size * len(c.name) for c in classes]
-    places, top, left = [], 0, 0
-    for need in room:
-        if left and left + need > width:
-            top, left = top + line, 0
-        places.append((top, left))
-        left += need + gap
-    strip = np.full((top + line + gap, width, 3), LEGEND_GREY, np.uint8)
-    colours = _palette(classes).astype(np.uint8)
-    for value, ((top, left), c) in enumerate(zip(places, classes, strict=True)):
-        row, col = top + gap, left + gap
-        strip[row : row + 8 * size, col : col + 10 * size] = 112
-        strip[row + 1 : row + 8 * size - 1, col + 1 : col + 10 * size - 1] = colours[value]
-        text = _text(c.name, size)[:, : max(0, width - col - 14 * size)]
-        strip[row : row + len(text), col + 14 * size :][:, : text.shape[1]][text] = 230
-    return strip
-
-
-def _text(text: str, size: int) -> NDArray[np.bool_]:
-    """Mask of a line of text, 8 rows and 6 columns a character, times ``size``."""
-    codes = [ord(c) - 32 if 32 <= ord(c) < 127 else ord("?") - 32 for c in text]
-    columns = np.frombuffer(b"".join(_FONT[5 * c : 5 * c + 5] + b"\0" for c in codes), np.uint8)
-    bits = (columns[None, :] >> np.arange(8, dtype=np.uint8)[:, None]) & 1
-    return np.asarray(np.kron(bits, np.ones((size, size), np.uint8)).astype(bool))
 
 
 def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:

@@ -63,6 +63,7 @@ def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
             "channel": slide.channel,
             "z": slide.z,
             "identity": slide.identity,
+            "synthetic": slide.synthetic,
         },
         "models": {"name": models.name, "sha256": {f.path.name: f.sha256 for f in models.files}},
         "classes": [c.name for c in models.card.classes],

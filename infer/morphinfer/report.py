@@ -105,10 +105,11 @@ def _page(labels: LabelImage, summary: Mapping[str, Any], picture: bytes) -> str
     image = base64.b64encode(picture).decode()
     title = html.escape(Path(str(summary["slide"])).name)
     record = html.escape(json.dumps(labels.record, indent=1))
+    kind = "A synthetic section, segmented" if labels.record["slide"]["synthetic"] else "Segmented"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         f"<style>{STYLE}</style><h1>{title}</h1>"
-        f"<p>Segmented with <b>{html.escape(str(summary['models']))}</b> on "
+        f"<p>{kind} with <b>{html.escape(str(summary['models']))}</b> on "
         f"{html.escape(str(summary['provider']))} in {summary['seconds']:.1f} s.</p>"
         f"<img alt='classes over nuclei' src='data:image/png;base64,{image}'>"
         f"{_class_table(labels, summary)}<h2>Run record</h2><pre>{record}</pre></html>\n"

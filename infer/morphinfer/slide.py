@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +54,8 @@ class Slide:
     """NGFF version of the image; outputs follow it."""
     identity: str
     """SHA-256 of the metadata, shape and dtype; not of the pixels."""
+    synthetic: bool = False
+    """Whether its metadata say that it was made by 'morphinfer phantom'."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -168,6 +171,7 @@ def open_slide(
         origin_um=origin(meta, sizes[0]),
         version=meta.version,
         identity=_identity(attributes, arrays[0]),
+        synthetic=_is_synthetic(attributes),
     )
 
 
@@ -264,6 +268,11 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
         path.name, path, (level,), "yx", (), 0, "max", (centre, centre), version,
         _identity(dict(array.attrs), array),
     )  # fmt: skip
+
+
+def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
+    ours = attributes.get("morphinfer")
+    return isinstance(ours, Mapping) and ours.get("synthetic") is True
 
 
 def _identity(attributes: dict[str, Any], array: Any) -> str:

@@ -93,11 +93,7 @@ def make_card(fitted: Fitted, weight: float, facts: SetFacts) -> Card:
 def model_card(summary: dict[str, Any]) -> str:
     """Model card in Markdown: data, classes, protocol and figures."""
     told = summary["provenance"]
-    sections = "\n".join(
-        f"- {s['name']}: {', '.join(f'{n} {k}' for k, n in s['trained_cells'].items() if n)} cells "
-        f"trained on, {s['held_out_cells']} held out"
-        for s in told["sections"]
-    )
+    sections = "\n".join(map(_section_line, told["sections"]))
     names = summary["classes"]
     rows = [*told["validation"]["networks"].items(), ("fused", told["validation"]["fused"])]
     table = "\n".join(
@@ -131,6 +127,13 @@ step of each network and the fusion weights were chosen there):
 
 Fusion weights: {weights}.
 """
+
+
+def _section_line(section: dict[str, Any]) -> str:
+    cells = ", ".join(f"{n} {name}" for name, n in section["trained_cells"].items() if n)
+    kind = " (synthetic)" if section["synthetic"] else ""
+    held_out = section["held_out_cells"]
+    return f"- {section['name']}{kind}: {cells} cells trained on, {held_out} held out"
 
 
 def _entry(card: Card, model: bytes, differences: dict[str, float]) -> dict[str, Any]:

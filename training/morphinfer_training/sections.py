@@ -47,6 +47,8 @@ class Section:
     """Classes of the cells, UNLABELLED where unknown, shape (ceil(M / S), ceil(N / S))."""
     weight: float
     """How often it is drawn, relative to others."""
+    synthetic: bool = False
+    """Whether the slide says that it is synthetic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def load_section(told: SectionConfig, config: TrainConfig, folder: Path) -> Sect
     else:
         reference = open_labels(resolve_path(told.reference, folder))
         labels = cell_classes(reference, grid, config.classes)
-    return Section(slide.name, slide.identity, image, labels, told.weight)
+    return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic)
 
 
 def cell_classes(

@@ -203,6 +203,7 @@ def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[
     return {
         "name": section.name,
         "identity": section.identity,
+        "synthetic": section.synthetic,
         "trained_cells": dict(zip(config.classes, counts.tolist(), strict=True)),
         "held_out_cells": int(split.validation.sum()),
     }
