@@ -9,6 +9,9 @@ import pytest
 
 from morphinfer import Options, load_models, segment_array
 from morphinfer.errors import ModelError
+from morphinfer.predictor import DensePredictor
+from morphinfer.runtime import ProviderChoice
+from morphinfer.session import Session
 from networks import card_of, nuclei, save_foreign, save_padding_free, save_set
 
 UM = 0.65
@@ -41,6 +44,18 @@ def test_a_foreign_classifier_cannot_run_dense(tmp_path):
         segment_array(
             nuclei(99, 99), pixel_size_um=UM, models=path, options=Options(mode="dense", **CPU)
         )
+
+
+def test_a_lone_cell_gets_the_same_bits_as_in_a_larger_tile(tmp_path):
+    found = load_models(save_set(tmp_path, (46, 126, 158)))
+    sessions = [Session(file, ProviderChoice("cpu", ""), 1) for file in found.files]
+    predictor = DensePredictor(sessions)
+    tile = np.random.default_rng(0).random((158 + 24, 158 + 16), np.float32)
+    whole = predictor.predict(tile, (4, 3))
+    for row, col in [(0, 0), (3, 2), (1, 1)]:
+        part = tile[8 * row : 8 * row + 158, 8 * col : 8 * col + 158]
+        for lone, all_cells in zip(predictor.predict(part, (1, 1)), whole, strict=True):
+            np.testing.assert_array_equal(lone[:, 0, 0], all_cells[:, row, col])
 
 
 def test_a_dense_stride_must_divide_that_of_the_networks(models):
