@@ -267,7 +267,7 @@ def test_a_reference_of_another_shape_is_refused(call, slide, models, tmp_path):
     with create_labels(
         tmp_path / "r.zarr", shape=(5, 5), pixel_size_um=5.2, corner_um=(0, 0), classes=classes
     ) as writer:
-        writer.write(Window(0, 0, 5, 5), np.ones((1, 5, 5), np.uint8))
+        writer.write(Window(0, 0, 5, 5), np.ones((5, 5), np.uint8))
     refused(call("segment", slide, "--models", models, "--reference", "r.zarr"), "covers")
 
 

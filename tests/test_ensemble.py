@@ -78,3 +78,20 @@ def test_one_network_runs_alone_whatever_its_weight_in_the_set(tmp_path):
         nuclei(60, 60), pixel_size_um=UM, models=tmp_path / "p046.onnx", options=Options(**CPU)
     )
     assert result.labels.shape == (8, 8)
+
+
+def test_inputs_of_one_shape_give_the_same_predictions(tmp_path):
+    found = load_models(save_set(tmp_path, (46, 62)))
+    sessions = [Session(file, ProviderChoice("cpu", ""), 1) for file in found.files]
+    tile = np.random.default_rng(0).random((62 + 24, 62 + 16), np.float32)
+    shapes = []
+    for session in sessions:
+        run = session.run
+        session.run = lambda batch, run=run: (shapes.append(batch.shape), run(batch))[1]
+    fixed = DensePredictor(sessions, fixed_px=64)
+    for cells, part in [((4, 3), tile), ((1, 2), tile[:62, :70]), ((1, 1), tile[:62, :62])]:
+        free = DensePredictor(sessions).predict(part, cells)
+        shapes.clear()
+        for ours, theirs in zip(fixed.predict(part, cells), free, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+        assert [s[2:] for s in shapes] == [(56 + 46, 56 + 46), (56 + 62, 56 + 62)]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import AlignmentError, OutputError, SlideError
 from morphinfer.grid import TileGrid, Window
-from morphinfer.labels import create_labels, create_probabilities, open_labels
-from morphinfer.pyramid import create_image
+from morphinfer.labels import Layout, create_labels, open_labels
+from morphinfer.pyramid import create_image, write_image
 from morphinfer.slide import open_slide
 
 VERSIONS = ["0.4", "0.5"]
@@ -25,7 +25,6 @@ def write(path, values, tile=16, **options):
         for band in TileGrid(*values.shape, tile).bands():
             for window in band:
                 writer.write(window, values[window.slices])
-        writer.record["seconds"] = 1.5
     return path
 
 
@@ -87,7 +86,7 @@ def test_corner_and_pixel_size_are_kept(tmp_path, version, corner):
 
 def test_the_record_is_published_as_it_is_when_the_writer_closes(tmp_path):
     path = write(tmp_path / "l.zarr", classes_of(5, 5), record={"models": "m"})
-    assert open_labels(path).record == {"models": "m", "seconds": 1.5}
+    assert open_labels(path).record == {"models": "m"}
 
 
 @pytest.mark.parametrize("translations", [None, [(100.0, -50.0)]])
@@ -178,13 +177,10 @@ def test_labels_that_stand_there_are_not_touched_without_overwrite(tmp_path):
 def test_probabilities_are_channels_named_after_the_classes(tmp_path, version):
     path = tmp_path / "p.zarr"
     values = np.random.default_rng(0).integers(0, 256, (4, 20, 30)).astype(np.uint8)
-    with create_probabilities(
-        path, shape=(20, 30), pixel_size_um=5, corner_um=(1.0, 2.0), classes=CLASSES,
-        version=version,
-    ) as writer:  # fmt: skip
-        for band in TileGrid(20, 30, 16).bands():
-            for window in band:
-                writer.write(window, values[(slice(None), *window.slices)])
+    spec = Layout((20, 30), 5, (1.0, 2.0), CLASSES, version).probabilities("p")
+    with write_image(path, spec) as writers:
+        for writer, plane in zip(writers, values, strict=True):
+            writer.write(plane)
     for index, told in enumerate(CLASSES):
         slide = open_slide(path, channel=told.name)
         assert slide.corner_um == pytest.approx((1, 2))

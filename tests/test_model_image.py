@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from morphinfer.errors import SlideError
 from morphinfer.grid import Window
 from morphinfer.model_image import ModelImage
-from morphinfer.pyramid import halve_by_mean
+from morphinfer.reduction import halve_by_mean
 from morphinfer.slide import slide_from_array
 from morphinfer.slide_geometry import Level
 
@@ -151,17 +151,26 @@ def test_a_window_is_read_to_the_bit_as_in_the_whole(height, width, size, wanted
 
 
 @given(sides, sides, sizes, sizes, st.data())
-def test_rows_made_of_a_larger_block_are_the_same_to_the_bit(height, width, size, wanted, data):
+def test_a_window_made_of_a_larger_block_is_the_same_to_the_bit(height, width, size, wanted, data):
     pixels = np.random.default_rng(width).integers(0, 999, (height, width)).astype(np.uint16)
     image = ModelImage.of(slide_of(pixels, size, levels=2), wanted)
-    level = image.slide.levels[image.level]
-    row = data.draw(st.integers(0, image.shape[0] - 1))
-    stop = data.draw(st.integers(row + 1, image.shape[0]))
-    first, last = image.source_rows(row, stop)
-    first = data.draw(st.integers(0, first))
-    block = level.array[first : data.draw(st.integers(last, level.shape[0]))]
-    made = image.from_source(block, first, row, stop)
-    np.testing.assert_array_equal(made, whole(image)[row:stop])
+    level = image.slide.levels[image.level].array
+    starts = [data.draw(st.integers(0, n - 1)) for n in image.shape]
+    stops = [data.draw(st.integers(a + 1, n)) for a, n in zip(starts, image.shape, strict=True)]
+    needed = [
+        image.source_range(k, *ends) for k, ends in enumerate(zip(starts, stops, strict=True))
+    ]
+    corner = tuple(data.draw(st.integers(0, first)) for first, _ in needed)
+    ends = [
+        data.draw(st.integers(last, n)) for (_, last), n in zip(needed, level.shape, strict=True)
+    ]
+    block = level[corner[0] : ends[0], corner[1] : ends[1]]
+    window = Window(*starts, stops[0] - starts[0], stops[1] - starts[1])
+    made, origin = image.from_block(block, corner, window)
+    top, left = window.row - origin[0], window.col - origin[1]
+    np.testing.assert_array_equal(
+        made[top : top + window.height, left : left + window.width], whole(image)[window.slices]
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

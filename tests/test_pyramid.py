@@ -19,10 +19,8 @@ from morphinfer.pyramid import (
     create_channels,
     create_image,
     display_window,
-    halve_by_mean,
-    halve_by_mode,
-    level_shapes,
 )
+from morphinfer.reduction import halve_by_mean, halve_by_mode, level_shapes
 
 VERSIONS = ["0.4", "0.5"]
 

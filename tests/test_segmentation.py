@@ -225,7 +225,7 @@ def test_a_reference_of_another_shape_is_refused_before_any_work(slide_path, mod
     with create_labels(
         tmp_path / "r.zarr", shape=(9, 9), pixel_size_um=5.2, corner_um=(0, 0), classes=classes
     ) as writer:
-        writer.write(Window(0, 0, 9, 9), np.ones((1, 9, 9), np.uint8))
+        writer.write(Window(0, 0, 9, 9), np.ones((9, 9), np.uint8))
     with pytest.raises(AlignmentError, match="covers"):
         segment(slide_path, models=models, reference=tmp_path / "r.zarr")
     assert not (tmp_path / "slide_labels.zarr").exists()

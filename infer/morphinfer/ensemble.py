@@ -8,10 +8,12 @@ from typing import Literal
 
 from morphinfer.errors import ModelError
 from morphinfer.predictor import DensePredictor, Predictor, WindowPredictor
+from morphinfer.resources import Resources, share_out
 from morphinfer.runtime import Provider, ProviderChoice, choose_provider
-from morphinfer.session import ModelSet, Session, load_models
+from morphinfer.session import ModelSet, Session, available_cores, load_models
 
 Mode = Literal["dense", "windows"]
+SkipBackground = Literal["off", "on", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,14 @@ class Options:
     provider: Provider = "auto"
     """ONNX Runtime execution provider."""
     threads: int = 0
-    """Threads of each network; 0 takes all cores that the process may use."""
-    tile_px: int = 1024
-    """Side of a tile in model pixels, without its halo."""
+    """Threads that run at once; 0 takes all cores that the process may use."""
+    tile_px: int | None = None
+    """Side of a tile in model pixels, without its halo; None takes what suits and fits."""
+    max_memory_mb: float = 800
+    """Memory of the whole process, which bounds the tiles that are worked on side by side."""
+    skip_background: SkipBackground = "auto"
+    """Whether cells that see nothing but darkness become background without being computed; 'auto'
+    skips them where the networks agree on a sample of the slide."""
     probabilities: bool = False
     """Whether the fused probabilities are kept too, as uint8."""
 
@@ -40,6 +47,13 @@ class Ensemble:
     provider: ProviderChoice
     mode: Mode
     predictor: Predictor
+    resources: Resources
+
+    @property
+    def weights(self) -> list[float]:
+        """Fusion weight of each network; one network alone needs none of its own."""
+        files = self.models.files
+        return [f.card.fusion_weight for f in files] if len(files) > 1 else [1.0]
 
     @property
     def cell_um(self) -> float:
@@ -67,6 +81,19 @@ def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
             f"give; use --mode windows"
         )
     choice = choose_provider(options.provider, found.files[0].path.read_bytes())
-    sessions = [Session(file, choice, options.threads) for file in found.files]
-    kind = DensePredictor if mode == "dense" else WindowPredictor
-    return Ensemble(found, choice, mode, kind(sessions, options.stride_px))
+    resources = share_out(
+        options.threads or available_cores(),
+        options.max_memory_mb,
+        options.tile_px,
+        found.patch_size_px,
+        gpu=choice.name != "cpu",
+    )
+    sessions = [Session(file, choice, resources.threads) for file in found.files]
+    if mode == "windows":
+        return Ensemble(
+            found, choice, mode, WindowPredictor(sessions, options.stride_px), resources
+        )
+    fixed = None if choice.name == "cpu" else resources.tile_px + resources.tile_px // 8
+    return Ensemble(
+        found, choice, mode, DensePredictor(sessions, options.stride_px, fixed), resources
+    )

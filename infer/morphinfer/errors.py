@@ -17,6 +17,10 @@ class ProviderError(MorphinferError, RuntimeError):
     """ONNX Runtime is missing, doubled, or cannot run the execution provider that was asked for."""
 
 
+class OutOfMemoryError(MorphinferError, MemoryError):
+    """The networks' memory does not suffice, not even for the smallest tile."""
+
+
 class OutputError(MorphinferError, OSError):
     """A result cannot be written: it exists, the folder is read-only, the disk is full."""
 

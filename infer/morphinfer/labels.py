@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,58 @@ from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError
 from morphinfer.grid import Window
 from morphinfer.ngff import Version, label_attributes
-from morphinfer.pyramid import PyramidWriter, create_channels, create_image
+from morphinfer.pyramid import ImageSpec, PyramidWriter, write_image
 from morphinfer.slide import Slide, open_slide
 
 LABEL_CHUNK = 256
 
 
-class TileWriter:
-    """Takes tiles in reading order, band by band, and hands full rows to one pyramid a plane."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a label image lies and what its values mean."""
 
-    def __init__(self, planes: Sequence[PyramidWriter], width: int) -> None:
-        self._planes = planes
+    shape: tuple[int, int]
+    """Rows and columns, in cells."""
+    pixel_size_um: float
+    """Side of a cell in micrometres."""
+    corner_um: tuple[float, float]
+    """Row and column of the outer corner of cell (0, 0) in micrometres, in the slide's frame."""
+    classes: tuple[LabelClass, ...]
+    """Names and colours; the value of a class is its index."""
+    version: Version = "0.5"
+    """NGFF version."""
+
+    @property
+    def origin_um(self) -> tuple[float, float]:
+        """Centre of cell (0, 0)."""
+        row, col = self.corner_um
+        return row + self.pixel_size_um / 2, col + self.pixel_size_um / 2
+
+    def labels(self, name: str, record: Mapping[str, Any] | None = None) -> ImageSpec:
+        """The image of class values; ``record`` is stored under the attribute 'morphinfer'."""
+        told = [(value, c.name, c.colour) for value, c in enumerate(self.classes)]
+        told.append((UNLABELLED, "unlabelled", "#00000000"))
+        attributes: dict[str, Any] = label_attributes(told, self.version)
+        attributes["morphinfer"] = {} if record is None else record
+        return ImageSpec(
+            name, self.shape, np.dtype(np.uint8), self.pixel_size_um, self.origin_um, self.version,
+            "mode", LABEL_CHUNK, attributes=attributes,
+        )  # fmt: skip
+
+    def probabilities(self, name: str) -> ImageSpec:
+        """The image of probabilities, one uint8 channel a class (255 is 1)."""
+        names = tuple(c.name for c in self.classes)
+        return ImageSpec(
+            name, (len(names), *self.shape), np.dtype(np.uint8), self.pixel_size_um,
+            self.origin_um, self.version, chunk=LABEL_CHUNK, channels=names,
+        )  # fmt: skip
+
+
+class LabelWriter:
+    """Takes tiles of class values in reading order, band by band, and hands full rows to a pyramid."""
+
+    def __init__(self, pyramid: PyramidWriter, width: int) -> None:
+        self._pyramid = pyramid
         self._width = width
         self._band: NDArray[np.uint8] | None = None
 
@@ -36,25 +77,15 @@ class TileWriter:
         ----------
         window : Window
             Where the tile lies, in cells; all tiles of a band have the same rows.
-        block : ndarray of uint8, shape (planes, window.height, window.width)
-            Class values (one plane), or probabilities (one plane a class).
+        block : ndarray of uint8, shape (window.height, window.width)
+            Class values.
         """
         if self._band is None:
-            self._band = np.empty((len(self._planes), window.height, self._width), np.uint8)
-        self._band[:, :, window.col : window.col_stop] = block
+            self._band = np.empty((window.height, self._width), np.uint8)
+        self._band[:, window.col : window.col_stop] = block
         if window.col_stop == self._width:
-            for plane, rows in zip(self._planes, self._band, strict=True):
-                plane.write(rows)
+            self._pyramid.write(self._band)
             self._band = None
-
-
-class LabelWriter(TileWriter):
-    """Writes class values, and the record that is published with them."""
-
-    def __init__(self, pyramid: PyramidWriter, width: int, record: dict[str, Any]) -> None:
-        super().__init__([pyramid], width)
-        self.record = record
-        """The run record; what is in it when the writer closes is published with the labels."""
 
 
 @contextmanager
@@ -75,18 +106,10 @@ def create_labels(
     ----------
     path : str or Path
         Folder to publish.
-    shape : tuple of int
-        Rows and columns, in cells.
-    pixel_size_um : float
-        Side of a cell in micrometres.
-    corner_um : tuple of float
-        Row and column of the outer corner of cell (0, 0) in micrometres, in the slide's frame.
-    classes : tuple of LabelClass
-        Names and colours; the value of a class is its index.
-    version : {'0.4', '0.5'}
-        NGFF version.
+    shape, pixel_size_um, corner_um, classes, version
+        See `Layout`.
     record : Mapping, optional
-        Run record, stored under the attribute 'morphinfer'.
+        Stored under the attribute 'morphinfer', as it is when the writer closes.
     overwrite : bool
         Replace a label image that stands there.
 
@@ -95,61 +118,10 @@ def create_labels(
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    told = [(value, c.name, c.colour) for value, c in enumerate(classes)]
-    told.append((UNLABELLED, "unlabelled", "#00000000"))
-    attributes: dict[str, Any] = label_attributes(told, version)
-    kept = dict(record or {})
-    attributes["morphinfer"] = kept
-    with create_image(
-        path,
-        shape=shape,
-        dtype=np.uint8,
-        pixel_size_um=pixel_size_um,
-        origin_um=(corner_um[0] + pixel_size_um / 2, corner_um[1] + pixel_size_um / 2),
-        version=version,
-        reduction="mode",
-        chunk=LABEL_CHUNK,
-        attributes=attributes,
-        overwrite=overwrite,
-    ) as pyramid:
-        yield LabelWriter(pyramid, shape[1], kept)
-
-
-@contextmanager
-def create_probabilities(
-    path: str | Path,
-    *,
-    shape: tuple[int, int],
-    pixel_size_um: float,
-    corner_um: tuple[float, float],
-    classes: tuple[LabelClass, ...],
-    version: Version = "0.5",
-    overwrite: bool = False,
-) -> Iterator[TileWriter]:
-    """Create an image of probabilities, one uint8 channel a class (255 is 1), and yield its writer.
-
-    Parameters
-    ----------
-    path, shape, pixel_size_um, corner_um, classes, version, overwrite
-        As for `create_labels`.
-
-    Raises
-    ------
-    OutputError
-        The target exists or cannot be written to, or the disk is full.
-    """
-    with create_channels(
-        path,
-        shape=shape,
-        channels=[c.name for c in classes],
-        dtype=np.uint8,
-        pixel_size_um=pixel_size_um,
-        origin_um=(corner_um[0] + pixel_size_um / 2, corner_um[1] + pixel_size_um / 2),
-        version=version,
-        chunk=LABEL_CHUNK,
-        overwrite=overwrite,
-    ) as planes:
-        yield TileWriter(planes, shape[1])
+    layout = Layout(shape, pixel_size_um, corner_um, classes, version)
+    spec = layout.labels(Path(path).stem, record)
+    with write_image(path, spec, overwrite=overwrite) as (pyramid,):
+        yield LabelWriter(pyramid, shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +185,8 @@ def _attributes(image: Slide) -> Mapping[str, Any]:
     import zarr
 
     return dict(zarr.open_group(str(image.path), mode="r").attrs)
+
+
+def probabilities_path(labels: Path) -> Path:
+    """Where the probabilities of a label image stand."""
+    return labels.with_name(labels.name.removesuffix(".zarr") + "_probabilities.zarr")

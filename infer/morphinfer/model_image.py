@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer.grid import Window
-from morphinfer.resampling import model_shape, resample, source_window
+from morphinfer.resampling import Axis, model_shape, resample, source_window
 from morphinfer.slide import Slide
 
 SAME_SIZE_TOLERANCE = 1e-3
@@ -65,34 +65,43 @@ class ModelImage:
         shape = model_shape(slide.shape, factor * level.pixel_size_um / slide.pixel_size_um)
         return cls(slide, index, factor, (row, col), shape)
 
-    def source_rows(self, row: int, stop: int) -> tuple[int, int]:
-        """Rows of the level that the model rows [row, stop) are made of."""
-        window = source_window(
-            Window(row, 0, stop - row, self.shape[1]), self.factor, self.offset, self._level_shape
-        )
-        return window.row, window.row_stop
+    def source_range(self, axis: int, start: int, stop: int) -> tuple[int, int]:
+        """Level pixels [first, stop) along ``axis`` that the model pixels [start, stop) are made of."""
+        if self.copied:
+            return start, stop
+        along = Axis.of(self.factor, self.offset[axis], self._level_shape[axis])
+        first, count = along.source(start, stop - start)
+        return first, first + count
 
-    def from_source(
-        self, block: NDArray[Any], source_row: int, row: int, stop: int
-    ) -> NDArray[Any]:
-        """Model rows [row, stop) out of full-width level rows that begin at ``source_row``."""
-        if self._copied:
-            return block[row - source_row : stop - source_row, : self.shape[1]]
-        window = Window(row, 0, stop - row, self.shape[1])
-        return resample(block, (source_row, 0), self._level_shape, window, self.factor, self.offset)
+    def from_block(
+        self, block: NDArray[Any], corner: tuple[int, int], window: Window
+    ) -> tuple[NDArray[Any], tuple[int, int]]:
+        """Pixels that hold ``window``, out of level pixels that begin at ``corner``.
+
+        Returns
+        -------
+        pixels : ndarray
+            The block itself where model pixels are those of the level, else float32.
+        origin : tuple of int
+            Row and column of the model image at which the pixels begin.
+        """
+        if self.copied:
+            return block, corner
+        made = resample(block, corner, self._level_shape, window, self.factor, self.offset)
+        return made, (window.row, window.col)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Pixels of a window inside the model image; float32 where the slide was resampled."""
         source = source_window(window, self.factor, self.offset, self._level_shape)
         block = self.slide.read(source, self.level)
         refuse_nan(block, self.slide.name, source)
-        if self._copied:
+        if self.copied:
             return block
         corner = (source.row, source.col)
         return resample(block, corner, self._level_shape, window, self.factor, self.offset)
 
     @property
-    def _copied(self) -> bool:
+    def copied(self) -> bool:
         """Whether model pixels are those of the level, which may reach past the slide."""
         fits = all(n <= m for n, m in zip(self.shape, self._level_shape, strict=True))
         return self.factor == 1.0 and self.offset == (0.0, 0.0) and fits

@@ -26,8 +26,3 @@ def refuse_inputs(target: Path, inputs: list[object]) -> None:
         read = Path(kept).resolve()
         if target.resolve() in (read, *read.parents):
             raise OutputError(f"{target}: would replace {kept}, which is read; name another --out")
-
-
-def probabilities_path(labels: Path) -> Path:
-    """Where the probabilities of a label image stand."""
-    return labels.with_name(labels.name.removesuffix(".zarr") + "_probabilities.zarr")

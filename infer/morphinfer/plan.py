@@ -8,11 +8,27 @@ from typing import Any
 
 from morphinfer.ensemble import Ensemble, Options
 from morphinfer.evaluation import Frame
-from morphinfer.grid import TileGrid, patch_offset
+from morphinfer.grid import ceil_div, patch_offset
+from morphinfer.labels import Layout
 from morphinfer.model_image import ModelImage
 from morphinfer.normalising import Intensity, measure_intensity
-from morphinfer.session import available_cores
 from morphinfer.slide import Slide
+from morphinfer.tiling import Tiling
+
+SMALLEST_SHARED_PX = 256
+"""Smaller tiles cost more by their halo than a second worker gains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipping:
+    """Whether cells that see nothing but darkness are background without being computed."""
+
+    on: bool
+    """Whether they are."""
+    reason: str
+    """One clause for the record."""
+    background: int = 0
+    """Value of the class 'background'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +41,12 @@ class Plan:
     """How its intensities become input."""
     ensemble: Ensemble
     """The networks."""
-    grid: TileGrid
-    """The tiles."""
-    frame: Frame
-    """Place of the label image, in the slide's coordinates."""
+    tiling: Tiling
+    """The blocks and tiles."""
+    layout: Layout
+    """Place and meaning of the label image."""
+    skipping: Skipping
+    """Whether empty cells are skipped."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -36,17 +54,44 @@ class Plan:
         card = ensemble.models.card
         image = ModelImage.of(slide, card.pixel_size_um)
         stride, patch = ensemble.predictor.stride_px, ensemble.predictor.patch_size_px
-        grid = TileGrid.over(image.shape, stride, options.tile_px)
+        tiling = fit_tiling(Tiling(image, patch, stride, 0), ensemble, options.tile_px)
         # Half a model pixel where a patch cannot lie centred on its cell, see `patch_offset`.
         shift_um = (patch_offset(patch, stride) - (stride - patch) / 2) * card.pixel_size_um
         row, col = slide.corner_um
-        frame = Frame(
-            f"the label image of {slide.name}",
-            (row + shift_um, col + shift_um),
-            (grid.height, grid.width),
+        layout = Layout(
+            tiling.shape,
             card.pixel_size_um * stride,
+            (row + shift_um, col + shift_um),
+            card.classes,
+            slide.version,
         )
-        return cls(image, measure_intensity(slide, card.normalisation), ensemble, grid, frame)
+        intensity = measure_intensity(slide, card.normalisation)
+        return cls(image, intensity, ensemble, tiling, layout, Skipping(False, "not decided"))
+
+    @property
+    def halo_cells(self) -> int:
+        """Cells by which the mean patch reaches past its own cell; what a window costs at its rim."""
+        patches = [f.card.patch_size_px for f in self.ensemble.models.files]
+        return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
+
+    @property
+    def frame(self) -> Frame:
+        """Place of the label image, in the slide's coordinates."""
+        told = self.layout
+        name = f"the label image of {self.image.slide.name}"
+        return Frame(name, told.corner_um, told.shape, told.pixel_size_um)
+
+
+def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tiling:
+    """Tiles of the size that the resources allow, smaller where a small slide would leave workers idle."""
+    stride = whole.stride_px
+    tile_px = ensemble.resources.tile_px
+    while asked_px is None and tile_px > SMALLEST_SHARED_PX:
+        height, width = (ceil_div(side, tile_px) for side in whole.image.shape)
+        if height * width >= 2 * ensemble.resources.workers:
+            break
+        tile_px //= 2
+    return replace(whole, tile=max(1, tile_px // stride))
 
 
 def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
@@ -71,6 +116,12 @@ def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
         "stride_px": ensemble.predictor.stride_px,
         "mode": ensemble.mode,
         "provider": {"ran": ensemble.provider.name, "why": ensemble.provider.reason},
-        "options": asdict(replace(options, threads=options.threads or available_cores())),
+        "model_shape": list(plan.image.shape),
+        "skipping": asdict(plan.skipping),
+        "options": asdict(options),
+        "tiling": {
+            "tile_px": plan.tiling.tile * plan.tiling.stride_px,
+            **asdict(ensemble.resources),
+        },
         "intensity": asdict(plan.intensity),
     }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import ModelError
 from morphinfer.gathering import gather_windows
-from morphinfer.grid import patch_offset
+from morphinfer.grid import ceil_div, patch_offset
 from morphinfer.session import Session
 
 WINDOW_BATCH = 128
@@ -67,11 +67,21 @@ class EnsemblePredictor(ABC):
 
 
 class DensePredictor(EnsemblePredictor):
-    """Runs padding-free networks on whole tiles."""
+    """Runs padding-free networks on whole tiles.
 
-    def __init__(self, sessions: Sequence[Session], stride_px: int | None = None) -> None:
+    With ``fixed_px`` every network sees inputs of one shape, filled up with zeros to the right and
+    below, for providers that prepare themselves for each new shape.
+    """
+
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        stride_px: int | None = None,
+        fixed_px: int | None = None,
+    ) -> None:
         super().__init__(sessions, stride_px)
         self._native = sessions[0].card.stride_px
+        self._fixed_px = fixed_px
         if self._native % self.stride_px:
             raise ModelError(
                 f"stride {self.stride_px} px: dense prediction needs a divisor of the networks' "
@@ -94,9 +104,17 @@ class DensePredictor(EnsemblePredictor):
                     # Runtimes average one lone cell in another order; beside a second one they do
                     # not, and the cell gets the bits that it gets in any tile (contract C2).
                     part = np.pad(part, ((0, 0), (0, self._native)), mode="edge")
-                output = session.run(np.ascontiguousarray(part)[None, None])[0]
-                view[:] = output[:, :, : view.shape[2]]
+                output = session.run(self._filled(part, patch)[None, None])[0]
+                view[:] = output[:, : view.shape[1], : view.shape[2]]
         return out
+
+    def _filled(self, part: NDArray[np.float32], patch: int) -> NDArray[np.float32]:
+        """The input, contiguous and of the fixed shape where there is one."""
+        if self._fixed_px is None:
+            return np.ascontiguousarray(part)
+        side = (ceil_div(self._fixed_px, self._native) - 1) * self._native + patch
+        rows, cols = (max(0, side - n) for n in part.shape)
+        return np.pad(part, ((0, rows), (0, cols)))
 
 
 class WindowPredictor(EnsemblePredictor):

@@ -1,4 +1,4 @@
-"""Writing two-dimensional OME-Zarr images from top to bottom, with their pyramid, in bounded memory."""
+"""Writing OME-Zarr images from top to bottom, with their pyramid, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.grid import ceil_div
 from morphinfer.ngff import Version, image_attributes
+from morphinfer.reduction import Reduction, halve_by_mean, halve_by_mode, level_shapes
 from morphinfer.staging import staged
 
-Reduction = Literal["mean", "mode"]
-SMALLEST_LEVEL = 256
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """What an image will be, before any pixel of it is written."""
+
+    name: str
+    """Name in its metadata."""
+    shape: tuple[int, ...]
+    """(rows, columns) of level 0, or (channels, rows, columns)."""
+    dtype: np.dtype[Any]
+    """Data type of the pixels."""
+    pixel_size_um: float | None
+    """Side of a pixel in micrometres; None where it is not known."""
+    origin_um: tuple[float, float] | None = None
+    """Centre of pixel (0, 0); half a pixel each by default, so that the outer corner lies at 0."""
+    version: Version = "0.5"
+    """NGFF version, with zarr format 2 (0.4) or 3 (0.5)."""
+    reduction: Reduction = "mean"
+    """How 2 x 2 pixels become one of the next level."""
+    chunk: int = 512
+    """Side of a chunk in pixels; an even number."""
+    channels: tuple[str, ...] = ()
+    """Labels of the channels; may be none where the shape has two sides."""
+    attributes: Mapping[str, Any] | None = None
+    """Put beside 'multiscales' (0.4) or inside 'ome' (0.5); the key 'morphinfer' stays at the top."""
+
+    @property
+    def needed_bytes(self) -> int:
+        """Room that the image is likely to take on the disk."""
+        return self.dtype.itemsize * math.prod(self.shape) // 2
 
 
 class PyramidWriter:
@@ -74,6 +102,101 @@ class PyramidWriter:
             self._push(level + 1, self._reduce(block[:ready]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """One channel of a (c, y, x) array, as a two-dimensional array that takes rows."""
+
+    array: Any
+    channel: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.array.shape[1], self.array.shape[2]
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        return self.array.chunks[1], self.array.chunks[2]
+
+    @property
+    def shards(self) -> None:
+        return None
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        return np.asarray(self.array[self.channel, rows])
+
+    def __setitem__(self, rows: slice, block: NDArray[Any]) -> None:
+        self.array[self.channel, rows] = block
+
+
+class NewImage:
+    """An image whose arrays exist, to be filled and then described; no reader knows it before."""
+
+    def __init__(self, folder: Path, spec: ImageSpec) -> None:
+        """Open the arrays that ``create`` made."""
+        import zarr
+
+        self.spec = spec
+        self._group = zarr.open_group(str(folder), mode="r+")
+        count = len(level_shapes((spec.shape[-2], spec.shape[-1])))
+        self._arrays: list[Any] = [self._group[str(k)] for k in range(count)]
+
+    @classmethod
+    def create(cls, folder: Path, spec: ImageSpec) -> NewImage:
+        """Make the empty arrays of all levels in a new folder."""
+        import zarr
+
+        zarr_format: Any = 2 if spec.version == "0.4" else 3
+        group = zarr.open_group(str(folder), mode="w", zarr_format=zarr_format)
+        for k, level in enumerate(level_shapes((spec.shape[-2], spec.shape[-1]))):
+            _create_array(group, str(k), (*spec.shape[:-2], *level), spec)
+        return cls(folder, spec)
+
+    def writers(self) -> list[PyramidWriter]:
+        """One writer a channel, to be fed in any order; they fill all levels."""
+        return [PyramidWriter(levels, self.spec.reduction) for levels in self._planes()]
+
+    def read_rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows of level 0, of all channels."""
+        return np.asarray(self._arrays[0][..., start:stop, :])
+
+    def write_rows(self, start: int, rows: NDArray[Any]) -> None:
+        """Rows of level 0, of all channels; whole rows of chunks, in any order, by any process."""
+        self._arrays[0][..., start : start + rows.shape[-2], :] = rows
+
+    def fill_levels(self) -> None:
+        """Make the levels above out of level 0, when all its rows are written."""
+        halve = halve_by_mean if self.spec.reduction == "mean" else halve_by_mode
+        for base, *above in self._planes():
+            if not above:
+                continue
+            writer = PyramidWriter(above, self.spec.reduction)
+            for start in range(0, base.shape[0], self.spec.chunk):
+                writer.write(halve(np.asarray(base[start : start + self.spec.chunk])))
+
+    def describe(self) -> None:
+        """Write the metadata, with which the image is complete."""
+        spec, last = self.spec, self._arrays[-1][:]
+        half = (spec.pixel_size_um or 1.0) / 2
+        planes = last if last.ndim == 3 else [last] * bool(spec.channels)
+        told = image_attributes(
+            name=spec.name,
+            version=spec.version,
+            level_paths=[str(k) for k in range(len(self._arrays))],
+            pixel_size_um=spec.pixel_size_um,
+            origin_um=spec.origin_um or (half, half),
+            channel=spec.channels[0] if spec.channels and last.ndim == 2 else None,
+            channels=spec.channels if last.ndim == 3 else None,
+            windows=[display_window(plane) for plane in planes],
+        )
+        self._group.attrs.update(_merge(told, spec.attributes or {}))
+
+    def _planes(self) -> list[list[Any]]:
+        """The levels of each channel, as two-dimensional arrays."""
+        if len(self.spec.shape) == 2:
+            return [self._arrays]
+        return [[_Plane(a, c) for a in self._arrays] for c in range(self.spec.shape[0])]
+
+
 @contextmanager
 def create_image(
     path: str | Path,
@@ -95,72 +218,24 @@ def create_image(
     ----------
     path : str or Path
         Folder to publish.
-    shape : tuple of int
-        Rows and columns of level 0.
-    dtype : dtype
-        Data type of the pixels.
-    pixel_size_um : float or None
-        Side of a pixel in micrometres; None where it is not known.
-    origin_um : tuple of float, optional
-        Row and column of the centre of pixel (0, 0); half a pixel each by default, so that the
-        outer corner of the image lies at (0, 0).
-    version : {'0.4', '0.5'}
-        NGFF version, with zarr format 2 or 3.
-    reduction : {'mean', 'mode'}
-        How 2 x 2 pixels become one of the next level.
-    chunk : int
-        Side of a chunk in pixels; an even number.
     channel : str, optional
         Channel label.
-    attributes : Mapping, optional
-        Further attributes; put beside 'multiscales' (0.4) or inside 'ome' (0.5), except those
-        under the key 'morphinfer', which stay at the top.
     overwrite : bool
         Replace an image that stands there.
+    shape, dtype, pixel_size_um, origin_um, version, reduction, chunk, attributes
+        See `ImageSpec`.
 
     Raises
     ------
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    half = (pixel_size_um or 1.0) / 2
-    with _create_levels(Path(path), shape, dtype, version, chunk, overwrite) as (group, arrays):
-        writer = PyramidWriter(arrays, reduction)
+    spec = ImageSpec(
+        Path(path).stem, shape, np.dtype(dtype), pixel_size_um, origin_um, version, reduction,
+        chunk, () if channel is None else (channel,), attributes,
+    )  # fmt: skip
+    with write_image(path, spec, overwrite=overwrite) as (writer,):
         yield writer
-        writer.check_complete()
-        told = image_attributes(
-            name=Path(path).stem,
-            version=version,
-            level_paths=[str(k) for k in range(len(arrays))],
-            pixel_size_um=pixel_size_um,
-            origin_um=origin_um or (half, half),
-            channel=channel,
-            windows=[] if channel is None else [display_window(arrays[-1][:])],
-        )
-        group.attrs.update(_merge(told, attributes or {}))
-
-
-@dataclass(frozen=True, slots=True)
-class _Plane:
-    """One channel of a (c, y, x) array, as a two-dimensional array that takes rows."""
-
-    array: Any
-    channel: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.array.shape[1], self.array.shape[2]
-
-    @property
-    def chunks(self) -> tuple[int, int]:
-        return self.array.chunks[1], self.array.chunks[2]
-
-    @property
-    def shards(self) -> None:
-        return None
-
-    def __setitem__(self, rows: slice, block: NDArray[Any]) -> None:
-        self.array[self.channel, rows] = block
 
 
 @contextmanager
@@ -180,64 +255,55 @@ def create_channels(
 
     Parameters
     ----------
-    path, dtype, pixel_size_um, origin_um, version, chunk, overwrite
-        As for `create_image`.
-    shape : tuple of int
-        Rows and columns of level 0.
     channels : sequence of str
         Channel labels.
+    path, shape, dtype, pixel_size_um, origin_um, version, chunk, overwrite
+        As for `create_image`.
 
     Raises
     ------
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    half = (pixel_size_um or 1.0) / 2
     full = (len(channels), *shape)
-    with _create_levels(Path(path), full, dtype, version, chunk, overwrite) as (group, arrays):
-        writers = [PyramidWriter([_Plane(a, c) for a in arrays], "mean") for c in range(full[0])]
+    spec = ImageSpec(
+        Path(path).stem, full, np.dtype(dtype), pixel_size_um, origin_um, version,
+        chunk=chunk, channels=tuple(channels),
+    )  # fmt: skip
+    with write_image(path, spec, overwrite=overwrite) as writers:
         yield writers
-        for writer in writers:
-            writer.check_complete()
-        told = image_attributes(
-            name=Path(path).stem,
-            version=version,
-            level_paths=[str(k) for k in range(len(arrays))],
-            pixel_size_um=pixel_size_um,
-            origin_um=origin_um or (half, half),
-            channels=channels,
-            windows=[display_window(arrays[-1][c]) for c in range(len(channels))],
-        )
-        group.attrs.update(told)
 
 
 @contextmanager
-def _create_levels(
-    path: Path, shape: tuple[int, ...], dtype: Any, version: Version, chunk: int, overwrite: bool
-) -> Iterator[tuple[Any, list[Any]]]:
-    """Yield a staged group and the empty arrays of its levels, to be filled and described."""
-    import zarr
+def write_image(
+    path: str | Path, spec: ImageSpec, *, overwrite: bool = False
+) -> Iterator[list[PyramidWriter]]:
+    """Create the image of a spec and yield one writer a channel; it appears when it is complete.
 
-    needed = np.dtype(dtype).itemsize * math.prod(shape) // 2
-    with staged(path, overwrite=overwrite, needed_bytes=needed, folder=True) as partial:
-        group = zarr.open_group(str(partial), mode="w", zarr_format=2 if version == "0.4" else 3)
-        arrays = [
-            _create_array(group, str(k), (*shape[:-2], *level), dtype, chunk)
-            for k, level in enumerate(level_shapes((shape[-2], shape[-1])))
-        ]
-        yield group, arrays
+    Raises
+    ------
+    OutputError
+        The target exists or cannot be written to, or the disk is full.
+    """
+    with staged(
+        Path(path), overwrite=overwrite, needed_bytes=spec.needed_bytes, folder=True
+    ) as partial:
+        image = NewImage.create(partial, spec)
+        writers = image.writers()
+        yield writers
+        for writer in writers:
+            writer.check_complete()
+        image.describe()
 
 
-def _create_array(group: Any, name: str, shape: tuple[int, ...], dtype: Any, chunk: int) -> Any:
+def _create_array(group: Any, name: str, shape: tuple[int, ...], spec: ImageSpec) -> None:
     kwargs: dict[str, Any] = {}
-    if group.metadata.zarr_format == 2:
+    if spec.version == "0.4":
         kwargs["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
     else:
         kwargs["dimension_names"] = ["c", "y", "x"][-len(shape) :]
-    chunks = (1, chunk, chunk)[-len(shape) :]
-    return group.create_array(
-        name, shape=shape, chunks=chunks, dtype=np.dtype(dtype), fill_value=0, **kwargs
-    )
+    chunks = (1, spec.chunk, spec.chunk)[-len(shape) :]
+    group.create_array(name, shape=shape, chunks=chunks, dtype=spec.dtype, fill_value=0, **kwargs)
 
 
 def _merge(told: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,19 +311,6 @@ def _merge(told: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in more.items():
         (told if key == "morphinfer" else inner)[key] = value
     return told
-
-
-def level_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
-    """Shapes of the levels, halved (rounded up) until both sides are small.
-
-    >>> level_shapes((600, 1025))
-    [(600, 1025), (300, 513), (150, 257), (75, 129)]
-    """
-    shapes = [shape]
-    while max(shapes[-1]) > SMALLEST_LEVEL:
-        height, width = shapes[-1]
-        shapes.append((ceil_div(height, 2), ceil_div(width, 2)))
-    return shapes
 
 
 def display_window(image: NDArray[Any]) -> dict[str, float]:
@@ -271,28 +324,3 @@ def display_window(image: NDArray[Any]) -> dict[str, float]:
     end = end if end > start else start + 1
     top = (0.0, float(np.iinfo(image.dtype).max)) if image.dtype.kind == "u" else (start, end)
     return {"start": start, "end": end, "min": top[0], "max": top[1]}
-
-
-def halve_by_mean(image: NDArray[Any]) -> NDArray[Any]:
-    """Mean over 2 x 2 pixels, rounded to the data type; an odd last row or column counts twice."""
-    quads = _quads(image)
-    if image.dtype.kind == "f":
-        mean: NDArray[Any] = quads.mean(axis=0, dtype=image.dtype)
-        return mean
-    total: NDArray[np.uint32] = quads.sum(axis=0, dtype=np.uint32)
-    return ((total + 2) >> 2).astype(image.dtype)
-
-
-def halve_by_mode(labels: NDArray[Any]) -> NDArray[Any]:
-    """Most frequent value of 2 x 2 pixels, the smallest of those on a tie."""
-    first, second, third, fourth = np.sort(_quads(labels), axis=0)
-    later = np.where(second == third, second, np.where(third == fourth, third, first))
-    mode: NDArray[Any] = np.where(first == second, first, later)
-    return mode
-
-
-def _quads(image: NDArray[Any]) -> NDArray[Any]:
-    """The four pixels of each 2 x 2 block, shape (4, ceil(M / 2), ceil(N / 2))."""
-    height, width = image.shape
-    even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
-    return np.stack([even[i::2, j::2] for i in (0, 1) for j in (0, 1)])

@@ -1,15 +1,12 @@
-"""Segmentation: the one place that composes slide, tiling, networks, fusion and label image.
+"""Segmentation: the one place that composes slide, networks and label image.
 
-`segment` works from disk to disk in bounded memory, `segment_array` on an array in memory; both run
-`predict`. The label image of a slide is the same for any tile size (contract C2).
+`segment` works from disk to disk in bounded memory, `segment_array` on an array in memory. The label
+image of a slide is the same for any tile size, number of workers and split (contract C2).
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import LabelClass
-from morphinfer.ensemble import Options, load_ensemble
+from morphinfer.drafts import Draft
+from morphinfer.engine import run_tiles
+from morphinfer.ensemble import Options
 from morphinfer.evaluation import check_fits, evaluate
-from morphinfer.fusion import Fused, fuse, quantise
-from morphinfer.grid import Window, receptive_window
-from morphinfer.labels import LabelImage, create_labels, create_probabilities, open_labels
-from morphinfer.outputs import default_out, probabilities_path, refuse_inputs
-from morphinfer.plan import Plan, run_record
+from morphinfer.labels import LabelImage, open_labels
+from morphinfer.outputs import default_out, refuse_inputs
 from morphinfer.report import summarise
-from morphinfer.session import ModelSet
+from morphinfer.runs import (
+    Models,
+    Report,
+    check_outputs,
+    make_plan,
+    open_draft,
+    teller,
+    write_rows,
+)
+from morphinfer.sharding import compute_on
 from morphinfer.slide import Slide, open_slide, slide_from_array
-from morphinfer.staging import check_target, remove
-from morphinfer.tiling import gather_tile, read_bands
 
-Progress = Callable[[int, int], None]
 DEFAULT_MODELS = "hippocampus"
 
 
@@ -64,41 +66,16 @@ class ArraySegmentation:
     """Side of a cell in micrometres; cell (0, 0) begins at the array's outer corner."""
 
 
-def predict(plan: Plan, progress: Progress | None = None) -> Iterator[tuple[Window, Fused]]:
-    """Fused prediction of every tile, in reading order.
-
-    Yields
-    ------
-    window : Window
-        The tile, in cells.
-    fused : Fused
-        Labels and probabilities of its cells.
-    """
-    predictor = plan.ensemble.predictor
-    files = plan.ensemble.models.files
-    weights = [f.card.fusion_weight for f in files] if len(files) > 1 else [1.0]
-    geometry = (predictor.patch_size_px, predictor.stride_px)
-    done = 0
-    for band in read_bands(plan.image, plan.grid, *geometry):
-        for window in band.tiles:
-            seen = receptive_window(window, *geometry)
-            tile = gather_tile(band, plan.image.shape, seen, plan.intensity)
-            outputs = predictor.predict(tile, (window.height, window.width))
-            yield window, fuse(outputs, weights)
-            done += 1
-            if progress is not None:
-                progress(done, len(plan.grid))
-
-
 def segment(
     slide: str | Path | Slide,
     *,
-    models: str | Path | ModelSet = DEFAULT_MODELS,
+    models: Models = DEFAULT_MODELS,
     out: str | Path | None = None,
     reference: str | Path | LabelImage | None = None,
     options: Options | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Report | None = None,
+    client: Any = None,
 ) -> Segmentation:
     """Segment a slide into an OME-Zarr label image.
 
@@ -106,19 +83,21 @@ def segment(
     ----------
     slide : str, Path or Slide
         An OME-Zarr image, or what `open_slide` returned.
-    models : str, Path or ModelSet
+    models : str, Path, ModelSet or Ensemble
         Name of a shipped model set, a folder of ONNX files, one ONNX file, or what `load_models`
-        returned.
+        returned; what `load_ensemble` returned serves several slides without loading anew.
     out : str or Path, optional
         Folder of the label image; beside the slide, as SLIDE_labels.zarr, by default.
     reference : str, Path or LabelImage, optional
         Label image to score the result against.
     options : Options, optional
-        Mode, stride, provider, threads, tile size, probabilities.
+        Mode, stride, provider, threads, memory, probabilities.
     overwrite : bool
         Replace results that stand there.
     progress : callable, optional
-        Called with the number of tiles done and of all tiles.
+        Called with a `Progress` after each tile.
+    client : distributed.Client, optional
+        Dask client whose workers compute; they must see the same files.
 
     Returns
     -------
@@ -128,35 +107,62 @@ def segment(
     Raises
     ------
     SlideError, ModelError, ProviderError, OutputError, AlignmentError
-        See `open_slide`, `load_models`, `choose_provider`, `create_labels`, `evaluate`; the
+        See `open_slide`, `load_models`, `choose_provider`, `Draft.open`, `evaluate`; the
         reference is checked before the work begins.
+
+    Notes
+    -----
+    A run that was interrupted leaves OUT.unfinished; the same call goes on from there.
     """
+    started = time.perf_counter()
     options = options or Options()
     source = slide if isinstance(slide, Slide) else open_slide(slide)
     target = Path(out) if out is not None else default_out(source)
-    refuse_inputs(target, [source.path, reference])
-    outputs = [target, *([probabilities_path(target)] if options.probabilities else [])]
-    for path in outputs:
-        check_target(path, overwrite=overwrite, folder=True)
-    started = time.perf_counter()
-    ensemble = load_ensemble(models, options)
-    refuse_inputs(target, [ensemble.models.path])
-    plan = Plan.of(source, ensemble, options)
+    check_outputs(source, target, options, inputs=[reference], overwrite=overwrite)
+    plan = make_plan(source, models, options)
+    refuse_inputs(target, [plan.ensemble.models.path])
     if reference is not None:
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-        check_fits(reference, plan.frame, [c.name for c in ensemble.models.card.classes])
-    _write(
-        plan,
-        target,
-        outputs[1:],
-        run_record(source, plan, options),
-        overwrite,
-        progress,
-        started,
-    )
-    if overwrite and not options.probabilities:
-        remove(probabilities_path(target))  # those of an earlier run no longer belong to the labels
-    labels = open_labels(target)
+        check_fits(reference, plan.frame, [c.name for c in plan.layout.classes])
+    draft = open_draft(plan, target, options, overwrite=overwrite)
+    try:
+        if client is None:
+            write_rows(plan, draft, draft.missing(), progress, since=started)
+        else:
+            compute_on(client, draft, source, models, options)
+    except BaseException:
+        draft.discard_if_empty()
+        raise
+    return _finished(draft, reference, overwrite=overwrite)
+
+
+def finish(
+    out: str | Path, *, reference: str | Path | LabelImage | None = None, overwrite: bool = False
+) -> Segmentation:
+    """Publish a label image whose shards are all done.
+
+    Parameters
+    ----------
+    out : str or Path
+        The label image that the shards were given as ``out``.
+    reference : str, Path or LabelImage, optional
+        Label image to score the result against.
+    overwrite : bool
+        Replace a label image that stands there.
+
+    Raises
+    ------
+    OutputError
+        There is no unfinished label image, rows of it are missing, or the target exists.
+    """
+    if reference is not None and not isinstance(reference, LabelImage):
+        reference = open_labels(reference)
+    return _finished(Draft.load(Path(out)), reference, overwrite=overwrite)
+
+
+def _finished(draft: Draft, reference: LabelImage | None, *, overwrite: bool) -> Segmentation:
+    draft.finish(overwrite=overwrite)
+    labels = open_labels(draft.target)
     scores = None if reference is None else evaluate(labels, reference)
     return Segmentation(labels, summarise(labels, scores))
 
@@ -165,9 +171,9 @@ def segment_array(
     image: NDArray[Any],
     *,
     pixel_size_um: float,
-    models: str | Path | ModelSet = DEFAULT_MODELS,
+    models: Models = DEFAULT_MODELS,
     options: Options | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> ArraySegmentation:
     """Segment an array in memory; nothing is read from or written to disk but the models.
 
@@ -186,49 +192,13 @@ def segment_array(
         As for `segment`.
     """
     options = options or Options()
-    source = slide_from_array(image, pixel_size_um)
-    ensemble = load_ensemble(models, options)
-    plan = Plan.of(source, ensemble, options)
-    classes = ensemble.models.card.classes
-    labels = np.empty(plan.frame.shape, np.uint8)
-    total = np.empty((len(classes), *plan.frame.shape), np.float32)
-    for window, fused in predict(plan, progress):
-        labels[window.slices] = fused.labels
-        total[(slice(None), *window.slices)] = fused.total
-    return ArraySegmentation(labels, total, classes, ensemble.cell_um)
-
-
-def _write(
-    plan: Plan,
-    target: Path,
-    soft_targets: list[Path],
-    record: dict[str, Any],
-    overwrite: bool,
-    progress: Progress | None,
-    started: float,
-) -> None:
-    """Run the plan and publish the label image, and the probabilities where they are wanted."""
-    models = plan.ensemble.models
-    geometry: dict[str, Any] = {
-        "shape": plan.frame.shape,
-        "pixel_size_um": plan.frame.pixel_size_um,
-        "corner_um": plan.frame.corner_um,
-        "classes": models.card.classes,
-        "version": plan.image.slide.version,
-        "overwrite": overwrite,
-    }
-    counts = np.zeros(len(models.card.classes), np.int64)
-    with ExitStack() as stack:
-        writer = stack.enter_context(create_labels(target, record=record, **geometry))
-        soft = [stack.enter_context(create_probabilities(p, **geometry)) for p in soft_targets]
-        for window, fused in predict(plan, progress):
-            writer.write(window, fused.labels[None])
-            for each in soft:
-                each.write(window, quantise(fused.total))
-            counts += np.bincount(fused.labels.ravel(), minlength=len(counts))
-        seconds = time.perf_counter() - started
-        names = [c.name for c in models.card.classes]
-        writer.record["seconds"] = seconds
-        writer.record["megapixels_per_second"] = math.prod(plan.image.shape) / 1e6 / seconds
-        shares = (counts / counts.sum()).tolist()
-        writer.record["class_fractions"] = dict(zip(names, shares, strict=True))
+    plan = make_plan(slide_from_array(image, pixel_size_um), models, options)
+    classes, shape = plan.layout.classes, plan.layout.shape
+    labels = np.empty(shape, np.uint8)
+    total = np.empty((len(classes), *shape), np.float32)
+    tell = teller(plan, [(0, shape[0])], progress)
+    for tile in run_tiles(plan):
+        labels[tile.cells.slices] = tile.fused.labels
+        total[(slice(None), *tile.cells.slices)] = tile.fused.total
+        tell(tile)
+    return ArraySegmentation(labels, total, classes, plan.layout.pixel_size_um)

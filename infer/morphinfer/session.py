@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,8 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.cards import METADATA_KEY, Card, decode_card
-from morphinfer.errors import ModelError
+from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.runtime import PROVIDERS, ProviderChoice, load_runtime
+
+OUT_OF_MEMORY = re.compile(
+    r"bad_alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
+)
+"""What providers say when memory ends."""
+PROVIDER_OPTIONS = {
+    # All tiles have one shape there (see `DensePredictor`); an exhaustive search would take longer
+    # than a small slide, and an arena that doubles would take memory from the card's other users.
+    "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"},
+}
+"""What providers are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +79,9 @@ class Session:
         options = _options(ort)
         options.intra_op_num_threads = threads or available_cores()
         self.card = model.card
-        self._session = _open(ort, model.path, options, PROVIDERS[provider.name])
+        self._session = _open(ort, model.path, options, provider.name)
         self._input = self._session.get_inputs()[0]
+        self._output = self._session.get_outputs()[0].name
         self.provider: str = self._session.get_providers()[0]
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -87,7 +100,7 @@ class Session:
         channels = self._input.shape[1]
         if channels == 3:  # a foreign RGB network sees grey
             batch = np.repeat(batch, 3, axis=1)
-        output: NDArray[np.float32] = self._session.run(None, {self._input.name: batch})[0]
+        output = self._outputs(batch)
         if output.ndim == 2:
             output = output[:, :, None, None]
         if output.shape[1] != len(self.card.classes):
@@ -96,6 +109,23 @@ class Session:
                 f"classes; mend the classes in its card"
             )
         return softmax(output) if self.card.output == "logits" else output
+
+    def _outputs(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            binding = self._session.io_binding()
+            binding.bind_cpu_input(self._input.name, batch)
+            binding.bind_output(self._output)
+            self._session.run_with_iobinding(binding)
+            output: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
+        except Exception as problem:  # ONNX Runtime's own errors share no narrower base
+            if not OUT_OF_MEMORY.search(str(problem)):
+                raise
+            raise OutOfMemoryError(
+                f"{self.card.network}: the memory does not suffice for an input of "
+                f"{batch.shape[2]} x {batch.shape[3]} px; close other programs, or choose a smaller "
+                f"--tile or --max-memory"
+            ) from problem
+        return output
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,6 +150,8 @@ def _options(ort: ModuleType) -> Any:
     # Threads of the networks that wait would spin and take the cores from the one that runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
+    # Patterns ask for one piece for all layers, another for every shape, and split up the arena.
+    options.enable_mem_pattern = False
     return options
 
 
@@ -134,8 +166,9 @@ def share_arena() -> None:
 
 
 def _open(ort: ModuleType, path: Path, options: Any, provider: str) -> Any:
+    told = (PROVIDERS[provider], PROVIDER_OPTIONS.get(provider, {}))
     try:
-        return ort.InferenceSession(str(path), sess_options=options, providers=[provider])
+        return ort.InferenceSession(str(path), sess_options=options, providers=[told])
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
         first = str(problem).strip().splitlines()[0]
         raise ModelError(
@@ -186,7 +219,7 @@ def shipped_sets() -> dict[str, Path]:
 def _load_file(path: Path) -> ModelFile:
     ort = load_runtime()
     options = _options(ort)
-    session = _open(ort, path, options, PROVIDERS["cpu"])
+    session = _open(ort, path, options, "cpu")
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     sidecar = path.with_suffix(".json")
     if text is None and sidecar.is_file():

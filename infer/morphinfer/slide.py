@@ -29,6 +29,9 @@ from morphinfer.slide_checks import (
 )
 from morphinfer.slide_geometry import Level, origin, pixel_sizes, place_levels
 
+ARRAY_CHUNK = 1024
+"""Side of the blocks in which an array in memory is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slide:
@@ -194,9 +197,9 @@ def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "arr
     """
     check_plain(image, name)
     check_pixel_size(pixel_size_um, name)
-    level = Level(
-        image, (image.shape[0], image.shape[1]), pixel_size_um, (0.0, 0.0), image.shape[:2]
-    )
+    height, width = image.shape
+    chunk = (min(height, ARRAY_CHUNK), min(width, ARRAY_CHUNK))
+    level = Level(image, (height, width), pixel_size_um, (0.0, 0.0), chunk)
     centre = pixel_size_um / 2
     return Slide(
         name, None, (level,), "yx", (), 0, "max", (centre, centre), "0.5", _identity({}, image)
@@ -215,11 +218,11 @@ def _open_node(path: Path) -> tuple[Any, Path]:
             f"'morphinfer convert {path.name} {path.stem}.zarr'"
         )
     try:
-        node = zarr.open(store=str(path), mode="r")
+        node = zarr.open(store=str(path.absolute()), mode="r")
         ome: Any = node.attrs.get("ome", node.attrs)
         if "bioformats2raw.layout" in ome and "plate" not in ome:
             path = path / "0"
-            node = zarr.open(store=str(path), mode="r")
+            node = zarr.open(store=str(path.absolute()), mode="r")
     except (FileNotFoundError, GroupNotFoundError, NodeNotFoundError) as problem:
         raise SlideError(
             f"{path}: no zarr array or group in this folder; name the folder of an OME-Zarr image"

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -133,6 +134,17 @@ def publish(partial: Path, path: Path) -> None:
         raise
     with suppress(OSError):  # on Windows an open file of the old result; the new one stands
         remove(aside)
+
+
+def flush(folder: Path) -> None:
+    """Wait until every file of a folder is on the disk, so that a power cut leaves none of them torn."""
+    with ThreadPoolExecutor(8) as pool:  # the system writes several out in one go
+        list(pool.map(_flush_file, (path for path in folder.rglob("*") if path.is_file())))
+
+
+def _flush_file(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def remove(path: Path) -> None:

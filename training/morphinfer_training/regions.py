@@ -290,7 +290,7 @@ def _write(
     ) as writer:
         for row in range(0, height, LABEL_CHUNK):
             rows = labels[row : row + LABEL_CHUNK]
-            writer.write(Window(row, 0, len(rows), width), rows[None])
+            writer.write(Window(row, 0, len(rows), width), rows)
     written = open_labels(out)
     if isinstance(slide, Slide):
         write_overlay(picture, slide, written, max_side=PICTURE_SIDE, overwrite=overwrite)

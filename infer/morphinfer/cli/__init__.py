@@ -5,18 +5,24 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points, version
+from typing import Any
 
 import click
 
+from morphinfer.cli.console import complain
 from morphinfer.errors import MorphinferError
 
 COMMANDS = {
     "segment": "morphinfer.cli.segment:segment",
+    "finish": "morphinfer.cli.finish:finish",
+    "plan": "morphinfer.cli.plan:plan",
     "evaluate": "morphinfer.cli.evaluate:evaluate",
     "models": "morphinfer.cli.models:models",
     "convert": "morphinfer.cli.convert:convert",
     "phantom": "morphinfer.cli.phantom:phantom",
 }
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 class LazyGroup(click.Group):
@@ -37,6 +43,14 @@ class LazyGroup(click.Group):
             return loaded
         return None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C is a line on stderr and exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            complain("interrupted", notes=getattr(stopped, "__notes__", ()))
+            ctx.exit(INTERRUPTED)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("morphinfer"), prog_name="morphinfer")
@@ -49,5 +63,5 @@ def main() -> None:
     try:
         cli(standalone_mode=True)
     except MorphinferError as problem:
-        click.echo(f"morphinfer: {problem}", err=True)
+        complain(str(problem), notes=getattr(problem, "__notes__", ()))
         sys.exit(1)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
+if TYPE_CHECKING:
+    from morphinfer.runs import Progress as TileProgress
+    from morphinfer.runs import Report
+
 Progress = Callable[[int, int], None]
+ProgressKind = Literal["auto", "bar", "lines", "json", "none"]
+Clock = Callable[[], float]
+SHORTEST_SECONDS = 1.0
+"""Between two objects of ``--progress json``."""
 
 
 class Verbosity(IntEnum):
@@ -38,10 +47,25 @@ def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def progress_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --progress, which arrives as the keyword ``progress``."""
+    return click.option(
+        "--progress", type=click.Choice(get_args(ProgressKind)), default="auto", show_default=True,
+        help="Progress on stderr; auto is a bar on a terminal, lines elsewhere, and none with -q; "
+        "json is one object a line.",
+    )(command)  # fmt: skip
+
+
 def say(verbosity: Verbosity, text: str, *, least: Verbosity = Verbosity.NORMAL) -> None:
     """Print a line to stderr, where the verbosity asks for it."""
     if verbosity >= least:
         click.echo(text, err=True)
+
+
+def complain(problem: str, *, notes: Sequence[str] = ()) -> None:
+    """Print what went wrong, and each note on it, as a line on stderr."""
+    for line in (problem, *notes):
+        click.echo(f"morphinfer: {line}", err=True)
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -55,30 +79,75 @@ def progress_bar(label: str, verbosity: Verbosity) -> Iterator[Progress]:
     if verbosity == Verbosity.QUIET:
         yield lambda done, total: None
     elif sys.stderr.isatty():
-        with _rich_bar(label) as callback:
-            yield callback
+        from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+
+        with _rich_bar(label, MofNCompleteColumn(), TimeRemainingColumn()) as (bar, task):
+            yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
-        yield _lines(label)
+        yield _every_tenth(lambda done, total: click.echo(f"{label}: {done} of {total}", err=True))
 
 
 @contextmanager
-def _rich_bar(label: str) -> Iterator[Progress]:
+def tile_progress(
+    label: str,
+    slide: str,
+    kind: ProgressKind,
+    verbosity: Verbosity,
+    clock: Clock = perf_counter,
+) -> Iterator[Report | None]:
+    """Yield a callback of `morphinfer.runs.Progress`, or None where nothing is to be told."""
+    if kind == "auto":
+        shown: ProgressKind = "bar" if sys.stderr.isatty() else "lines"
+        kind = "none" if verbosity == Verbosity.QUIET else shown
+    if kind == "bar":
+        with _tile_bar(label, clock) as report:
+            yield report
+    elif kind == "lines":
+        yield _tile_lines(label, clock)
+    else:
+        yield _json_lines(slide, clock) if kind == "json" else None
+
+
+@contextmanager
+def _tile_bar(label: str, clock: Clock) -> Iterator[Report]:
+    from rich.progress import TextColumn
+
+    began = clock()
+    with _rich_bar(label, TextColumn("{task.fields[told]}", markup=False)) as (bar, task):
+
+        def report(done: TileProgress) -> None:
+            told = _told(done, clock() - began)
+            bar.update(task, completed=done.tiles, total=done.all_tiles, told=told)
+
+        yield report
+
+
+@contextmanager
+def _rich_bar(label: str, *columns: Any) -> Iterator[tuple[Any, Any]]:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    head = (TextColumn(label, markup=False), BarColumn())
+    with Progress(*head, *columns, console=Console(stderr=True), transient=True) as bar:
+        yield bar, bar.add_task(label, total=None, told="")
+
+
+def _tile_lines(label: str, clock: Clock) -> Report:
+    began = clock()
+    latest: list[TileProgress] = []
+    tell = _every_tenth(
+        lambda *_: click.echo(f"{label}: {_told(latest[-1], clock() - began)}", err=True)
     )
 
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    def report(done: TileProgress) -> None:
+        latest[:] = [done]
+        tell(done.tiles, done.all_tiles)
+
+    return report
 
 
-def _lines(label: str) -> Progress:
+def _every_tenth(tell: Progress) -> Progress:
+    """Pass on a call whenever another tenth is done."""
     told = 0
 
     def report(done: int, total: int) -> None:
@@ -86,6 +155,56 @@ def _lines(label: str) -> Progress:
         tenth = 10 * done // max(total, 1)
         if tenth > told:
             told = tenth
-            click.echo(f"{label}: {done} of {total}", err=True)
+            tell(done, total)
 
     return report
+
+
+def _json_lines(slide: str, clock: Clock) -> Report:
+    """At most about one object a second, and the last."""
+    began = clock()
+    told = began - SHORTEST_SECONDS
+
+    def report(done: TileProgress) -> None:
+        nonlocal told
+        now = clock()
+        if now - told < SHORTEST_SECONDS and done.tiles < done.all_tiles:
+            return
+        told = now
+        rate, left = _pace(done, now - began)
+        line = {
+            "event": "progress",
+            "slide": slide,
+            "tiles": done.tiles,
+            "all_tiles": done.all_tiles,
+            "megapixels": round(done.megapixels, 3),
+            "all_megapixels": round(done.all_megapixels, 3),
+            "megapixels_per_second": round(rate, 3),
+            "seconds_left": round(left, 1),
+        }
+        click.echo(json.dumps(line, allow_nan=False), err=True)
+
+    return report
+
+
+def _told(done: TileProgress, seconds: float) -> str:
+    rate, left = _pace(done, seconds)
+    tiles = f"{done.tiles} of {done.all_tiles} tiles"
+    return f"{tiles}, {rate:.1f} Mpx/s, {duration(left)} left"
+
+
+def _pace(done: TileProgress, seconds: float) -> tuple[float, float]:
+    """Megapixels a second so far, and the seconds that are left at this pace."""
+    rate = done.megapixels / max(seconds, 1e-6)
+    return rate, (done.all_megapixels - done.megapixels) / max(rate, 1e-6)
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> [duration(s) for s in (0.4, 90, 600, 9000)]
+    ['0 s', '90 s', '10 min', '2.5 h']
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

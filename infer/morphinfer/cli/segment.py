@@ -1,136 +1,142 @@
-"""``morphinfer segment``: a label image, a picture and a report from a slide."""
+"""``morphinfer segment``: a label image, a picture and a report from each slide."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
+from morphinfer.cli.batch import segment_many
+from morphinfer.cli.choices import chosen_options, engine_options, slide_options
+from morphinfer.cli.console import (
+    print_json,
+    progress_option,
+    tile_progress,
+    verbosity_options,
+)
+from morphinfer.cli.jobs import How, dask_client, do_job, make_folder, make_job, resumable
+from morphinfer.cli.outcome import print_outcome
 
-if TYPE_CHECKING:
-    from morphinfer.segmentation import Segmentation
 
-PROVIDERS = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino")
+class Shard(click.ParamType[Any]):
+    """Which part of how many."""
 
-
-class ZPlane(click.ParamType[Any]):
-    """An index along z, or 'max'."""
-
-    name = "INDEX|max"
+    name = "I/N"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | Literal["max"]:
-        """Parse 'max' or a number that is not negative."""
-        if value == "max":
-            return "max"
-        if str(value).isdigit():
-            return int(str(value))
-        self.fail(f"{value!r} is neither a number nor 'max'", param, ctx)
+    ) -> tuple[int, int]:
+        """Parse two numbers with a slash between them, the first from 1 to the second."""
+        if isinstance(value, tuple):
+            return value
+        index, _, shards = str(value).partition("/")
+        if not (index.isdecimal() and shards.isdecimal()):
+            self.fail(f"{value!r} is not I/N, for example 1/4", param, ctx)
+        if not 1 <= int(index) <= int(shards):
+            self.fail(
+                f"{value!r}: there are the shards 1/{shards} to {shards}/{shards}", param, ctx
+            )
+        return int(index), int(shards)
 
 
 @click.command()
-@click.argument("slide", type=click.Path())
-@click.option("--models", default="hippocampus", show_default=True, metavar="SET",
-              help="A shipped model set, a folder of ONNX files, or one ONNX file.")  # fmt: skip
+@click.argument("slides", metavar="SLIDE...", nargs=-1, required=True, type=click.Path())
+@slide_options
 @click.option("--out", type=click.Path(), metavar="LABELS.zarr",
               help="Label image to write.  [default: SLIDE_labels.zarr beside the slide]")  # fmt: skip
+@click.option("--out-dir", type=click.Path(), metavar="DIR",
+              help="Folder for the label images of all slides; made where there is none.")  # fmt: skip
 @click.option("--reference", type=click.Path(), metavar="REF.zarr",
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
-@click.option("--channel", metavar="C", help="Name or index of the nuclei channel.")
-@click.option("--z", type=ZPlane(), default="max", show_default=True,
-              help="Plane of a z stack, or its maximum projection.")  # fmt: skip
-@click.option("--pixel-size", type=float, metavar="UM",
-              help="Side of a slide pixel in micrometres; overrides the metadata.")  # fmt: skip
-@click.option("--stride", type=click.IntRange(min=1), metavar="S",
-              help="Distance of predictions in model pixels.  [default: the networks' own]")  # fmt: skip
-@click.option("--mode", type=click.Choice(["dense", "windows"]),
-              help="Whole tiles, or patch by patch.  [default: dense where it can]")  # fmt: skip
-@click.option("--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
-              help="ONNX Runtime execution provider.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N",
-              help="Threads of the networks.  [default: all cores]")  # fmt: skip
-@click.option("--tile", type=click.IntRange(min=8), default=1024, show_default=True, metavar="N",
-              help="Side of a tile in model pixels; smaller takes less memory.")  # fmt: skip
-@click.option("--probabilities", is_flag=True, help="Also keep the probabilities, as uint8.")
+@engine_options
+@click.option("--shard", type=Shard(),
+              help="Compute only part I of N; 'morphinfer finish' publishes when all are done.")  # fmt: skip
+@click.option("--dask", metavar="ADDRESS",
+              help="Compute on the workers of a Dask scheduler, which must see the same files.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that stand there.")
+@progress_option
 @verbosity_options
-def segment(
-    slide: str, reference: str | None, as_json: bool, overwrite: bool, verbosity: Verbosity,
-    **choices: Any,
-) -> None:  # fmt: skip
-    """Segment SLIDE, an OME-Zarr image of nuclei, into an OME-Zarr label image.
+def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
+    """Segment each SLIDE, an OME-Zarr image of nuclei, into an OME-Zarr label image.
 
     Beside LABELS.zarr stand LABELS.png (the classes over the nuclei), LABELS.json (the run record)
-    and LABELS.html (both, with the tables).
+    and LABELS.html (both, with the tables). A run that was interrupted leaves
+    LABELS.zarr.unfinished; the same command goes on from there.
     """
-    from morphinfer.ensemble import Options
-    from morphinfer.evaluation import renamed
-    from morphinfer.labels import open_labels
-    from morphinfer.outputs import default_out
-    from morphinfer.report import ReportPaths, write_report
-    from morphinfer.segmentation import segment as run
-    from morphinfer.slide import open_slide
-    from morphinfer.staging import check_target
+    _refuse_wrong_usage(slides, choices)
+    with dask_client(choices["dask"]) as client:
+        how = How(
+            choices["models"], chosen_options(choices), choices["overwrite"], client,
+            choices["progress"], choices["verbosity"],
+        )  # fmt: skip
+        if choices["shard"] is not None:
+            _segment_shard(slides[0], how, choices, as_json=as_json)
+        elif len(slides) > 1:
+            segment_many(slides, how, choices, as_json=as_json)
+        else:
+            _segment_one(slides[0], how, choices, as_json=as_json)
 
-    source = open_slide(
-        slide, channel=choices["channel"], z=choices["z"], pixel_size_um=choices["pixel_size"]
-    )
-    target = Path(choices["out"]) if choices["out"] else default_out(source)
-    check_target(target, overwrite=overwrite, folder=True)
-    ReportPaths.beside(target).check(overwrite=overwrite)
-    options = Options(
-        mode=choices["mode"],
-        stride_px=choices["stride"],
-        provider=choices["provider"],
-        threads=choices["threads"],
-        tile_px=choices["tile"],
-        probabilities=choices["probabilities"],
-    )
-    with progress_bar("segmenting", verbosity) as progress:
-        result = run(
-            source,
-            models=choices["models"],
-            out=target,
-            reference=reference,
-            options=options,
-            overwrite=overwrite,
+
+def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> None:
+    many, shard = len(slides) > 1, choices["shard"] is not None
+    for wrong, told in (
+        (choices["out"] and choices["out_dir"], "--out and --out-dir exclude each other"),
+        (many and choices["out"], f"--out names one label image and there are {len(slides)} slides; "
+         "name a folder for all with --out-dir"),
+        (many and choices["reference"], f"--reference scores one slide and there are {len(slides)}; "
+         "score each with 'morphinfer evaluate'"),
+        (shard and many, f"--shard takes one slide and there are {len(slides)}"),
+        (shard and choices["reference"], "--shard makes a part only; give --reference to "
+         "'morphinfer finish'"),
+        (shard and choices["overwrite"], "--shard replaces nothing; remove the old label image, or "
+         "name another --out"),
+        (shard and choices["dask"], "--shard and --dask exclude each other"),
+    ):  # fmt: skip
+        if wrong:
+            raise click.UsageError(told)
+
+
+def _segment_one(given: str, how: How, choices: Mapping[str, Any], *, as_json: bool) -> None:
+    job = make_job(given, choices)
+    make_folder(choices["out_dir"])
+    reference = choices["reference"]
+    result, report = do_job(job, how, reference=reference)
+    print_outcome(result, report, reference=reference, as_json=as_json, verbosity=how.verbosity)
+
+
+def _segment_shard(given: str, how: How, choices: Mapping[str, Any], *, as_json: bool) -> None:
+    """Compute one shard, and say which rows are done and what is left to do."""
+    from morphinfer.sharding import segment_shard, shard_rows
+
+    job = make_job(given, choices)
+    make_folder(choices["out_dir"])
+    index, shards = choices["shard"]
+    told = tile_progress(f"shard {index}/{shards}", given, how.progress, how.verbosity)
+    with resumable(job.target), told as progress:
+        draft = segment_shard(
+            job.source,
+            (index, shards),
+            models=how.models,
+            out=job.target,
+            options=how.options,
             progress=progress,
         )
-    report = write_report(source, result.labels, result.summary, overwrite=overwrite)
-    told = result.record["provider"]
-    say(verbosity, f"ran on {told['ran']} ({told['why']})")
-    if reference is not None:
-        for sentence in renamed(result.labels, open_labels(reference)):
-            say(verbosity, sentence)
+    missing = draft.missing()
+    own = shard_rows(draft.row_count, index, shards)
     if as_json:
-        print_json(result.summary)
-    else:
-        print_summary(result)
-        click.echo(f"labels   {target}\npicture  {report.picture}\nreport   {report.page}")
-
-
-def print_summary(result: Segmentation) -> None:
-    """Print the classes with their shares, and Dice where there is a reference."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from morphinfer.report import show
-
-    summary = result.summary
-    dice, iou = summary.get("dice", {}), summary.get("iou", {})
-    table = Table("class", "share", *(["Dice", "IoU"] if dice else []))
-    for name, share in summary["class_fractions"].items():
-        scores = [show(dice["per_class"][name]), show(iou["per_class"][name])] if dice else []
-        table.add_row(name, f"{share:.1%}", *scores)
-    if dice:
-        table.add_section()
-        table.add_row("mean", "", show(dice["mean"]), show(iou["mean"]))
-    Console().print(table)
+        print_json({
+            "slide": given, "labels": str(job.target), "shard": index, "shards": shards,
+            "rows": list(own), "all_rows": draft.row_count, "missing_rows": missing,
+        })  # fmt: skip
+        return
+    done = f"rows {own[0]} to {own[-1]} are done" if own else "no row falls to it"
+    done = f"row {own[0]} is done" if len(own) == 1 else done
     click.echo(
-        f"{summary['seconds']:.1f} s, {summary['megapixels_per_second']:.1f} megapixels a second "
-        f"at {summary['pixel_size_um']} micrometres a pixel"
+        f"shard {index}/{shards}: {done}; {len(missing)} of {draft.row_count} rows of chunks are "
+        f"missing"
     )
+    when = "when all shards are done" if missing else "all shards are done"
+    click.echo(f"{when}, publish: morphinfer finish {shlex.quote(str(job.target))}")

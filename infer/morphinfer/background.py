@@ -1,0 +1,73 @@
+"""Whether empty parts of a slide are skipped: asked for, or because the networks agree on a sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from morphinfer.engine import predict_tile
+from morphinfer.ensemble import SkipBackground
+from morphinfer.errors import ModelError
+from morphinfer.grid import Window
+from morphinfer.normalising import SPREAD
+from morphinfer.plan import Plan, Skipping
+from morphinfer.skipping import count_agreeing, empty_cells
+from morphinfer.tiling import gather_tile, read_block
+
+SAMPLES = 8
+SAMPLE_CELLS = 16
+FEWEST_CELLS = 200
+"""Empty cells that a sample must hold before it counts."""
+LEAST_AGREEMENT = 0.999
+
+
+def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
+    """The plan with the decision on its empty parts.
+
+    Raises
+    ------
+    ModelError
+        Skipping is asked for, and no class of the networks is called 'background'.
+    """
+    names = [c.name for c in plan.layout.classes]
+    if asked == "off":
+        return replace(plan, skipping=Skipping(False, "asked for"))
+    if "background" not in names:
+        if asked == "on":
+            raise ModelError(
+                f"{plan.ensemble.models.path}: none of its classes ({', '.join(names)}) is called "
+                f"'background', so nothing can be skipped; use --skip-background off"
+            )
+        return replace(plan, skipping=Skipping(False, "no class is called background"))
+    background = names.index("background")
+    if asked == "on":
+        return replace(plan, skipping=Skipping(True, "asked for", background))
+    on, reason = _ask(plan, background)
+    return replace(plan, skipping=Skipping(on, reason, background))
+
+
+def _ask(plan: Plan, background: int) -> tuple[bool, str]:
+    """Whether the networks call the empty cells of a sample background, and how many they are."""
+    cells = agreeing = 0
+    for window in sample_windows(plan):
+        block = read_block(plan.tiling, window)
+        tile = gather_tile(plan.tiling, block, window, plan.intensity)
+        shape = (window.height, window.width)
+        empty = empty_cells(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
+        if empty.any():
+            counts = count_agreeing(empty, predict_tile(plan, tile, shape).labels, background)
+            cells, agreeing = cells + counts[0], agreeing + counts[1]
+    told = f"the networks call {agreeing} of {cells} empty cells of a sample background"
+    return cells >= FEWEST_CELLS and agreeing >= LEAST_AGREEMENT * cells, told
+
+
+def sample_windows(plan: Plan) -> list[Window]:
+    """Small windows of cells, spread over the slide."""
+    sides = [min(SAMPLE_CELLS, n) for n in plan.tiling.shape]
+    windows = []
+    for k in range(1, SAMPLES + 1):
+        row, col = (
+            int((k * step % 1) * (n - side))
+            for step, n, side in zip(SPREAD, plan.tiling.shape, sides, strict=True)
+        )
+        windows.append(Window(row, col, *sides))
+    return windows

@@ -1,0 +1,77 @@
+"""Many slides by one command: one that fails does not stop the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from morphinfer.cli.console import complain, print_json, say
+from morphinfer.cli.jobs import How, Job, do_job, make_folder, make_job
+from morphinfer.cli.outcome import print_slides
+from morphinfer.errors import MorphinferError, OutputError
+
+
+def segment_many(
+    slides: Sequence[str], how: How, choices: Mapping[str, Any], *, as_json: bool
+) -> None:
+    """Segment slides one after the other, and print what became of each; exit code 1 if any failed."""
+    from morphinfer.ensemble import load_ensemble
+
+    jobs = _open_all(slides, choices)
+    _refuse_clashes([job for job in jobs if isinstance(job, Job)])
+    if any(isinstance(job, Job) for job in jobs):
+        make_folder(choices["out_dir"])
+        how = replace(how, models=load_ensemble(choices["models"], how.options))
+    told = [
+        _attempt(given, job, how, f"segmenting {given} ({number} of {len(jobs)})")
+        for number, (given, job) in enumerate(zip(slides, jobs, strict=True), 1)
+    ]
+    failed = sum("error" in summary for summary in told)
+    if as_json:
+        print_json({"slides": told, "failed": failed})
+    else:
+        print_slides(told)
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _open_all(slides: Sequence[str], choices: Mapping[str, Any]) -> list[Job | MorphinferError]:
+    """A job for each slide, or why there can be none; nothing but metadata is read."""
+    jobs: list[Job | MorphinferError] = []
+    for given in slides:
+        try:
+            jobs.append(make_job(given, choices))
+        except MorphinferError as problem:
+            jobs.append(problem)
+    return jobs
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    """Refuse, before any work is done, slides of which one would replace the other's labels."""
+    takers = defaultdict(list)
+    for job in jobs:
+        takers[job.target.resolve()].append(job.given)
+    for target, given in takers.items():
+        if len(given) > 1:
+            raise OutputError(
+                f"{target}: the labels of {' and of '.join(given)} cannot all stand there; give each "
+                f"slide a name of its own, or segment them one by one with --out"
+            )
+
+
+def _attempt(given: str, job: Job | MorphinferError, how: How, label: str) -> dict[str, Any]:
+    """The summary of a slide, or the error that it ended with."""
+    try:
+        if isinstance(job, MorphinferError):
+            raise job
+        result, report = do_job(job, how, label=label)
+    except MorphinferError as problem:
+        about = "" if str(problem).startswith(given) else f"{given}: "
+        complain(f"{about}{problem}", notes=getattr(problem, "__notes__", ()))
+        return {"slide": given, "error": str(problem)}
+    say(how.verbosity, f"{given}: {result.summary['labels']}, {report.page}")
+    return {**result.summary, "slide": given}

@@ -1,0 +1,78 @@
+"""``morphinfer finish``: publish a label image whose shards are all done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from morphinfer.cli.console import Verbosity, verbosity_options
+from morphinfer.cli.outcome import print_outcome
+from morphinfer.errors import MorphinferError, SlideError
+
+if TYPE_CHECKING:
+    from morphinfer.labels import LabelImage
+    from morphinfer.drafts import Draft
+    from morphinfer.report import ReportPaths
+    from morphinfer.segmentation import Segmentation
+    from morphinfer.slide import Slide
+
+
+@click.command()
+@click.argument("labels", metavar="LABELS.zarr", type=click.Path())
+@click.option("--reference", type=click.Path(), metavar="REF.zarr",
+              help="Label image to score the result against (Dice, IoU).")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--overwrite", is_flag=True, help="Replace results that stand there.")
+@verbosity_options
+def finish(
+    labels: str, reference: str | None, as_json: bool, overwrite: bool, verbosity: Verbosity
+) -> None:
+    """Publish LABELS.zarr when all its shards ('morphinfer segment --shard') are done.
+
+    Picture, run record and report are made beside it, as 'segment' makes them, where the slide can
+    still be opened.
+    """
+    from morphinfer.drafts import Draft
+    from morphinfer.report import ReportPaths
+    from morphinfer.segmentation import finish as run
+
+    target = Path(labels)
+    Draft.load(target)
+    ReportPaths.beside(target).check(overwrite=overwrite)
+    result = run(target, reference=reference, overwrite=overwrite)
+    report = _report(result, overwrite=overwrite)
+    print_outcome(result, report, reference=reference, as_json=as_json, verbosity=verbosity)
+
+
+def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:
+    """Make the report; None, and a line on stderr, where the slide cannot be shown any more."""
+    from morphinfer.report import write_report
+
+    try:
+        slide = _slide_of(result.labels)
+        return write_report(slide, result.labels, result.summary, overwrite=overwrite)
+    except MorphinferError as problem:
+        click.echo(
+            f"morphinfer: warning: the labels are published, but no picture could be made: "
+            f"{problem}",
+            err=True,
+        )
+        return None
+
+
+def _slide_of(labels: LabelImage) -> Slide:
+    """The slide that a label image was made of, as its run record tells."""
+    from morphinfer.slide import open_slide
+
+    told = labels.record["slide"]
+    slide = open_slide(
+        told["path"],
+        channel=told["channel"],
+        z=told["z"],
+        pixel_size_um=told["pixel_size_um"],
+    )
+    if slide.identity != told["identity"]:
+        raise SlideError(f"{told['path']}: is another image by now than the one that was segmented")
+    return slide

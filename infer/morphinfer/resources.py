@@ -1,0 +1,84 @@
+"""How many tiles run side by side, on how many threads each, and how large they are.
+
+Tiles side by side, one thread each, are faster than one tile on all threads (1.1 times on 2 cores,
+benchmarks/README.md), since threads of one network wait for each other after every layer. Each takes
+its own working memory, so the memory allowed says how many there may be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from morphinfer.errors import ProviderError
+
+MB = 1e6
+PROCESS_MB = 110
+"""Interpreter, libraries, five networks, blocks that are read ahead and rows that are written."""
+BYTES_PER_PIXEL = 170
+"""Working memory of a network for each pixel of its input, measured (four layers, 16 to 64 channels)."""
+CPU_TILE_PX = 1024
+GPU_TILE_PX = 2048
+SMALLEST_TILE_PX = 64
+GPU_WORKERS = 2
+"""One gathers its tile and writes while the other one's networks run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a run may use."""
+
+    workers: int
+    """Tiles side by side."""
+    threads: int
+    """Threads of each network of each worker."""
+    tile_px: int
+    """Side of a tile in model pixels, without its halo."""
+    memory_mb: float
+    """Most memory that the process is expected to take."""
+
+
+def share_out(
+    cores: int, max_memory_mb: float, tile_px: int | None, patch_size_px: int, *, gpu: bool
+) -> Resources:
+    """Resources within the limits.
+
+    Parameters
+    ----------
+    cores : int
+        Threads that may run at once.
+    max_memory_mb : float
+        Memory of the whole process.
+    tile_px : int or None
+        Side of a tile; None takes the largest that suits and fits.
+    patch_size_px : int
+        Largest patch, which sets the halo.
+    gpu : bool
+        Whether networks run beside the processor's memory; the limit then holds no tile back.
+
+    Raises
+    ------
+    ProviderError
+        Not even the smallest tile fits.
+    """
+    if gpu:
+        tile = tile_px or GPU_TILE_PX
+        return Resources(GPU_WORKERS, 1, tile, _memory_mb(GPU_WORKERS, tile, patch_size_px))
+    tile = tile_px or CPU_TILE_PX
+    while tile_px is None and tile > SMALLEST_TILE_PX:
+        if _memory_mb(1, tile, patch_size_px) <= max_memory_mb:
+            break
+        tile //= 2
+    least = _memory_mb(1, tile, patch_size_px)
+    if least > max_memory_mb:
+        raise ProviderError(
+            f"a tile of {tile} px needs about {least:.0f} MB and --max-memory allows "
+            f"{max_memory_mb:.0f}; allow more"
+            + ("" if tile_px is None else " or name a smaller --tile")
+        )
+    fit = [n for n in range(1, cores + 1) if _memory_mb(n, tile, patch_size_px) <= max_memory_mb]
+    workers = max(fit)
+    return Resources(workers, cores // workers, tile, _memory_mb(workers, tile, patch_size_px))
+
+
+def _memory_mb(workers: int, tile_px: int, patch_size_px: int) -> float:
+    return PROCESS_MB + workers * (tile_px + patch_size_px) ** 2 * BYTES_PER_PIXEL / MB
