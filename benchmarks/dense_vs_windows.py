@@ -24,6 +24,33 @@ from morphinfer.session import Session
 from morphinfer.tiling import read_model_image
 
 
+def measure(
+    slide: str,
+    models: str = "hippocampus",
+    *,
+    pixel_size: float | None = None,
+    side: int | None = None,
+    threads: int = 2,
+) -> dict[str, Any]:
+    """Both ways on a window of ``side`` model pixels in the middle of a slide, or on all of it."""
+    found = load_models(models)
+    source = open_slide(slide, pixel_size_um=pixel_size)
+    image = read_model_image(source, found.card.pixel_size_um, found.card.normalisation)
+    cells = centre_cells(image.shape, side or max(image.shape))
+    provider = ProviderChoice("cpu", "benchmark")
+    sessions = [Session(file, provider, threads) for file in found.files]
+    rows = [compare(image, cells, [s]) for s in sessions]
+    return {
+        "slide": slide,
+        "models": found.name,
+        "threads": threads,
+        "cells": [cells.height, cells.width],
+        "networks": rows,
+        "largest_difference": max(r["largest_difference"] for r in rows),
+        "ratio_of_times": sum(r["windows_s"] for r in rows) / sum(r["dense_s"] for r in rows),
+    }
+
+
 @click.command()
 @click.argument("slide")
 @click.option("--models", default="hippocampus", show_default=True)
@@ -34,25 +61,7 @@ from morphinfer.tiling import read_model_image
 @click.option("--threads", type=int, default=2, show_default=True)
 def main(slide: str, models: str, pixel_size: float | None, side: int | None, threads: int) -> None:
     """Measure on SLIDE and print one JSON object."""
-    found = load_models(models)
-    image = read_model_image(
-        open_slide(slide, pixel_size_um=pixel_size),
-        found.card.pixel_size_um,
-        found.card.normalisation,
-    )
-    cells = centre_cells(image.shape, side or max(image.shape))
-    provider = ProviderChoice("cpu", "benchmark")
-    sessions = [Session(file, provider, threads) for file in found.files]
-    rows = [compare(image, cells, [s]) for s in sessions]
-    told = {
-        "slide": slide,
-        "models": found.name,
-        "threads": threads,
-        "cells": [cells.height, cells.width],
-        "networks": rows,
-        "largest_difference": max(r["largest_difference"] for r in rows),
-        "ratio_of_times": sum(r["windows_s"] for r in rows) / sum(r["dense_s"] for r in rows),
-    }
+    told = measure(slide, models, pixel_size=pixel_size, side=side, threads=threads)
     click.echo(json.dumps(told, indent=1))
 
 

@@ -5,26 +5,51 @@
 No kernel checks its arguments: ``morphinfer.fusion`` does, and nothing else may call them.
 """
 
+from clones cimport cloned
+
 cdef enum:
     RUN = 512  # pixels whose best value is kept on the stack
+    SUM_RUN = 1024  # values whose sum stays in the nearest cache
+    MOST_NETWORKS = 64
 
 
-cdef void add_run(const float* source, float weight, float* total, Py_ssize_t count) noexcept nogil:
+cdef cloned set_run(
+    const float* source, float weight, float* total, Py_ssize_t count
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        total[i] = weight * source[i]
+
+
+cdef cloned add_run(
+    const float* source, float weight, float* total, Py_ssize_t count
+) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(count):
         total[i] += weight * source[i]
 
 
-def add_weighted(const float[:, :, ::1] probabilities, float weight, float[:, :, ::1] total):
-    """Add weight * probabilities to total."""
+def weighted_sum(list outputs, const float[::1] weights, float[:, :, ::1] total):
+    """Write to total the weighted sum of at most 64 outputs of its shape, added in their order."""
+    cdef const float* sources[MOST_NETWORKS]
+    cdef const float[:, :, ::1] output
     cdef Py_ssize_t count = total.shape[0] * total.shape[1] * total.shape[2]
+    cdef Py_ssize_t k, run, first, length, networks = len(outputs)
     if count == 0:
         return
+    for k in range(networks):
+        output = outputs[k]
+        sources[k] = &output[0, 0, 0]
     with nogil:
-        add_run(&probabilities[0, 0, 0], weight, &total[0, 0, 0], count)
+        for run in range((count + SUM_RUN - 1) // SUM_RUN):
+            first = run * SUM_RUN
+            length = min(count - first, <Py_ssize_t>SUM_RUN)
+            set_run(sources[0] + first, weights[0], &total[0, 0, 0] + first, length)
+            for k in range(1, networks):
+                add_run(sources[k] + first, weights[k], &total[0, 0, 0] + first, length)
 
 
-cdef void argmax_run(
+cdef cloned argmax_run(
     const float* total, Py_ssize_t plane, Py_ssize_t classes,
     unsigned char* labels, Py_ssize_t count,
 ) noexcept nogil:
@@ -65,7 +90,9 @@ def argmax(const float[:, :, ::1] total, unsigned char[:, ::1] labels):
             )
 
 
-cdef void quantise_run(const float* source, unsigned char* out, Py_ssize_t count) noexcept nogil:
+cdef cloned quantise_run(
+    const float* source, unsigned char* out, Py_ssize_t count
+) noexcept nogil:
     cdef float scaled[RUN]  # clipping and converting in one loop defeats the vectoriser of gcc 12
     cdef float value, half = 0.5, full = 255.0, zero = 0.0
     cdef Py_ssize_t i

@@ -5,6 +5,7 @@
 No kernel checks its arguments: ``morphinfer.gathering`` does, and nothing else may call them.
 """
 
+from clones cimport cloned
 from libc.string cimport memcpy
 
 ctypedef fused pixel:
@@ -21,13 +22,21 @@ cdef inline float scaled(
     return ceiling if value > ceiling else value
 
 
-cdef void scale_run(
+cdef cloned scale_run(
     const pixel* source, float* out, Py_ssize_t count,
     float low, float scale, float floor, float ceiling,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(count):
         out[i] = scaled(<float>source[i], low, scale, floor, ceiling)
+
+
+cdef void look_up(
+    const pixel* line, const Py_ssize_t* cols, float* out, Py_ssize_t count
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        out[i] = <float>line[cols[i]]
 
 
 def gather(
@@ -46,20 +55,27 @@ def gather(
 
     Columns inner_start to inner_stop of out are neighbours in source; the others are looked up.
     """
-    cdef Py_ssize_t r, c, height = out.shape[0], width = out.shape[1]
+    cdef Py_ssize_t r, height = out.shape[0], width = out.shape[1]
     cdef const pixel* line
     with nogil:
         for r in range(height):
             line = &source[rows[r], 0]
-            for c in range(inner_start):
-                out[r, c] = scaled(<float>line[cols[c]], low, scale, clip_low, clip_high)
+            if inner_start > 0:
+                look_up(line, &cols[0], &out[r, 0], inner_start)
+                scale_run[float](
+                    &out[r, 0], &out[r, 0], inner_start, low, scale, clip_low, clip_high
+                )
             if inner_stop > inner_start:
                 scale_run(
                     line + cols[inner_start], &out[r, inner_start], inner_stop - inner_start,
                     low, scale, clip_low, clip_high,
                 )
-            for c in range(inner_stop, width):
-                out[r, c] = scaled(<float>line[cols[c]], low, scale, clip_low, clip_high)
+            if width > inner_stop:
+                look_up(line, &cols[inner_stop], &out[r, inner_stop], width - inner_stop)
+                scale_run[float](
+                    &out[r, inner_stop], &out[r, inner_stop], width - inner_stop,
+                    low, scale, clip_low, clip_high,
+                )
 
 
 def gather_windows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 
 from morphinfer.cards import Normalisation
 from morphinfer.ensemble import Ensemble, Options
+from morphinfer.labels import probabilities_path
 from morphinfer.plan import Plan
 from morphinfer.pyramid import create_image
 from morphinfer.resources import Resources
@@ -36,7 +38,7 @@ class FakePredictor:
     stride_px: int = 4
     fail: Callable[[tuple[int, int]], None] = content
     dark: int | None = None
-    """Class of patches that hold nothing brighter than 25."""
+    """Class of patches whose mean is at most 60."""
     calls: list[tuple[int, int]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
 
@@ -52,21 +54,21 @@ class FakePredictor:
         found = (patches.sum((2, 3)) * PRIMES % 251 + 1).astype(np.float32)
         found /= found.sum(0)
         if self.dark is not None:
-            unlit = patches.max((2, 3)) <= 25
+            unlit = patches.mean((2, 3)) <= 60
             found[:, unlit] = 0.1
             found[self.dark, unlit] = 0.7
         return [found]
 
 
 def fake_ensemble(
-    predictor: FakePredictor | None = None, *, workers: int = 1, **changes: Any
+    predictor: FakePredictor | None = None, *, tile_px: int = 40, workers: int = 1, **changes: Any
 ) -> Ensemble:
     """The ensemble of a fake predictor; ``changes`` replace fields of its card."""
     predictor = predictor or FakePredictor()
     told = {"normalisation": Normalisation("fixed", 0.0, 255.0), "pixel_size_um": UM}
     card = card_of(predictor.patch_size_px, **{**told, **changes})
     models = ModelSet("fake", Path("fake"), (ModelFile(Path("fake.onnx"), card, "0" * 64),))
-    resources = Resources(workers, 1, 1024, 0.0)
+    resources = Resources(workers, 1, tile_px, 0.0)
     return Ensemble(models, ProviderChoice("cpu", "a fake"), "dense", predictor, resources)
 
 
@@ -79,7 +81,7 @@ def fake_plan(
     **changes: Any,
 ) -> Plan:
     """The plan for an array in memory."""
-    ensemble = fake_ensemble(predictor, workers=workers, **changes)
+    ensemble = fake_ensemble(predictor, tile_px=tile_px, workers=workers, **changes)
     return Plan.of(slide_from_array(image, UM), ensemble, Options(tile_px=tile_px))
 
 
@@ -100,3 +102,17 @@ def everything(folder: Path) -> dict[str, bytes]:
 def names(folder: Path) -> list[str]:
     """Names of what stands in a folder, hidden ones too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def published(labels: Path) -> dict[str, bytes | str]:
+    """All that a label image and its probabilities consist of, but for the run record."""
+    folders = [labels, probabilities_path(labels)]
+    found: dict[str, bytes | str] = {}
+    for folder in (f for f in folders if f.exists()):
+        for name, data in everything(folder).items():
+            if name in ("zarr.json", ".zattrs"):
+                told = json.loads(data)
+                told.get("attributes", told).pop("morphinfer", None)
+                data = json.dumps(told, sort_keys=True)
+            found[f"{folder == labels} {name}"] = data
+    return found

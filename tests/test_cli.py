@@ -3,73 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import zarr
 
+from commands import refused
 from morphinfer.classes import default_classes
-from morphinfer.cli import main
 from morphinfer.grid import Window
 from morphinfer.labels import create_labels
-from morphinfer.pyramid import create_image
-from networks import card_of, save_padding_free, save_set
+from networks import card_of, save_padding_free
+
+pytest_plugins = ["commands"]
 
 KEYS = {
     "slide", "labels", "models", "classes", "pixel_size_um", "stride_px", "provider", "seconds",
     "megapixels_per_second", "peak_rss_mb", "class_fractions",
 }  # fmt: skip
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Run the command line in an empty folder; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["morphinfer", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return run
-
-
-@pytest.fixture
-def models(tmp_path):
-    return str(save_set(tmp_path / "models", (46,)))
-
-
-@pytest.fixture
-def image():
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 30, (150, 200))
-    image[::12, ::9] = 220
-    return image.astype(np.uint8)
-
-
-@pytest.fixture
-def slide(tmp_path, image):
-    with create_image(
-        tmp_path / "slide.zarr", shape=image.shape, dtype="uint8", pixel_size_um=0.65
-    ) as writer:
-        writer.write(image)
-    return "slide.zarr"
-
-
-def refused(result: tuple[int, str, str], *parts: str, code: int = 1) -> None:
-    """The command ended with ``code`` and one sentence that holds ``parts``."""
-    ended, out, err = result
-    assert ended == code
-    assert out == ""
-    assert "Traceback" not in err
-    for part in parts:
-        assert part in err
-    if code == 1:
-        assert err.startswith("morphinfer: ")
-        assert err.count("\n") == 1
 
 
 def test_segment_prints_one_json_object_with_the_promised_keys(call, slide, models):
@@ -110,12 +60,6 @@ def test_segment_leaves_picture_page_and_record_beside_the_labels(call, slide, m
 def test_quiet_leaves_stderr_empty(call, slide, models):
     code, _, err = call("segment", slide, "--models", models, "-q")
     assert (code, err) == (0, "")
-
-
-def test_progress_without_a_terminal_is_plain_lines(call, slide, models):
-    _, _, err = call("segment", slide, "--models", models, "--tile", "64")
-    assert "segmenting: 12 of 12" in err
-    assert "\x1b" not in err
 
 
 def test_evaluate_prints_dice_and_na(call, tmp_path):
@@ -278,6 +222,11 @@ def test_a_reference_of_another_shape_is_refused(call, slide, models, tmp_path):
         ("segment", "x.zarr", "--mode", "magic"),
         ("segment", "x.zarr", "--tile", "0"),
         ("segment", "x.zarr", "--z", "top"),
+        ("segment", "x.zarr", "--max-memory", "0"),
+        ("segment", "x.zarr", "--skip-background", "maybe"),
+        ("segment", "x.zarr", "--progress", "loud"),
+        ("plan",),
+        ("finish",),
         ("nosuchcommand",),
         ("evaluate", "a.zarr"),
     ],
@@ -289,8 +238,8 @@ def test_wrong_usage_exits_with_two(call, words):
 def test_the_help_lists_every_command(call):
     code, out, _ = call("--help")
     assert code == 0
-    for name in ("segment", "evaluate", "models", "convert", "phantom", "regions", "train"):
-        assert name in out
+    for name in ("segment", "finish", "plan", "evaluate", "models", "convert", "phantom", "train"):
+        assert f"\n  {name} " in out
 
 
 def test_an_output_without_a_name_is_one_sentence(call, slide, models):

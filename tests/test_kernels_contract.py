@@ -74,11 +74,17 @@ probabilities = hnp.arrays(np.float32, blocks, elements=st.floats(0, 1, width=32
 
 
 @short
-@given(values=probabilities, weight=st.floats(0, 1, width=32))
-def test_add_weighted_adds_the_weighted_values(values, weight):
-    total = np.ones_like(values)
-    fuse.add_weighted(values, weight, total)
-    np.testing.assert_allclose(total, 1 + np.float32(weight) * values, rtol=1e-6)
+@given(seed=seeds, networks=st.integers(1, 7), side=st.integers(1, 50))
+def test_weighted_sum_adds_the_outputs_in_their_order(seed, networks, side):
+    random = np.random.default_rng(seed)
+    outputs = list(random.random((networks, 3, side, side), np.float32))
+    weights = random.random(networks).astype(np.float32)
+    total = np.empty_like(outputs[0])
+    fuse.weighted_sum(outputs, weights, total)
+    expected = weights[0] * outputs[0]
+    for output, weight in zip(outputs[1:], weights[1:], strict=True):
+        expected = expected + weight * output
+    np.testing.assert_array_equal(total, expected)
 
 
 @short

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from morphinfer.engine import predict_tile
@@ -47,17 +48,23 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
 
 def _ask(plan: Plan, background: int) -> tuple[bool, str]:
     """Whether the networks call the empty cells of a sample background, and how many they are."""
-    cells = agreeing = 0
-    for window in sample_windows(plan):
-        block = read_block(plan.tiling, window)
-        tile = gather_tile(plan.tiling, block, window, plan.intensity)
-        shape = (window.height, window.width)
-        empty = empty_cells(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
-        if empty.any():
-            counts = count_agreeing(empty, predict_tile(plan, tile, shape).labels, background)
-            cells, agreeing = cells + counts[0], agreeing + counts[1]
+    with ThreadPoolExecutor(plan.ensemble.resources.workers) as pool:
+        counts = list(
+            pool.map(lambda window: _count(plan, window, background), sample_windows(plan))
+        )
+    cells, agreeing = (sum(column) for column in zip(*counts, strict=True))
     told = f"the networks call {agreeing} of {cells} empty cells of a sample background"
     return cells >= FEWEST_CELLS and agreeing >= LEAST_AGREEMENT * cells, told
+
+
+def _count(plan: Plan, window: Window, background: int) -> tuple[int, int]:
+    """Empty cells of a window, and how many of them the networks call background."""
+    tile = gather_tile(plan.tiling, read_block(plan.tiling, window), window, plan.intensity)
+    shape = (window.height, window.width)
+    empty = empty_cells(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
+    if not empty.any():
+        return 0, 0
+    return count_agreeing(empty, predict_tile(plan, tile, shape).labels, background)
 
 
 def sample_windows(plan: Plan) -> list[Window]:

@@ -25,7 +25,7 @@ from morphinfer.journal import RowDone, checksum, new_journal, read_journals
 from morphinfer.labels import Layout, probabilities_path
 from morphinfer.pyramid import ImageSpec, NewImage
 from morphinfer.rows import RowWriter, row_cells, row_count
-from morphinfer.staging import check_target, flush, publish, remove
+from morphinfer.staging import check_target, explained, flush, publish, remove
 
 HEADER = "draft.json"
 
@@ -76,10 +76,11 @@ class Draft:
             another slide or other options stands there.
         """
         draft = cls(target, layout, probabilities, record)
-        if overwrite and draft.folder.exists() and not draft._is_ours():
+        if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
             remove(draft.folder)
         if not draft.folder.exists():
-            draft._create()
+            with explained(target, "nothing was published"):
+                draft._create()
         if not draft._is_ours():
             raise OutputError(
                 f"{draft.folder}: an unfinished run with {draft._difference()}; give the same "
@@ -106,7 +107,13 @@ class Draft:
         layout = dict(told["layout"])
         layout["classes"] = tuple(LabelClass(**c) for c in layout["classes"])
         layout["shape"], layout["corner_um"] = tuple(layout["shape"]), tuple(layout["corner_um"])
-        return cls(target, Layout(**layout), told["probabilities"], told["record"])
+        draft = cls(target, Layout(**layout), told["probabilities"], told["record"])
+        if not draft._is_usable():
+            raise OutputError(
+                f"{folder}: parts of it were published already by a run that did not end well; "
+                f"remove this folder, or run the shards again"
+            )
+        return draft
 
     def standing(self) -> dict[int, RowDone]:
         """The rows that stand as the journal tells, by number."""
@@ -138,6 +145,10 @@ class Draft:
         OutputError
             Rows are missing or damaged, or the target exists.
         """
+        with explained(self.target, f"what was done stands in {self.folder}"):
+            self._finish(overwrite=overwrite)
+
+    def _finish(self, *, overwrite: bool) -> None:
         standing = self.standing()
         missing = [row for row in range(self.row_count) if row not in standing]
         if missing:
@@ -147,7 +158,7 @@ class Draft:
                 f"finish again"
             )
         soft = probabilities_path(self.target)
-        for path in [soft, self.target] if self.probabilities else [self.target]:
+        for path in [self.target, *([soft] if self.probabilities or overwrite else [])]:
             check_target(path, overwrite=overwrite, folder=True)
         for image in self._images(self._completed(list(standing.values()))):
             image.fill_levels()
@@ -181,8 +192,8 @@ class Draft:
 
     def _create(self) -> None:
         """Make the folder under another name, so that several processes may begin at once."""
-        for spec in self._specs({}):
-            check_target(self.target, overwrite=True, needed_bytes=spec.needed_bytes)
+        needed = sum(spec.needed_bytes for spec in self._specs({}))
+        check_target(self.target, overwrite=True, needed_bytes=needed)
         fresh = self.folder.with_name(f"{self.folder.name}-{uuid4().hex}")
         try:
             fresh.mkdir()
@@ -190,10 +201,10 @@ class Draft:
                 NewImage.create(fresh / name, spec)
             (fresh / HEADER).write_text(json.dumps(self._told(), indent=1), encoding="utf-8")
             fresh.rename(self.folder)
-        except OSError:
+        except BaseException as problem:
             remove(fresh)
-            if not self.folder.exists():  # else another process was faster
-                raise
+            if not (isinstance(problem, OSError) and self.folder.exists()):
+                raise  # else another process was faster
 
     def _names(self) -> list[str]:
         return ["labels.zarr", *(["probabilities.zarr"] if self.probabilities else [])]
@@ -218,6 +229,10 @@ class Draft:
         }
         return {"layout": layout, "probabilities": self.probabilities, "record": dict(self.record)}
 
+    def _is_usable(self) -> bool:
+        """Whether it is this run's, and no part was moved by one that died while it published."""
+        return self._is_ours() and all((self.folder / name).is_dir() for name in self._names())
+
     def _is_ours(self) -> bool:
         return self._difference() == ""
 
@@ -232,8 +247,8 @@ class Draft:
     def _checksums(self, images: list[NewImage], row: int) -> tuple[int, ...]:
         try:
             return tuple(checksum(image.read_rows(*self.cells(row))) for image in images)
-        except (OSError, ValueError, RuntimeError):  # a torn chunk does not decode
-            return ()
+        except (OSError, ValueError, RuntimeError, SystemError, MemoryError):
+            return ()  # a torn chunk does not decode, whatever numcodecs makes of that
 
 
 def draft_folder(target: Path) -> Path:
@@ -258,9 +273,10 @@ def _settled(told: Mapping[str, Any]) -> dict[str, Any]:
 def _header(folder: Path) -> dict[str, Any]:
     try:
         told: dict[str, Any] = json.loads((folder / HEADER).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+        _settled(told)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise OutputError(
-            f"{folder}: no unfinished run of morphinfer ({problem}); remove the folder, or name "
+            f"{folder}: no unfinished run of morphinfer ({problem!r}); remove the folder, or name "
             f"another --out"
         ) from problem
     return told

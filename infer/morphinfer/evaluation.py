@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import AlignmentError
 from morphinfer.grid import TileGrid, Window
-from morphinfer.labels import LabelImage, open_labels
+from morphinfer.labels import LabelImage, Layout, open_labels
 from morphinfer.metrics import Confusion, Scores, scores
 from morphinfer.slide import Slide
 
@@ -39,9 +39,9 @@ class Frame:
     """Side of a cell in micrometres."""
 
     @classmethod
-    def of(cls, image: Slide) -> Frame:
-        """Place of an image on disk."""
-        return cls(image.name, image.corner_um, image.shape, image.pixel_size_um)
+    def of(cls, image: Slide | Layout, name: str) -> Frame:
+        """Place of an image on disk, or of one that will be."""
+        return cls(name, image.corner_um, image.shape, image.pixel_size_um)
 
     @property
     def extent_um(self) -> tuple[float, float, float, float]:
@@ -83,7 +83,9 @@ def evaluate(
     """
     labels = labels if isinstance(labels, LabelImage) else open_labels(labels)
     reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-    check_fits(reference, Frame.of(labels.image), [c.name for c in labels.classes])
+    check_fits(
+        reference, Frame.of(labels.image, labels.image.name), [c.name for c in labels.classes]
+    )
     counts = _count(labels, reference, progress)
     _check_values(counts, labels, reference)
     return scores(counts, [c.name for c in labels.classes], len(reference.classes))
@@ -184,7 +186,7 @@ def check_fits(reference: LabelImage, labels: Frame, class_names: Sequence[str])
             f"{len(class_names)} ({', '.join(class_names)}); segment with models that were trained "
             f"for the classes of the reference"
         )
-    theirs = Frame.of(reference.image)
+    theirs = Frame.of(reference.image, reference.image.name)
     coarse_um = max(labels.pixel_size_um, theirs.pixel_size_um)
     extents = labels.extent_um, theirs.extent_um
     apart_um = max(abs(a - b) for a, b in zip(*extents, strict=True))

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from morphinfer._kernels import fuse as kernels
 
 MAX_CLASSES = 255
+MAX_NETWORKS = 64
+"""As many as the kernel has room for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +50,9 @@ def fuse(outputs: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> Fu
         _check(output)
         if output.shape != outputs[0].shape:
             raise ValueError(f"networks that differ: {output.shape} and {outputs[0].shape}")
-    total = np.zeros(outputs[0].shape, np.float32)
-    for output, share in zip(outputs, shares, strict=True):
-        kernels.add_weighted(np.ascontiguousarray(output), share, total)
+    total = np.empty(outputs[0].shape, np.float32)
+    parts = [np.ascontiguousarray(output) for output in outputs]
+    kernels.weighted_sum(parts, np.array(shares, np.float32), total)
     labels = np.empty(total.shape[1:], np.uint8)
     kernels.argmax(total, labels)
     return Fused(labels, total)
@@ -76,8 +78,11 @@ def quantise(total: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _shares(weights: Sequence[float], networks: int) -> list[float]:
-    if networks < 1 or len(weights) != networks:
-        raise ValueError(f"{networks} networks and {len(weights)} weights; one weight for each")
+    if not 1 <= networks <= MAX_NETWORKS or len(weights) != networks:
+        raise ValueError(
+            f"{networks} networks and {len(weights)} weights; 1 to {MAX_NETWORKS} networks and one "
+            f"weight for each"
+        )
     whole = math.fsum(weights)
     if min(weights) < 0 or not 0 < whole < math.inf:
         raise ValueError(f"weights {list(weights)}; none may be below 0, and one must be above")

@@ -71,5 +71,5 @@ def _lines(path: Path) -> Iterator[RowDone]:
                 tuple(told["counts"]),
                 float(told["seconds"]),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue

@@ -24,7 +24,7 @@ from morphinfer.slide import Slide
 
 SAMPLE_UM = 2.6
 BLOCK = 8
-SAMPLE_SIDE = 256
+SAMPLE_SIDE = 512
 SAMPLE_LIMIT_PX = 4_000_000
 SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.

@@ -77,9 +77,7 @@ class Plan:
     @property
     def frame(self) -> Frame:
         """Place of the label image, in the slide's coordinates."""
-        told = self.layout
-        name = f"the label image of {self.image.slide.name}"
-        return Frame(name, told.corner_um, told.shape, told.pixel_size_um)
+        return Frame.of(self.layout, f"the label image of {self.image.slide.name}")
 
 
 def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tiling:
@@ -101,7 +99,7 @@ def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
     return {
         "morphinfer": version("morphinfer"),
         "slide": {
-            "path": str(slide.path or slide.name),
+            "path": str(slide.path.absolute()) if slide.path else slide.name,
             "shape": list(slide.shape),
             "pixel_size_um": slide.pixel_size_um,
             "level": plan.image.level,
@@ -120,8 +118,8 @@ def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
         "skipping": asdict(plan.skipping),
         "options": asdict(options),
         "tiling": {
-            "tile_px": plan.tiling.tile * plan.tiling.stride_px,
             **asdict(ensemble.resources),
+            "tile_px": plan.tiling.tile * plan.tiling.stride_px,
         },
         "intensity": asdict(plan.intensity),
     }

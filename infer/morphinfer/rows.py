@@ -12,6 +12,7 @@ from morphinfer.grid import Window, ceil_div
 from morphinfer.journal import RowDone, append, checksum
 from morphinfer.labels import LABEL_CHUNK
 from morphinfer.pyramid import NewImage
+from morphinfer.staging import explained
 
 
 def row_count(height: int) -> int:
@@ -61,8 +62,12 @@ class RowWriter:
 
     def _complete(self, row: int) -> None:
         blocks = self._rows.pop(row)
-        for image, block in zip(self._images, blocks, strict=True):
-            image.write_rows(row_cells(row, self._height)[0], block)
+        with explained(self._journal.parent, "the rows that are done stay there"):
+            for image, block in zip(self._images, blocks, strict=True):
+                image.write_rows(row_cells(row, self._height)[0], block)
+            self._note(row, blocks)
+
+    def _note(self, row: int, blocks: list[NDArray[np.uint8]]) -> None:
         counts = np.bincount(blocks[0].ravel(), minlength=self._classes)
         now = time.perf_counter()
         done = RowDone(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from morphinfer.background import with_skipping
 from morphinfer.drafts import Draft
-from morphinfer.engine import Tile, run_tiles
+from morphinfer.engine import run_tiles
 from morphinfer.ensemble import Ensemble, Options, load_ensemble
 from morphinfer.fusion import quantise
 from morphinfer.labels import probabilities_path
@@ -75,40 +75,37 @@ def write_rows(
 ) -> None:
     """Compute rows of chunks of a draft and write them; neighbours are computed in one go."""
     writer = draft.writer(since)
-    runs = [(draft.cells(a)[0], draft.cells(b)[1]) for a, b in _runs(rows)]
+    runs = cell_runs(draft, rows)
     tell = teller(plan, runs, progress)
-    for start, stop in runs:
-        for tile in run_tiles(plan, start, stop):
-            soft = [quantise(tile.fused.total)] if draft.probabilities else []
-            writer.write(tile.cells, [tile.fused.labels, *soft])
-            tell(tile)
+    for tile in chain.from_iterable(run_tiles(plan, *run) for run in runs):
+        soft = [quantise(tile.fused.total)] if draft.probabilities else []
+        writer.write(tile.cells, [tile.fused.labels, *soft])
+        tell(1, tile.cells.height, tile.cells.width)
 
 
-def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of neighbouring rows.
-
-    >>> list(_runs([0, 1, 2, 5]))
-    [(0, 2), (5, 5)]
-    """
+def cell_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """First and one past the last cell row of each run of neighbouring rows of chunks."""
+    runs = []
     for _, group in groupby(enumerate(sorted(rows)), lambda pair: pair[1] - pair[0]):
         run = [row for _, row in group]
-        yield run[0], run[-1]
+        runs.append((draft.cells(run[0])[0], draft.cells(run[-1])[1]))
+    return runs
 
 
 def teller(
     plan: Plan, runs: Sequence[tuple[int, int]], progress: Report | None
-) -> Callable[[Tile], None]:
-    """What counts tiles and reports."""
+) -> Callable[[int, int, int], None]:
+    """What counts tiles, and the height and width in cells that they cover, and reports."""
     cell_megapixels = math.prod(plan.image.shape) / math.prod(plan.tiling.shape) / 1e6
-    width = plan.tiling.shape[1]
     all_tiles = sum(plan.tiling.count(*run) for run in runs)
-    all_megapixels = sum((stop - start) * width * cell_megapixels for start, stop in runs)
+    rows = sum(stop - start for start, stop in runs)
+    all_megapixels = rows * plan.tiling.shape[1] * cell_megapixels
     tiles, megapixels = 0, 0.0
 
-    def tell(tile: Tile) -> None:
+    def tell(count: int, height: int, width: int) -> None:
         nonlocal tiles, megapixels
-        tiles += 1
-        megapixels += tile.cells.height * tile.cells.width * cell_megapixels
+        tiles += count
+        megapixels += height * width * cell_megapixels
         if progress is not None:
             progress(Progress(tiles, all_tiles, megapixels, all_megapixels))
 

@@ -18,7 +18,7 @@ from morphinfer.classes import LabelClass
 from morphinfer.drafts import Draft
 from morphinfer.engine import run_tiles
 from morphinfer.ensemble import Options
-from morphinfer.evaluation import check_fits, evaluate
+from morphinfer.evaluation import Frame, check_fits, evaluate
 from morphinfer.labels import LabelImage, open_labels
 from morphinfer.outputs import default_out, refuse_inputs
 from morphinfer.report import summarise
@@ -129,7 +129,7 @@ def segment(
         if client is None:
             write_rows(plan, draft, draft.missing(), progress, since=started)
         else:
-            compute_on(client, draft, source, models, options)
+            compute_on(client, plan, draft, options, progress)
     except BaseException:
         draft.discard_if_empty()
         raise
@@ -154,10 +154,15 @@ def finish(
     ------
     OutputError
         There is no unfinished label image, rows of it are missing, or the target exists.
+    AlignmentError
+        The reference does not fit; checked before anything is published.
     """
-    if reference is not None and not isinstance(reference, LabelImage):
-        reference = open_labels(reference)
-    return _finished(Draft.load(Path(out)), reference, overwrite=overwrite)
+    draft = Draft.load(Path(out))
+    if reference is not None:
+        reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
+        frame = Frame.of(draft.layout, str(draft.target))
+        check_fits(reference, frame, [c.name for c in draft.layout.classes])
+    return _finished(draft, reference, overwrite=overwrite)
 
 
 def _finished(draft: Draft, reference: LabelImage | None, *, overwrite: bool) -> Segmentation:
@@ -200,5 +205,5 @@ def segment_array(
     for tile in run_tiles(plan):
         labels[tile.cells.slices] = tile.fused.labels
         total[(slice(None), *tile.cells.slices)] = tile.fused.total
-        tell(tile)
+        tell(1, tile.cells.height, tile.cells.width)
     return ArraySegmentation(labels, total, classes, plan.layout.pixel_size_um)

@@ -6,7 +6,7 @@ files. The bytes are those of a single process (contract C2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.drafts import Draft
-from morphinfer.ensemble import Ensemble, Options, load_ensemble
+from morphinfer.ensemble import Ensemble, Options, SkipBackground, load_ensemble
 from morphinfer.errors import OutputError, ProviderError
 from morphinfer.outputs import default_out
-from morphinfer.runs import Models, Report, check_outputs, make_plan, open_draft, write_rows
-from morphinfer.session import ModelSet
+from morphinfer.plan import Plan
+from morphinfer.runs import (
+    Models,
+    Report,
+    cell_runs,
+    check_outputs,
+    make_plan,
+    open_draft,
+    teller,
+    write_rows,
+)
 from morphinfer.slide import Slide
 
 TASKS_PER_THREAD = 2
@@ -86,12 +95,7 @@ def segment_shard(
 
 
 def compute_on(
-    client: Any,
-    draft: Draft,
-    slide: Slide,
-    models: str | Path | ModelSet | Ensemble,
-    options: Options,
-    progress: Callable[[int, int], None] | None = None,
+    client: Any, plan: Plan, draft: Draft, options: Options, progress: Report | None = None
 ) -> None:
     """Compute the missing rows of a draft on the workers of a Dask client, one thread a task.
 
@@ -106,22 +110,23 @@ def compute_on(
         raise ProviderError(
             "the Dask scheduler has no worker; start one with 'dask worker ADDRESS'"
         )
-    path = models.models.path if isinstance(models, Ensemble) else models
-    path = path.path if isinstance(path, ModelSet) else path
-    place = str(Path(path).absolute()) if Path(path).exists() else str(path)
-    own = replace(options, threads=options.threads or 1)
-    target = draft.target.absolute()
+    models = str(plan.ensemble.models.path.absolute())
+    decided: SkipBackground = "on" if plan.skipping.on else "off"
+    own = replace(options, threads=options.threads or 1, skip_background=decided)
+    told = plan.image.slide, models, own, draft.target.absolute()
     parts = split(draft.missing(), TASKS_PER_THREAD * threads)
-    futures = [
-        client.submit(compute_rows, slide, place, own, target, part, pure=False) for part in parts
-    ]
+    futures = {
+        client.submit(compute_rows, *told, part, pure=False): cell_runs(draft, part)
+        for part in parts
+    }
+    tell = teller(plan, [run for runs in futures.values() for run in runs], progress)
     try:
-        for done, future in enumerate(distributed.as_completed(futures), 1):
+        for future in distributed.as_completed(list(futures)):
             future.result()
-            if progress is not None:
-                progress(done, len(parts))
+            for start, stop in futures[future]:
+                tell(plan.tiling.count(start, stop), stop - start, plan.tiling.shape[1])
     finally:
-        client.cancel(futures)
+        client.cancel(list(futures))
 
 
 def compute_rows(

@@ -53,24 +53,37 @@ def staged(
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     remove(partial)
     try:
-        yield partial
-        publish(partial, path)
-    except OSError as problem:
+        with explained(path, "nothing was published"):
+            yield partial
+            publish(partial, path)
+    except BaseException:
         remove(partial)
+        raise
+
+
+@contextmanager
+def explained(path: Path, outcome: str) -> Iterator[None]:
+    """Turn the system's errors while writing ``path`` into one sentence.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, or the folder cannot be written to.
+    """
+    try:
+        yield
+    except OSError as problem:
         if isinstance(problem, OutputError):
             raise
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
-                f"{path}: no room left on the disk after writing part of it; nothing was published; "
-                f"free some space or name a place on another disk"
+                f"{path}: no room left on the disk after writing part of it; {outcome}; free some "
+                f"space or name a place on another disk"
             ) from problem
         if isinstance(problem, PermissionError):
             raise OutputError(
                 f"{path}: the folder {path.parent} cannot be written to; name another place"
             ) from problem
-        raise
-    except BaseException:
-        remove(partial)
         raise
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def add_weighted(
-    probabilities: NDArray[np.float32], weight: float, total: NDArray[np.float32]
+def weighted_sum(
+    outputs: list[NDArray[np.float32]], weights: NDArray[np.float32], total: NDArray[np.float32]
 ) -> None: ...
 def argmax(total: NDArray[np.float32], labels: NDArray[np.uint8]) -> None: ...
 def quantise(total: NDArray[np.float32], out: NDArray[np.uint8]) -> None: ...

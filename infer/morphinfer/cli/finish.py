@@ -13,7 +13,6 @@ from morphinfer.errors import MorphinferError, SlideError
 
 if TYPE_CHECKING:
     from morphinfer.labels import LabelImage
-    from morphinfer.drafts import Draft
     from morphinfer.report import ReportPaths
     from morphinfer.segmentation import Segmentation
     from morphinfer.slide import Slide

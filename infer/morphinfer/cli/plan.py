@@ -56,6 +56,7 @@ def forecast_rows(told: Forecast) -> list[tuple[str, str]]:
     by = "{} x {}".format
     level = f"{told.level}, {by(*told.level_shape)} pixels of {told.level_pixel_size_um:g} um"
     skipping = "are skipped" if told.skips_background else "are computed like all others"
+    most = "at most " if told.skips_background else ""
     pace = f"{told.megapixels_per_second:.1f} megapixels a second, limited by {told.limited_by}"
     return [
         ("slide", told.slide),
@@ -66,7 +67,7 @@ def forecast_rows(told: Forecast) -> list[tuple[str, str]]:
         ("halo", f"{told.halo_percent:.0f} % more pixels than without"),
         ("side by side", f"{told.workers} tiles, {told.threads} threads each"),
         ("provider", f"{told.provider} ({told.provider_reason})"),
-        ("memory", f"{told.memory_mb:.0f} MB at most"),
+        ("memory", f"about {told.memory_mb:.0f} MB"),
         ("empty cells", f"{skipping} ({told.skipping_reason})"),
-        ("time", f"{duration(told.seconds)} for {told.megapixels:.1f} megapixels ({pace})"),
+        ("time", f"{most}{duration(told.seconds)} for {told.megapixels:.1f} megapixels ({pace})"),
     ]

@@ -1,0 +1,157 @@
+"""`segment` from disk to disk against its own ONNX sessions on the same tiles already in memory.
+
+    python benchmarks/end_to_end.py SLIDE.zarr [--models SET]
+
+Both use the same number of tiles side by side and of threads; they alternate: sessions, segment,
+sessions. The sessions' inputs (each network's own part of each tile, normalised, contiguous) lie in
+memory beforehand: 25 bytes a model pixel for the shipped set. Skipping of background is off.
+Operations are those of the convolutions, halos included, since they are done; their rate is told
+against NumPy's float32 matrix multiply on all cores, measured before, between and after.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import zarr.storage
+from numpy.typing import NDArray
+
+import machine
+from morphinfer import Options, open_slide, segment
+from morphinfer.plan import Plan
+from morphinfer.predictor import inner_start
+from morphinfer.runs import make_plan
+from morphinfer.runtime import ProviderChoice
+from morphinfer.session import Session
+from morphinfer.tiling import gather_tile, read_blocks
+
+Inputs = list[NDArray[np.float32]]
+
+
+def measure(slide: str, models: str = "hippocampus", threads: int = 2) -> dict[str, Any]:
+    """Time both ways on a slide."""
+    options = Options(provider="cpu", threads=threads, skip_background="off")
+    plan = make_plan(open_slide(slide), models, options)
+    tiles = list(inputs(plan))
+    peaks = [machine.matmul_flops()]
+    alone = [sessions_alone(plan, tiles)]
+    peaks.append(machine.matmul_flops())
+    seconds, decodes = timed_segment(slide, models, options)
+    peaks.append(machine.matmul_flops())
+    alone.append(sessions_alone(plan, tiles))
+    peaks.append(machine.matmul_flops())
+    flops = math.fsum(
+        machine.network_flops(file.path, *part.shape[2:])
+        for tile in tiles
+        for file, part in zip(plan.ensemble.models.files, tile, strict=True)
+    )
+    megapixels = math.prod(plan.image.shape) / 1e6
+    return {
+        "slide": Path(slide).name,
+        "model_megapixels": megapixels,
+        "tiling": {"tile_px": plan.tiling.tile * plan.tiling.stride_px, "tiles": len(tiles),
+                   "workers": plan.ensemble.resources.workers},
+        "segment_s": seconds,
+        "megapixels_per_second": megapixels / seconds,
+        "sessions_alone_s": alone,
+        "ratio_to_sessions_alone": seconds / float(np.mean(alone)),
+        "gigaflops": flops / seconds / 1e9,
+        "matmul_gigaflops": [p / 1e9 for p in peaks],
+        "share_of_matmul": flops / seconds / float(np.mean(peaks[1:3])),
+        "share_of_matmul_sessions_alone": flops / float(np.mean(alone)) / float(np.mean(peaks)),
+        "decodes_of_a_chunk": decodes,
+    }  # fmt: skip
+
+
+def inputs(plan: Plan) -> Iterator[Inputs]:
+    """What each network sees of each tile, (1, 1, height, width), contiguous."""
+    tiling = plan.tiling
+    for block in read_blocks(tiling):
+        for cells in block.tiles:
+            tile = gather_tile(tiling, block, cells, plan.intensity)
+            parts = []
+            for file in plan.ensemble.models.files:
+                patch = file.card.patch_size_px
+                start = inner_start(tiling.patch_size_px, patch, tiling.stride_px)
+                height, width = (
+                    (n - 1) * tiling.stride_px + patch for n in (cells.height, cells.width)
+                )
+                part = tile[start : start + height, start : start + width]
+                parts.append(np.ascontiguousarray(part)[None, None])
+            yield parts
+
+
+def sessions_alone(plan: Plan, tiles: list[Inputs]) -> float:
+    """Seconds that the networks take for all tiles, as many side by side as `segment` runs."""
+    told = plan.ensemble.resources
+    provider = ProviderChoice("cpu", "benchmark")
+    sessions = [Session(file, provider, told.threads) for file in plan.ensemble.models.files]
+
+    def run(tile: Inputs) -> None:
+        for session, part in zip(sessions, tile, strict=True):
+            session.run(part)
+
+    with ThreadPoolExecutor(told.workers) as pool:
+        list(pool.map(run, tiles[: told.workers]))
+        started = time.perf_counter()
+        list(pool.map(run, tiles))
+        return time.perf_counter() - started
+
+
+def timed_segment(slide: str, models: str, options: Options) -> tuple[float, float]:
+    """Seconds from opening the slide to the published label image, and decodes of a chunk."""
+    with tempfile.TemporaryDirectory() as folder, counted_chunks() as reads:
+        started = time.perf_counter()
+        source = open_slide(slide)
+        result = segment(source, models=models, out=Path(folder) / "labels.zarr", options=options)
+        seconds = time.perf_counter() - started
+    level = result.record["slide"]["level"]
+    ours = [count for key, count in reads.items() if key.split("/")[-4:-2] == [str(level), "c"]]
+    chunks = math.prod(
+        -(-n // c)
+        for n, c in zip(source.levels[level].shape, source.levels[level].chunk, strict=True)
+    )
+    return seconds, sum(ours) / chunks
+
+
+@contextmanager
+def counted_chunks() -> Iterator[Counter[str]]:
+    """Count what is read of files, by key; labels of the result have two parts fewer below 'c'."""
+    reads: Counter[str] = Counter()
+    plain = zarr.storage.LocalStore.get
+
+    async def get(self: Any, key: str, *args: Any, **kwargs: Any) -> Any:
+        if not self.read_only:
+            return await plain(self, key, *args, **kwargs)
+        reads["/" + key] += 1
+        return await plain(self, key, *args, **kwargs)
+
+    zarr.storage.LocalStore.get = get  # type: ignore[method-assign]
+    try:
+        yield reads
+    finally:
+        zarr.storage.LocalStore.get = plain  # type: ignore[method-assign]
+
+
+@click.command()
+@click.argument("slide")
+@click.option("--models", default="hippocampus", show_default=True)
+@click.option("--threads", type=int, default=2, show_default=True)
+def main(slide: str, models: str, threads: int) -> None:
+    """Measure on SLIDE and print one JSON object."""
+    click.echo(json.dumps({**machine.describe(), **measure(slide, models, threads)}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

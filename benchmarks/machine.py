@@ -1,0 +1,79 @@
+"""What a figure was measured on, and how fast its float32 arithmetic is at best."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+LIBRARIES = ("morphinfer", "numpy", "zarr", "onnxruntime-gpu", "onnxruntime")
+SIDE = 2048
+
+
+def describe() -> dict[str, Any]:
+    """Date, processor, cores and versions."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: found for name in LIBRARIES if (found := _version(name))},
+    }
+
+
+def matmul_flops(seconds: float = 2.0) -> float:
+    """Operations a second of NumPy's float32 matrix multiply on all cores: median of several runs."""
+    left, right = (np.random.default_rng(k).random((SIDE, SIDE), np.float32) for k in (0, 1))
+    times: list[float] = []
+    np.matmul(left, right)
+    while sum(times) < seconds:
+        started = time.perf_counter()
+        np.matmul(left, right)
+        times.append(time.perf_counter() - started)
+    return 2 * SIDE**3 / float(np.median(times))
+
+
+def network_flops(path: Path, height: int, width: int) -> float:
+    """Multiplications and additions of a network's convolutions on one input."""
+    graph = onnx.load(path).graph
+    weights = {i.name: numpy_helper.to_array(i).shape for i in graph.initializer}
+    total = 0.0
+    for node in graph.node:
+        told = {a.name: list(a.ints) for a in node.attribute if a.ints}
+        if node.op_type == "Conv":
+            outputs, inputs, *kernel = weights[node.input[1]]
+        elif node.op_type.endswith("Pool"):
+            kernel = told["kernel_shape"]
+        else:
+            continue
+        strides = told.get("strides", [1, 1])
+        height, width = (
+            (n - k) // s + 1 for n, k, s in zip((height, width), kernel, strides, strict=True)
+        )
+        if node.op_type == "Conv":
+            total += 2.0 * height * width * outputs * inputs * kernel[0] * kernel[1]
+    return total
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines()
+             if line.startswith("model name")] if info.exists() else []  # fmt: skip
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

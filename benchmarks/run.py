@@ -1,0 +1,187 @@
+"""All figures of the engine in one run: a table, and benchmarks/results/DATE-engine.json.
+
+    python benchmarks/run.py [--full] [--only NAME ...] [--slides FOLDER]
+
+Slides are synthetic (`big_slides.py`) and kept in FOLDER. Without --full the slide of 65536 x 65536
+pixels, which takes 20 minutes on two cores, is left out. Leave the machine alone meanwhile. The
+comparison with other tools needs an environment of its own: `rivals.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import big_slides
+import dense_vs_windows
+import end_to_end
+import kernels
+import machine
+import memory
+import shards
+import skipping
+import startup
+
+RESULTS = Path(__file__).parent / "results"
+DEFAULT_SLIDES = Path(__file__).parent.parent / "runs" / "slides"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    name: str
+    value: float
+    goal: str
+    met: bool
+
+
+Slides = Callable[..., str]
+Measured = tuple[dict[str, Any], list[Figure]]
+
+
+def at_most(name: str, value: float, goal: float) -> Figure:
+    """A figure that should not be larger."""
+    return Figure(name, value, f"<= {goal:g}", value <= goal)
+
+
+def at_least(name: str, value: float, goal: float) -> Figure:
+    """A figure that should not be smaller."""
+    return Figure(name, value, f">= {goal:g}", value >= goal)
+
+
+def run_end_to_end(slides: Slides, full: bool) -> Measured:
+    """`segment` against its own sessions, operations a second, decodes."""
+    told = end_to_end.measure(slides(16384))
+    return told, [
+        at_most("segment / sessions alone, 16384 square", told["ratio_to_sessions_alone"], 1.08),
+        at_least("operations a second / matrix multiply", told["share_of_matmul"], 0.65),
+        at_most("decodes of a chunk", told["decodes_of_a_chunk"], 1.005),
+    ]
+
+
+def run_memory(slides: Slides, full: bool) -> Measured:
+    """Peak memory and time a megapixel over sizes."""
+    sides = [4096, 16384, *([65536] if full else [])]
+    told = {str(side): memory.measure(slides(side)) for side in sides}
+    told["4096, limit 350 MB"] = memory.measure(slides(4096), max_memory_mb=350)
+    first, last = told[str(sides[0])], told[str(sides[-1])]
+    peaks = [told[str(side)]["peak_mb"] for side in sides]
+    slower = last["seconds_per_megapixel"] / first["seconds_per_megapixel"]
+    return told, [
+        at_most(f"peak memory, {sides[-1]} / 4096 square", max(peaks) / min(peaks), 1.05),
+        at_most("peak memory, MB above the libraries", max(peaks), 800),
+        at_most("the same with --max-memory 350", told["4096, limit 350 MB"]["peak_mb"], 350),
+        at_most(f"seconds a megapixel, {sides[-1]} / 4096 square", slower, 1.05),
+    ]
+
+
+def run_dense(slides: Slides, full: bool) -> Measured:
+    """Dense against patch by patch."""
+    told = dense_vs_windows.measure(slides(4096), side=1024)
+    ratios = {row["network"]: row["ratio"] for row in told["networks"]}
+    return told, [
+        at_least("dense / windows, P = 94", ratios["p094"], 50),
+        at_least("dense / windows, P = 158", ratios["p158"], 150),
+        at_least("dense / windows, five together", told["ratio_of_times"], 50),
+        at_most("largest difference of dense from windows", told["largest_difference"], 1e-5),
+    ]
+
+
+def run_kernels(slides: Slides, full: bool) -> Measured:
+    """Cython kernels against memcpy and NumPy."""
+    told = kernels.measure()
+    memcpy = min(told["cases"], key=lambda row: row["of_memcpy"]["median"])
+    oracle = min(told["cases"], key=lambda row: row["over_numpy"]["median"])
+    return told, [
+        at_least(
+            f"kernels / memcpy, slowest: {memcpy['case']}", memcpy["of_memcpy"]["median"], 0.5
+        ),
+        at_least(f"kernels / NumPy, slowest: {oracle['case']}", oracle["over_numpy"]["median"], 3),
+    ]
+
+
+def run_skipping(slides: Slides, full: bool) -> Measured:
+    """A slide with 40 % tissue."""
+    told = skipping.measure(slides(8192, tissue=0.4))
+    agreeing = told["skipped_that_networks_call_background"]
+    return told, [
+        at_most("time with / without skipping, 40 % tissue", told["ratio"], 0.5),
+        at_most("labels that differ outside skipped cells", told["differing_labels_outside"], 0),
+        at_least("skipped cells that networks call background", agreeing, 0.999),
+    ]
+
+
+def run_startup(slides: Slides, full: bool) -> Measured:
+    """Command start to the first tile."""
+    told = startup.measure(slides(16384))
+    return told, [at_most("command start to first tile, s", told["median_s"], 1.0)]
+
+
+def run_shards(slides: Slides, full: bool) -> Measured:
+    """Two processes against one."""
+    told = shards.measure(slides(8192))
+    return told, [
+        at_least("two processes / one with two threads", told["speed_of_two_over_one"], 0.9),
+        at_least("chunks equal byte by byte", float(told["chunks_equal"]), 1),
+    ]
+
+
+SECTIONS = {
+    "startup": run_startup,
+    "kernels": run_kernels,
+    "dense": run_dense,
+    "skipping": run_skipping,
+    "shards": run_shards,
+    "end_to_end": run_end_to_end,
+    "memory": run_memory,
+}
+
+
+def slides_in(folder: Path) -> Slides:
+    """What gives the path of a synthetic slide, made when it is first asked for."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def slide(side: int, tissue: float = 1.0) -> str:
+        path = folder / f"{side}-{tissue:g}.zarr"
+        if not path.exists():
+            big_slides.make(path, side, tissue=tissue)
+        return str(path)
+
+    return slide
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Also the slide of 65536 x 65536 pixels.")
+@click.option("--only", multiple=True, type=click.Choice(list(SECTIONS)))
+@click.option("--slides", type=click.Path(path_type=Path), default=DEFAULT_SLIDES)
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
+def main(full: bool, only: tuple[str, ...], slides: Path, out: Path | None) -> None:
+    """Measure, print the table, and write the results."""
+    told: dict[str, Any] = {"machine": machine.describe()}
+    figures: list[Figure] = []
+    for name in only or SECTIONS:
+        click.echo(f"measuring {name}", err=True)
+        told[name], found = SECTIONS[name](slides_in(slides), full)
+        figures += found
+    told["figures"] = [asdict(figure) for figure in figures]
+    table = Table("figure", "measured", "to reach", "met")
+    for figure in figures:
+        table.add_row(
+            figure.name, f"{figure.value:.4g}", figure.goal, "yes" if figure.met else "NO"
+        )
+    Console(width=100).print(table)
+    target = out or RESULTS / f"{told['machine']['date']}-engine.json"
+    target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    click.echo(f"results  {target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Runs that stop anywhere and go on: the same bytes, and no row computed twice."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import morphinfer.labels
+import morphinfer.rows
+from fakes import FakePredictor, fake_ensemble, names, published, write_slide
+from morphinfer import Options, load_models, open_slide, segment
+from morphinfer.drafts import Draft
+from morphinfer.errors import OutOfMemoryError, OutputError
+from morphinfer.runs import check_outputs, make_plan, open_draft, write_rows
+from networks import nuclei, save_set
+
+KEPT = Options(probabilities=True, skip_background="off")
+SHAPE = (197, 90)  # 50 x 23 cells of 4 px, 7 rows of chunks
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(morphinfer.labels, "LABEL_CHUNK", 8)
+    monkeypatch.setattr(morphinfer.rows, "LABEL_CHUNK", 8)
+
+
+@pytest.fixture(scope="module")
+def slide_path(tmp_path_factory):
+    return write_slide(tmp_path_factory.mktemp("slide") / "slide.zarr", nuclei(*SHAPE))
+
+
+@pytest.fixture
+def whole(slide_path, tmp_path):
+    """What a run without interruption publishes."""
+    (tmp_path / "whole").mkdir()
+    segment(slide_path, models=fake_ensemble(), out=tmp_path / "whole" / "l.zarr", options=KEPT)
+    return published(tmp_path / "whole" / "l.zarr")
+
+
+def stopping(after, seen=None):
+    """A progress callback that interrupts after so many tiles."""
+    seen = [] if seen is None else seen
+
+    def progress(told):
+        seen.append(told)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def interrupt(after, path, out, **told):
+    with pytest.raises(KeyboardInterrupt):
+        segment(path, out=out, progress=stopping(after), **{"options": KEPT, **told})
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("after", [1, 7, 33])
+def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(
+    slide_path, tmp_path, whole, after, workers
+):
+    out = tmp_path / "l.zarr"
+    interrupt(after, slide_path, out, models=fake_ensemble(tile_px=24))
+    again, seen = FakePredictor(), []
+    rest = fake_ensemble(again, tile_px=24, workers=workers)
+    missing = Draft.load(out).missing() if out.with_name("l.zarr.unfinished").exists() else [0]
+    segment(slide_path, models=rest, out=out, options=KEPT, progress=seen.append)
+    assert published(out) == whole
+    assert [told.tiles for told in seen] == list(range(1, seen[0].all_tiles + 1))
+    assert len(again.calls) == len(seen)
+    computed = sum(rows * cols for rows, cols in again.calls)
+    assert computed == (50 - 8 * missing[0]) * 23
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr", "whole"]
+
+
+def test_an_interrupted_run_leaves_its_draft_and_nothing_else(slide_path, tmp_path):
+    interrupt(20, slide_path, tmp_path / "l.zarr", models=fake_ensemble(tile_px=24))
+    assert names(tmp_path) == ["l.zarr.unfinished"]
+
+
+@pytest.mark.parametrize("problem", [OutOfMemoryError, MemoryError, ValueError])
+def test_an_error_in_the_middle_costs_only_the_rows_that_were_not_done(
+    slide_path, tmp_path, whole, problem
+):
+    def fail(_):
+        if len(broken.calls) > 20:
+            raise problem("broken")
+
+    broken = FakePredictor(fail=fail)
+    out = tmp_path / "l.zarr"
+    with pytest.raises(problem, match="broken"):
+        segment(slide_path, models=fake_ensemble(broken, tile_px=24), out=out, options=KEPT)
+    assert 0 < len(Draft.load(out).missing()) < 7
+    segment(slide_path, models=fake_ensemble(), out=out, options=KEPT)
+    assert published(out) == whole
+
+
+def test_a_run_that_never_gets_far_is_done_in_the_end(slide_path, tmp_path, whole):
+    out, tiles, interruptions = tmp_path / "l.zarr", 0, 0
+    while not out.exists():
+        try:
+            segment(
+                slide_path, models=fake_ensemble(tile_px=36), out=out, options=KEPT,
+                progress=stopping(9),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            interruptions, tiles = interruptions + 1, tiles + 9
+        assert interruptions < 20
+    assert interruptions >= 2
+    assert published(out) == whole
+
+
+def test_a_run_goes_on_with_other_tiles_and_workers(slide_path, tmp_path, whole):
+    out = tmp_path / "l.zarr"
+    interrupt(20, slide_path, out, models=fake_ensemble(tile_px=24))
+    options = Options(probabilities=True, tile_px=64, threads=2, max_memory_mb=5000)
+    segment(slide_path, models=fake_ensemble(tile_px=64, workers=2), out=out, options=options)
+    assert published(out) == whole
+
+
+def test_a_row_that_was_damaged_in_the_meantime_is_computed_anew(slide_path, tmp_path, whole):
+    out = tmp_path / "l.zarr"
+    interrupt(30, slide_path, out, models=fake_ensemble(tile_px=24))
+    assert Draft.load(out).missing()[0] > 2
+    chunk = out.with_name("l.zarr.unfinished") / "labels.zarr" / "0" / "c" / "1" / "0"
+    chunk.write_bytes(b"garbage")
+    assert Draft.load(out).missing()[0] == 1
+    segment(slide_path, models=fake_ensemble(), out=out, options=KEPT)
+    assert published(out) == whole
+
+
+def test_an_interrupted_run_with_other_options_is_refused(slide_path, tmp_path):
+    out = tmp_path / "l.zarr"
+    interrupt(20, slide_path, out, models=fake_ensemble(tile_px=24))
+    with pytest.raises(OutputError, match=r"another layout.*--overwrite|another stride"):
+        segment(slide_path, models=fake_ensemble(FakePredictor(14, 2)), out=out, options=KEPT)
+    with pytest.raises(OutputError, match="another probabilities"):
+        segment(slide_path, models=fake_ensemble(), out=out)
+    segment(slide_path, models=fake_ensemble(), out=out, overwrite=True)
+    assert names(tmp_path) == ["l.zarr"]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_networks_give_the_same_bytes_after_an_interruption(tmp_path, version):
+    models = load_models(save_set(tmp_path / "set"))
+    slide = write_slide(tmp_path / "s.zarr", nuclei(301, 210), version, chunk=64)
+    options = Options(provider="cpu", threads=2, tile_px=64, probabilities=True)
+    (tmp_path / "whole").mkdir()
+    whole = segment(slide, models=models, out=tmp_path / "whole" / "l.zarr", options=options)
+    out = tmp_path / "l.zarr"
+    interrupt(9, slide, out, models=models, options=options)
+    assert 0 < len(Draft.load(out).missing()) < 5
+    again = segment(slide, models=models, out=out, options=options)
+    assert published(out) == published(tmp_path / "whole" / "l.zarr")
+    told = ("seconds", "megapixels_per_second")
+    for record in (whole.record, again.record):
+        assert all(record.pop(key) > 0 for key in told)
+    assert again.record == whole.record
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 6), unique=True), st.sampled_from([8, 24, 200]))
+def test_exactly_the_rows_that_are_asked_for_are_written(
+    slide_path, tmp_path_factory, rows, tile_px
+):
+    target = tmp_path_factory.mktemp("out") / "l.zarr"
+    predictor, seen, options = FakePredictor(), [], Options()
+    plan = make_plan(open_slide(slide_path), fake_ensemble(predictor, tile_px=tile_px), options)
+    draft = open_draft(plan, target, options, overwrite=False)
+    predictor.calls.clear()
+    write_rows(plan, draft, rows, seen.append)
+    assert sorted(draft.standing()) == sorted(rows)
+    assert len(seen) == len(predictor.calls)
+    if rows:
+        last = seen[-1]
+        assert last.tiles == last.all_tiles == len(seen)
+        assert last.megapixels == pytest.approx(last.all_megapixels)
+
+
+def test_progress_ends_with_all_tiles_and_all_pixels(slide_path, tmp_path):
+    seen = []
+    out = tmp_path / "l.zarr"
+    segment(slide_path, models=fake_ensemble(), out=out, progress=seen.append)
+    assert seen[-1].all_megapixels == pytest.approx(math.prod(SHAPE) / 1e6)
+    assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
+    assert all(a.megapixels < b.megapixels for a, b in itertools.pairwise(seen))
+
+
+def test_outputs_that_stand_there_are_refused_before_any_work(slide_path, tmp_path):
+    slide = open_slide(slide_path)
+    (tmp_path / "l_probabilities.zarr").mkdir()
+    check_outputs(slide, tmp_path / "l.zarr", Options(), inputs=[], overwrite=False)
+    with pytest.raises(OutputError, match="l_probabilities"):
+        check_outputs(slide, tmp_path / "l.zarr", KEPT, inputs=[], overwrite=False)
+    with pytest.raises(OutputError, match="which is read"):
+        check_outputs(slide, slide_path, KEPT, inputs=[], overwrite=True)
