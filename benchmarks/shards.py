@@ -51,7 +51,7 @@ def clocked(commands: list[list[str]], models: str, finish: Path | None = None) 
         subprocess.Popen([*COMMAND, "segment", *c, *told], stdout=subprocess.DEVNULL)
         for c in commands
     ]
-    if any([process.wait() for process in running]):
+    if [process for process in running if process.wait()]:
         raise SystemExit("a shard failed")
     if finish is not None:
         subprocess.run([*COMMAND, "finish", str(finish)], check=True, stdout=subprocess.DEVNULL)

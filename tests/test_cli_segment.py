@@ -6,9 +6,13 @@ import json
 import sys
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from commands import refused, write_slide
+from morphinfer.classes import default_classes
+from morphinfer.grid import Window
+from morphinfer.labels import create_labels
 from networks import nuclei
 
 pytest_plugins = ["commands"]
@@ -94,6 +98,32 @@ def test_many_good_slides_exit_with_zero_and_load_the_networks_once(
     assert json.loads(out)["failed"] == 0
     assert len(loaded) == 1
     assert "segmenting b.zarr (2 of 2): " in err
+
+
+def test_slides_that_are_done_are_left_alone(call, slides, models, tmp_path):
+    good = (slides[0], slides[2])
+    first = call("segment", good[0], "--models", models, "--json", "-q", *CPU)
+    before = (tmp_path / "a_labels.zarr" / "zarr.json").stat().st_mtime_ns
+    again = ("segment", *good, "--skip-done", "--models", models, "--json", "-q", *CPU)
+    code, out, _ = call(*again)
+    assert code == 0
+    told = json.loads(out)["slides"]
+    assert told[0]["class_fractions"] == json.loads(first[1])["class_fractions"]
+    assert (tmp_path / "b_labels.zarr").is_dir()
+    assert (tmp_path / "a_labels.zarr" / "zarr.json").stat().st_mtime_ns == before
+    assert call(*again)[0] == 0
+
+
+def test_a_label_image_of_another_tool_is_no_slide_that_is_done(call, slides, models, tmp_path):
+    with create_labels(
+        tmp_path / "a_labels.zarr", shape=(3, 3), pixel_size_um=5, corner_um=(0, 0),
+        classes=default_classes(("background", "tissue")),
+    ) as writer:  # fmt: skip
+        writer.write(Window(0, 0, 3, 3), np.zeros((3, 3), np.uint8))
+    code, out, err = call("segment", slides[0], "--skip-done", "--models", models, "-q", *CPU)
+    assert code == 1
+    assert "did not write it" in err
+    assert "failed: " in out
 
 
 def test_labels_of_all_slides_go_into_one_folder_that_is_made(call, slides, models, tmp_path):

@@ -1,8 +1,7 @@
-"""Drafts: rows in any order by any process, damage that is found, and one publication."""
+"""Drafts: rows in any order by any process, one publication, and whose draft it is."""
 
 from __future__ import annotations
 
-import errno
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,78 +10,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import morphinfer.drafts
 import morphinfer.labels
 import morphinfer.rows
-import morphinfer.staging
+from drafting import CHUNK, RECORD, SHAPE, fill, layout_of, opened, values
 from fakes import names, published
 from morphinfer.drafts import Draft
 from morphinfer.errors import MorphinferError, OutputError
 from morphinfer.grid import Window
 from morphinfer.labels import Layout, create_labels, open_labels, probabilities_path
-from morphinfer.pyramid import NewImage, write_image
+from morphinfer.pyramid import write_image
 from networks import CLASSES
 
 VERSIONS = ["0.4", "0.5"]
-CHUNK = 16
-SHAPE = (75, 12)
-RECORD = {
-    "slide": {"path": "s.zarr", "identity": "abc"},
-    "provider": {"ran": "cpu", "why": "told"},
-    "skipping": {"on": False, "reason": "told", "background": 0},
-    "models": {"name": "fake", "sha256": {"p046.onnx": "0"}},
-    "model_shape": [600, 96],
-    "mode": "dense",
-    "intensity": {"low": 0.0, "high": 1.0, "clip": (-0.5, 2.0)},
-    "options": {"tile_px": 1024},
-    "tiling": {"workers": 2},
-}
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(morphinfer.labels, "LABEL_CHUNK", CHUNK)
     monkeypatch.setattr(morphinfer.rows, "LABEL_CHUNK", CHUNK)
-
-
-def layout_of(shape=SHAPE, version="0.5"):
-    return Layout(shape, 5.2, (1.0, -2.0), CLASSES, version)
-
-
-def values(shape=SHAPE, seed=0):
-    found = np.random.default_rng(seed).integers(0, 256, (5, *shape)).astype(np.uint8)
-    return found[0] % 4, found[1:]
-
-
-def opened(folder, *, probabilities=True, overwrite=False, layout=None, **changes):
-    record = {**RECORD, **changes}
-    target = folder / "l.zarr"
-    layout = layout or layout_of()
-    return Draft.open(target, layout, record, probabilities=probabilities, overwrite=overwrite)
-
-
-def fill(draft, rows=None, seed=0):
-    """Write rows of chunks, each of two tiles."""
-    labels, soft = values(draft.layout.shape, seed)
-    writer, width = draft.writer(), draft.layout.shape[1]
-    for row in range(draft.row_count) if rows is None else rows:
-        start, stop = draft.cells(row)
-        for col, col_stop in ((width // 2, width), (0, width // 2)):
-            tile = Window(start, col, stop - start, col_stop - col)
-            blocks = [labels[tile.slices], soft[(slice(None), *tile.slices)]]
-            writer.write(tile, blocks[: 1 + draft.probabilities])
-    return draft
-
-
-def chunks(draft, image="labels.zarr"):
-    """Files of the chunks of level 0, by number of the row of chunks."""
-    level = draft.folder / image / "0"
-    found = {}
-    for path in level.rglob("*"):
-        parts = path.relative_to(level).parts
-        if path.is_file() and parts[-1].isdigit():
-            found.setdefault(int(parts[-2]), []).append(path)
-    return found
 
 
 # Publication
@@ -167,107 +112,6 @@ def test_finishing_replaces_labels_only_with_overwrite(tmp_path):
     draft.finish(overwrite=True)
     assert published(tmp_path / "l.zarr") != before
     assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
-
-
-def test_an_error_while_the_levels_are_made_costs_no_row(tmp_path, monkeypatch):
-    draft = fill(opened(tmp_path))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(NewImage, "describe", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        draft.finish()
-    assert names(tmp_path) == ["l.zarr.unfinished"]
-    assert opened(tmp_path).missing() == []
-    opened(tmp_path).finish()
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
-
-
-@pytest.mark.parametrize("step", [("publish", 1), ("publish", 2), ("remove", 1)])
-def test_a_run_that_dies_while_it_publishes_can_be_repeated(tmp_path, monkeypatch, step):
-    name, at = step
-    real, calls = getattr(morphinfer.drafts, name), []
-
-    def dies(*args):
-        calls.append(args)
-        if len(calls) == at:
-            raise KeyboardInterrupt
-        real(*args)
-
-    draft = fill(opened(tmp_path))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(morphinfer.drafts, name, dies)
-        draft.finish()
-    again = opened(tmp_path, overwrite=True)
-    fill(again, again.missing()).finish(overwrite=True)
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
-
-
-def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path):
-    own = tmp_path / "l_probabilities.zarr"
-    own.mkdir()
-    (own / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="not replaced"):
-        fill(opened(tmp_path, probabilities=False)).finish(overwrite=True)
-    assert (own / "thesis.txt").exists()
-
-
-# Damage
-
-
-def damage(path, how):
-    data = path.read_bytes()
-    if how == "deleted":
-        path.unlink()
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "truncated":
-        path.write_bytes(data[: len(data) // 2])
-    elif how == "garbage":
-        path.write_bytes(np.random.default_rng(0).bytes(len(data)))
-    elif how == "header":  # blosc (0.4) or zstd (0.5) told of sizes that are not so
-        path.write_bytes(data[:4] + b"\xff\xff\xff\xff\xff\x7f\xff\xff" + data[12:])
-    elif how == "size":
-        path.write_bytes(data[:4] + b"\xff\xff\xff\xff" + data[8:])
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("image", ["labels.zarr", "probabilities.zarr"])
-def test_a_damaged_chunk_means_that_its_row_is_missing(tmp_path, version, image):
-    draft = fill(opened(tmp_path, layout=layout_of(version=version)))
-    for how in ("deleted", "empty", "truncated", "garbage", "header", "size"):
-        damage(chunks(draft, image)[3][-1], how)
-        assert draft.missing() == [3]
-        with pytest.raises(OutputError, match="1 of 5 rows"):
-            draft.finish()
-        fill(draft, [3])
-        assert draft.missing() == []
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_any_flipped_bytes_of_a_chunk_are_found_or_harmless(tmp_path, version):
-    draft = fill(opened(tmp_path, layout=layout_of((20, 10), version), probabilities=False))
-    path = chunks(draft)[0][0]
-    good = path.read_bytes()
-    rng = np.random.default_rng(5)
-    for _ in range(80):
-        bad = bytearray(good)
-        for place in rng.integers(0, min(20, len(bad)), rng.integers(1, 6)):
-            bad[place] = rng.integers(256)
-        path.write_bytes(bytes(bad))
-        assert draft.missing() in ([], [0])
-
-
-def test_a_row_that_was_written_anew_with_other_values_counts_as_it_stands(tmp_path):
-    draft = fill(opened(tmp_path), seed=1)
-    fill(draft, [2], seed=0)
-    assert draft.missing() == []
-    assert draft.standing()[2].counts == tuple(np.bincount(values()[0][32:48].ravel(), minlength=4))
-
-
-def test_a_row_without_its_line_is_missing(tmp_path):
-    draft = fill(opened(tmp_path))
-    (journal,) = draft.folder.glob("journal-*")
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines[:3]) + lines[3][:20])
-    assert draft.missing() == [3, 4]
 
 
 # Whose draft it is
@@ -355,39 +199,3 @@ def test_several_that_open_one_draft_at_once_all_work_on_it(tmp_path, count):
             list(pool.map(work, range(count)))
         assert names(folder) == ["l.zarr.unfinished"]
         assert opened(folder).missing() == []
-
-
-# No room
-
-
-@pytest.mark.parametrize(("name", "problem"), [
-    ("create", errno.ENOSPC), ("write_rows", errno.ENOSPC), ("write_rows", errno.EDQUOT),
-    ("fill_levels", errno.ENOSPC), ("describe", errno.ENOSPC),
-])  # fmt: skip
-def test_a_full_disk_is_told_with_a_way_out(tmp_path, monkeypatch, name, problem):
-    def full(*_):
-        raise OSError(problem, "No space left on device")
-
-    with monkeypatch.context() as patch, pytest.raises(OutputError, match="free some space"):
-        patch.setattr(NewImage, name, full)
-        fill(opened(tmp_path)).finish()
-    assert set(names(tmp_path)) <= {"l.zarr.unfinished"}
-
-
-def test_a_draft_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(NewImage, "create", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        opened(tmp_path)
-    assert names(tmp_path) == []
-
-
-def test_room_is_needed_for_labels_and_probabilities_together(tmp_path, monkeypatch):
-    specs = [layout_of().labels("l"), layout_of().probabilities("p")]
-    free = sum(spec.needed_bytes for spec in specs) - 1
-    usage = morphinfer.staging.shutil.disk_usage(tmp_path)._replace(free=free)
-    monkeypatch.setattr(morphinfer.staging.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(OutputError, match="free some space"):
-        opened(tmp_path)

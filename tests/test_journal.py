@@ -21,7 +21,7 @@ rows = st.builds(
     st.lists(natural, max_size=5).map(tuple),
     st.floats(0, 1e9),
 )
-keep_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+keep_folder = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ONE = RowDone(3, (1, 2), (4, 5, 6), 0.5)
 
 

@@ -52,7 +52,7 @@ def test_labels_of_real_tissue_do_not_depend_on_the_tile(image, models, tile_px)
             image,
             pixel_size_um=CA1_UM,
             models=models,
-            options=Options(tile_px=px, provider="cpu"),
+            options=Options(tile_px=px, max_memory_mb=8000, provider="cpu"),
         )
         for px in (4096, tile_px)
     )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -99,3 +104,75 @@ def test_a_tile_too_large_for_the_memory_is_refused_with_both_ways_out():
 def test_the_memory_of_the_processor_holds_no_tile_of_a_gpu_back(cores, memory_mb, tile_px, patch):
     found = share_out(cores, memory_mb, tile_px, patch, gpu=True)
     assert (found.workers, found.threads, found.tile_px) == (GPU_WORKERS, 1, tile_px or GPU_TILE_PX)
+
+
+# Memory that really ends
+
+SCARCE = """
+import re, resource, sys, threading
+from pathlib import Path
+from fakes import published, write_slide
+from morphinfer import Options, load_models, segment
+from morphinfer.errors import OutOfMemoryError
+from morphinfer.session import Session
+from networks import nuclei, save_set
+
+folder, margin = Path(sys.argv[1]), int(sys.argv[2])
+threading.stack_size(1 << 19)
+models = load_models(save_set(folder / "set"))
+slide = write_slide(folder / "s.zarr", nuclei(2000, 2000), chunk=512)
+
+
+def run(name, tile_px):
+    (folder / name).mkdir()
+    out = folder / name / "l.zarr"
+    options = Options(
+        provider="cpu", threads=1, tile_px=tile_px, max_memory_mb=9000, skip_background="off"
+    )
+    segment(slide, models=models, out=out, options=options)
+    return published(out)
+
+
+small = run("small", 256)
+status = Path("/proc/self/status").read_text()
+limit = int(re.search(r"VmSize:\\s+(\\d+) kB", status)[1]) * 1024 + margin * 1_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+plain, failed = Session.run, []
+
+
+def noted(self, batch):
+    try:
+        return plain(self, batch)
+    except OutOfMemoryError:
+        failed.append(batch.shape)
+        raise
+
+
+Session.run = noted
+assert run("large", 4096) == small
+print(len(failed))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="limits memory as Linux does")
+def test_a_tile_for_which_memory_really_ends_is_halved_and_the_run_ends_well(tmp_path):
+    told = []
+    for margin in (150, 160, 170):  # whether Python itself finds memory then, is luck
+        folder = tmp_path / str(margin)
+        folder.mkdir()
+        run = subprocess.run(
+            [sys.executable, "-c", SCARCE, str(folder), str(margin)],
+            cwd=Path(__file__).parent,
+            env={**os.environ, "MALLOC_ARENA_MAX": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        told.append((run.returncode, run.stdout, run.stderr[-2000:]))
+        assert "AssertionError" not in run.stderr
+        if run.returncode == 0 and int(run.stdout) > 0:
+            return
+    if all(code == 0 for code, *_ in told):
+        pytest.skip("the memory sufficed for the whole tile")
+    pytest.fail(str(told))

@@ -55,9 +55,7 @@ def pieces(draw):
     edges = draw(cuts(width))
     for left, right in itertools.pairwise(edges):
         rows = draw(cuts(height))
-        tiles += [
-            Window(a, left, b - a, right - left) for a, b in itertools.pairwise(rows)
-        ]
+        tiles += [Window(a, left, b - a, right - left) for a, b in itertools.pairwise(rows)]
     return (height, width), draw(st.permutations(tiles))
 
 

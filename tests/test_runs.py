@@ -59,7 +59,7 @@ def interrupt(after, path, out, **told):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("after", [1, 7, 33])
+@pytest.mark.parametrize("after", [7, 33])
 def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(
     slide_path, tmp_path, whole, after, workers
 ):
@@ -162,7 +162,7 @@ def test_networks_give_the_same_bytes_after_an_interruption(tmp_path, version):
     assert again.record == whole.record
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 6), unique=True), st.sampled_from([8, 24, 200]))
 def test_exactly_the_rows_that_are_asked_for_are_written(
     slide_path, tmp_path_factory, rows, tile_px

@@ -18,6 +18,7 @@ from morphinfer.labels import create_labels, open_labels
 from morphinfer.model_image import ModelImage
 from morphinfer.normalising import measure_intensity
 from morphinfer.pyramid import create_image
+from morphinfer.runs import Progress
 from morphinfer.tiling import read_model_image
 from networks import nuclei, save_set
 
@@ -60,7 +61,7 @@ def test_the_label_image_is_the_same_for_any_tile_size(fixed_models, shape, tile
             nuclei(*shape),
             pixel_size_um=um,
             models=fixed_models,
-            options=Options(tile_px=px, **CPU),
+            options=Options(tile_px=px, max_memory_mb=8000, skip_background="off", **CPU),
         )
         for px in (4096, tile_px)
     )
@@ -203,8 +204,10 @@ def test_an_existing_output_is_refused_before_any_work(slide_path, models, tmp_p
         segment(slide_path, models=models, out=tmp_path / "l.zarr")
 
 
-def test_an_error_in_the_middle_leaves_nothing_behind(slide_path, models, tmp_path):
-    def stop(done: int, total: int) -> None:
+def test_an_error_before_any_row_of_chunks_is_done_leaves_nothing_behind(
+    slide_path, models, tmp_path
+):
+    def stop(_: Progress) -> None:
         raise KeyboardInterrupt
 
     before = sorted(p.name for p in tmp_path.iterdir())
@@ -214,10 +217,13 @@ def test_an_error_in_the_middle_leaves_nothing_behind(slide_path, models, tmp_pa
 
 
 def test_progress_counts_every_tile(slide_path, models):
-    seen = []
+    seen: list[Progress] = []
     options = Options(tile_px=128, **CPU)
-    segment(slide_path, models=models, options=options, progress=lambda *a: seen.append(a))
-    assert seen == [(k, 12) for k in range(1, 13)]
+    segment(slide_path, models=models, options=options, progress=seen.append)
+    assert len(seen) > 4
+    assert [told.tiles for told in seen] == list(range(1, len(seen) + 1))
+    assert {told.all_tiles for told in seen} == {len(seen)}
+    assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
 
 
 def test_a_reference_of_another_shape_is_refused_before_any_work(slide_path, models, tmp_path):

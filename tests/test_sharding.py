@@ -79,7 +79,7 @@ def test_a_shard_that_there_is_not_leaves_nothing_behind(slide, tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("shards", [1, 2, 3, 7, 11])
+@pytest.mark.parametrize("shards", [1, 3, 11])
 def test_shards_in_any_order_make_up_the_bytes_of_one_run(slide, tmp_path, whole, shards):
     out = tmp_path / "l.zarr"
     order = list(range(1, shards + 1))
@@ -100,10 +100,9 @@ def test_shards_of_different_cuts_may_overlap(slide, tmp_path, whole):
     assert published(out) == whole
 
 
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_shards_of_networks_make_up_the_bytes_of_one_run(tmp_path, version):
+def test_shards_of_networks_make_up_the_bytes_of_one_run(tmp_path):
     models = load_models(save_set(tmp_path / "set"))
-    slide = open_slide(write_slide(tmp_path / "s.zarr", nuclei(260, 150), version, chunk=64))
+    slide = open_slide(write_slide(tmp_path / "s.zarr", nuclei(260, 150), "0.4", chunk=64))
     (tmp_path / "whole").mkdir()
     for folder, tile_px in (("whole", 128), ("", 48)):
         out = tmp_path / folder / "l.zarr"
@@ -228,9 +227,7 @@ def test_workers_of_dask_make_up_the_bytes_of_one_run(client, tmp_path):
     whole = tmp_path / "whole" / "l.zarr"
     segment(slide, models=models, out=whole, options=options)
     out = tmp_path / "l.zarr"
-    segment(
-        slide, models=models, out=out, options=options, client=client, progress=seen.append
-    )
+    segment(slide, models=models, out=out, options=options, client=client, progress=seen.append)
     assert published(out) == published(whole)
     assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
     assert seen[-1].tiles == seen[-1].all_tiles

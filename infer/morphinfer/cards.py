@@ -78,6 +78,8 @@ class Card:
     """Training data, configuration, seeds, versions, figures on validation."""
     test_vectors: tuple[TestVector, ...]
     """Inputs and outputs for 'morphinfer models verify'."""
+    precision: Literal["float32", "float16"] = "float32"
+    """Numbers that the network computes in; what goes in and comes out is float32 in either."""
 
 
 def encode_card(card: Card) -> str:
@@ -129,6 +131,7 @@ def _refuse_impossible(card: Card, source: str) -> None:
         f"pixel size {card.pixel_size_um}": 0 < card.pixel_size_um < 1000,
         f"fusion weight {card.fusion_weight}": 0 <= card.fusion_weight < math.inf,
         f"output '{card.output}'": card.output in ("probabilities", "logits"),
+        f"precision '{card.precision}'": card.precision in ("float32", "float16"),
         "no classes": len(card.classes) > 0,
         f"{norm}": known.get(norm.method, False) and clipped,
     }
@@ -157,6 +160,7 @@ def _card_of(plain: Mapping[str, Any]) -> Card:
             TestVector(unpack_array(v["image"]), unpack_array(v["probabilities"]))
             for v in plain.get("test_vectors", [])
         ),
+        precision=plain.get("precision", "float32"),
     )
 
 

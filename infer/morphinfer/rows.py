@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.errors import OutputError
 from morphinfer.grid import Window, ceil_div
 from morphinfer.journal import RowDone, append, checksum
 from morphinfer.labels import LABEL_CHUNK
@@ -62,6 +63,10 @@ class RowWriter:
 
     def _complete(self, row: int) -> None:
         blocks = self._rows.pop(row)
+        if not self._journal.parent.is_dir():  # zarr would make it again, without its header
+            raise OutputError(
+                f"{self._journal.parent}: is gone, finished or given up by another process; run again"
+            )
         with explained(self._journal.parent, "the rows that are done stay there"):
             for image, block in zip(self._images, blocks, strict=True):
                 image.write_rows(row_cells(row, self._height)[0], block)

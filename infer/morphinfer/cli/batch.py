@@ -26,8 +26,9 @@ def segment_many(
     if any(isinstance(job, Job) for job in jobs):
         make_folder(choices["out_dir"])
         how = replace(how, models=load_ensemble(choices["models"], how.options))
+    skip = bool(choices["skip_done"])
     told = [
-        _attempt(given, job, how, f"segmenting {given} ({number} of {len(jobs)})")
+        _attempt(given, job, how, f"segmenting {given} ({number} of {len(jobs)})", skip_done=skip)
         for number, (given, job) in enumerate(zip(slides, jobs, strict=True), 1)
     ]
     failed = sum("error" in summary for summary in told)
@@ -63,11 +64,25 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
             )
 
 
-def _attempt(given: str, job: Job | MorphinferError, how: How, label: str) -> dict[str, Any]:
+def _attempt(
+    given: str, job: Job | MorphinferError, how: How, label: str, *, skip_done: bool
+) -> dict[str, Any]:
     """The summary of a slide, or the error that it ended with."""
+    from morphinfer.labels import open_labels
+    from morphinfer.report import summarise
+
     try:
         if isinstance(job, MorphinferError):
             raise job
+        if skip_done and job.target.exists():
+            labels = open_labels(job.target)
+            if "class_fractions" not in labels.record:
+                raise OutputError(
+                    f"{job.target}: stands there, but 'morphinfer segment' did not write it; name "
+                    f"another --out-dir"
+                )
+            say(how.verbosity, f"{given}: {job.target} stands there already")
+            return {**summarise(labels, None), "slide": given}
         result, report = do_job(job, how, label=label)
     except MorphinferError as problem:
         about = "" if str(problem).startswith(given) else f"{given}: "

@@ -55,6 +55,8 @@ class Shard(click.ParamType[Any]):
               help="Compute only part I of N; 'morphinfer finish' publishes when all are done.")  # fmt: skip
 @click.option("--dask", metavar="ADDRESS",
               help="Compute on the workers of a Dask scheduler, which must see the same files.")  # fmt: skip
+@click.option("--skip-done", is_flag=True,
+              help="Leave slides alone whose label image stands there already.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that stand there.")
 @progress_option
@@ -74,7 +76,7 @@ def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
         )  # fmt: skip
         if choices["shard"] is not None:
             _segment_shard(slides[0], how, choices, as_json=as_json)
-        elif len(slides) > 1:
+        elif len(slides) > 1 or choices["skip_done"]:
             segment_many(slides, how, choices, as_json=as_json)
         else:
             _segment_one(slides[0], how, choices, as_json=as_json)
@@ -86,6 +88,8 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
         (choices["out"] and choices["out_dir"], "--out and --out-dir exclude each other"),
         (many and choices["out"], f"--out names one label image and there are {len(slides)} slides; "
          "name a folder for all with --out-dir"),
+        (choices["skip_done"] and choices["overwrite"], "--skip-done and --overwrite exclude each "
+         "other"),
         (many and choices["reference"], f"--reference scores one slide and there are {len(slides)}; "
          "score each with 'morphinfer evaluate'"),
         (shard and many, f"--shard takes one slide and there are {len(slides)}"),

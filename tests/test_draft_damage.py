@@ -1,0 +1,190 @@
+"""Drafts on bad days: damaged chunks, a full disk, a process that dies at the worst moment."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+import pytest
+
+import morphinfer.drafts
+import morphinfer.labels
+import morphinfer.rows
+import morphinfer.staging
+from drafting import CHUNK, chunks, fill, layout_of, opened, values
+from fakes import fake_ensemble, names, write_slide
+from morphinfer import segment
+from morphinfer.errors import OutputError
+from morphinfer.grid import Window
+from morphinfer.pyramid import NewImage
+from networks import nuclei
+
+VERSIONS = ["0.4", "0.5"]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(morphinfer.labels, "LABEL_CHUNK", CHUNK)
+    monkeypatch.setattr(morphinfer.rows, "LABEL_CHUNK", CHUNK)
+
+
+# Damage
+
+
+def damage(path, how):
+    data = path.read_bytes()
+    if how == "deleted":
+        path.unlink()
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "garbage":
+        path.write_bytes(np.random.default_rng(0).bytes(len(data)))
+    elif how == "header":  # blosc (0.4) or zstd (0.5) told of sizes that are not so
+        path.write_bytes(data[:4] + b"\xff\xff\xff\xff\xff\x7f\xff\xff" + data[12:])
+    elif how == "size":
+        path.write_bytes(data[:4] + b"\xff\xff\xff\xff" + data[8:])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("image", ["labels.zarr", "probabilities.zarr"])
+def test_a_damaged_chunk_means_that_its_row_is_missing(tmp_path, version, image):
+    draft = fill(opened(tmp_path, layout=layout_of(version=version)))
+    for how in ("deleted", "empty", "truncated", "garbage", "header", "size"):
+        damage(chunks(draft, image)[3][-1], how)
+        assert draft.missing() == [3]
+        with pytest.raises(OutputError, match="1 of 5 rows"):
+            draft.finish()
+        fill(draft, [3])
+        assert draft.missing() == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_any_flipped_bytes_of_a_chunk_are_found_or_harmless(tmp_path, version):
+    draft = fill(opened(tmp_path, layout=layout_of((20, 10), version), probabilities=False))
+    path = chunks(draft)[0][0]
+    good = path.read_bytes()
+    rng = np.random.default_rng(5)
+    for _ in range(80):
+        bad = bytearray(good)
+        for place in rng.integers(0, min(20, len(bad)), rng.integers(1, 6)):
+            bad[place] = rng.integers(256)
+        path.write_bytes(bytes(bad))
+        assert draft.missing() in ([], [0])
+
+
+def test_a_row_that_was_written_anew_with_other_values_counts_as_it_stands(tmp_path):
+    draft = fill(opened(tmp_path), seed=1)
+    fill(draft, [2], seed=0)
+    assert draft.missing() == []
+    assert draft.standing()[2].counts == tuple(np.bincount(values()[0][32:48].ravel(), minlength=4))
+
+
+def test_a_row_without_its_line_is_missing(tmp_path):
+    draft = fill(opened(tmp_path))
+    (journal,) = draft.folder.glob("journal-*")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:3]) + lines[3][:20])
+    assert draft.missing() == [3, 4]
+
+
+# A process that dies
+
+
+def raising(problem):
+    """What raises, whatever it is given."""
+
+    def fail(*_):
+        raise problem
+
+    return fail
+
+
+def test_an_error_while_the_levels_are_made_costs_no_row(tmp_path, monkeypatch):
+    draft = fill(opened(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(NewImage, "describe", raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            draft.finish()
+    assert names(tmp_path) == ["l.zarr.unfinished"]
+    assert opened(tmp_path).missing() == []
+    opened(tmp_path).finish()
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+
+
+@pytest.mark.parametrize("step", [("publish", 1), ("publish", 2), ("remove", 1)])
+def test_a_run_that_dies_while_it_publishes_can_be_repeated(tmp_path, monkeypatch, step):
+    name, at = step
+    real, calls = getattr(morphinfer.drafts, name), []
+
+    def dies(*args):
+        calls.append(args)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        real(*args)
+
+    draft = fill(opened(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(morphinfer.drafts, name, dies)
+        with pytest.raises(KeyboardInterrupt):
+            draft.finish()
+    again = opened(tmp_path, overwrite=True)
+    fill(again, again.missing()).finish(overwrite=True)
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+
+
+def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path):
+    own = tmp_path / "l_probabilities.zarr"
+    own.mkdir()
+    (own / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="not replaced"):
+        fill(opened(tmp_path, probabilities=False)).finish(overwrite=True)
+    assert (own / "thesis.txt").exists()
+
+
+# No room
+
+
+@pytest.mark.parametrize(("place", "name", "problem"), [
+    (NewImage, "create", errno.ENOSPC), (NewImage, "write_rows", errno.ENOSPC),
+    (NewImage, "write_rows", errno.EDQUOT), (NewImage, "fill_levels", errno.ENOSPC),
+    (NewImage, "describe", errno.ENOSPC), (morphinfer.rows, "append", errno.ENOSPC),
+    (morphinfer.drafts, "flush", errno.ENOSPC),
+])  # fmt: skip
+def test_a_full_disk_is_told_with_a_way_out(tmp_path, monkeypatch, place, name, problem):
+    slide = write_slide(tmp_path / "s.zarr", nuclei(150, 90))
+    run = {"models": fake_ensemble(), "out": tmp_path / "l.zarr"}
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, raising(OSError(problem, "No space left on device")))
+        with pytest.raises(OutputError, match=r"l\.zarr.*: no room left .*; free some space"):
+            segment(slide, **run)
+    assert set(names(tmp_path)) <= {"l.zarr.unfinished", "s.zarr"}
+    segment(slide, **run)
+    assert names(tmp_path) == ["l.zarr", "s.zarr"]
+
+
+def test_a_draft_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(NewImage, "create", raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        opened(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_room_is_needed_for_labels_and_probabilities_together(tmp_path, monkeypatch):
+    specs = [layout_of().labels("l"), layout_of().probabilities("p")]
+    free = sum(spec.needed_bytes for spec in specs) - 1
+    usage = morphinfer.staging.shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(morphinfer.staging.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OutputError, match="free some space"):
+        opened(tmp_path)
+
+
+def test_a_task_that_outlives_its_run_leaves_no_stump_in_the_way(tmp_path):
+    draft = opened(tmp_path)
+    writer = draft.writer()
+    draft.discard_if_empty()  # the run was interrupted, but a Dask worker is still at it
+    labels, soft = values()
+    with pytest.raises(OSError, match="is gone"):
+        writer.write(Window(0, 0, 16, 12), [labels[:16], soft[:, :16]])
+    assert opened(tmp_path).missing() == [0, 1, 2, 3, 4]
