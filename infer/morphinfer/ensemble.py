@@ -10,7 +10,7 @@ from morphinfer.errors import ModelError
 from morphinfer.predictor import DensePredictor, Predictor, WindowPredictor
 from morphinfer.resources import Resources, share_out
 from morphinfer.runtime import Provider, ProviderChoice, choose_provider
-from morphinfer.session import ModelSet, Session, available_cores, load_models
+from morphinfer.session import ModelSet, Session, available_cores, load_models, share_arena
 
 Mode = Literal["dense", "windows"]
 SkipBackground = Literal["off", "on", "auto"]
@@ -88,6 +88,7 @@ def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
         found.patch_size_px,
         gpu=choice.name != "cpu",
     )
+    share_arena(0 if choice.name != "cpu" else resources.arena_bytes)
     sessions = [Session(file, choice, resources.threads) for file in found.files]
     if mode == "windows":
         return Ensemble(

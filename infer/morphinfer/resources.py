@@ -16,6 +16,8 @@ PROCESS_MB = 110
 """Interpreter, libraries, five networks, blocks that are read ahead and rows that are written."""
 BYTES_PER_PIXEL = 170
 """Working memory of a network for each pixel of its input, measured (four layers, 16 to 64 channels)."""
+ARENA_BYTES_PER_PIXEL = 110
+"""The same without the input and its crops, where several tiles share one arena."""
 CPU_TILE_PX = 1024
 GPU_TILE_PX = 2048
 SMALLEST_TILE_PX = 64
@@ -35,6 +37,8 @@ class Resources:
     """Side of a tile in model pixels, without its halo."""
     memory_mb: float
     """Most memory that the process is expected to take."""
+    arena_bytes: int = 0
+    """What the networks of all tiles side by side need at once."""
 
 
 def share_out(
@@ -77,7 +81,10 @@ def share_out(
         )
     fit = [n for n in range(1, cores + 1) if _memory_mb(n, tile, patch_size_px) <= max_memory_mb]
     workers = max(fit)
-    return Resources(workers, cores // workers, tile, _memory_mb(workers, tile, patch_size_px))
+    largest = tile + tile // 8  # see `Span.tiles`
+    arena = workers * (largest + patch_size_px) ** 2 * ARENA_BYTES_PER_PIXEL
+    memory = _memory_mb(workers, tile, patch_size_px)
+    return Resources(workers, cores // workers, tile, memory, arena)
 
 
 def _memory_mb(workers: int, tile_px: int, patch_size_px: int) -> float:

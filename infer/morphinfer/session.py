@@ -155,14 +155,28 @@ def _options(ort: ModuleType) -> Any:
     return options
 
 
+def share_arena(initial_bytes: int = 0) -> None:
+    """Let all networks of this process take their memory from one arena, not from one each.
+
+    Parameters
+    ----------
+    initial_bytes : int
+        Size of its first piece, which counts only the first time. A piece that holds all that the
+        tiles side by side ever need at once spares the arena from growing in steps that do not fit
+        together, so that memory does not rise with the number of tiles.
+    """
+    if not _register_arena.cache_info().currsize:
+        _register_arena(initial_bytes)
+
+
 @cache
-def share_arena() -> None:
-    """Let all networks of this process take their memory from one arena, not from one each."""
+def _register_arena(initial_bytes: int) -> None:
     ort = load_runtime()
     memory = ort.OrtMemoryInfo(
         "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
     )
-    ort.create_and_register_allocator(memory, None)
+    size = {"initial_chunk_size_bytes": initial_bytes} if initial_bytes else {}
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(size) if size else None)
 
 
 def _open(ort: ModuleType, path: Path, options: Any, provider: str) -> Any:
@@ -218,8 +232,7 @@ def shipped_sets() -> dict[str, Path]:
 
 def _load_file(path: Path) -> ModelFile:
     ort = load_runtime()
-    options = _options(ort)
-    session = _open(ort, path, options, "cpu")
+    session = _open(ort, path, None, "cpu")
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     sidecar = path.with_suffix(".json")
     if text is None and sidecar.is_file():
