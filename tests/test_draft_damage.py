@@ -11,11 +11,12 @@ import morphinfer.drafts
 import morphinfer.labels
 import morphinfer.rows
 import morphinfer.staging
-from drafting import CHUNK, chunks, fill, layout_of, opened, values
+from drafting import CHUNK, SHAPE, chunks, fill, layout_of, opened, values
 from fakes import fake_ensemble, names, write_slide
 from morphinfer import segment
 from morphinfer.errors import OutputError
 from morphinfer.grid import Window
+from morphinfer.labels import open_labels
 from morphinfer.pyramid import NewImage
 from networks import nuclei
 
@@ -188,3 +189,30 @@ def test_a_task_that_outlives_its_run_leaves_no_stump_in_the_way(tmp_path):
     with pytest.raises(OSError, match="is gone"):
         writer.write(Window(0, 0, 16, 12), [labels[:16], soft[:, :16]])
     assert opened(tmp_path).missing() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("step", ["fill_levels", "describe"])
+def test_of_two_that_finish_at_once_one_publishes_and_the_other_is_refused(
+    tmp_path, monkeypatch, step
+):
+    draft, other = fill(opened(tmp_path)), opened(tmp_path)
+    real, outcomes = getattr(NewImage, step), []
+
+    def finish(one):
+        try:
+            one.finish()
+            outcomes.append("done")
+        except OutputError:
+            outcomes.append("refused")
+
+    def overtaken(image):
+        monkeypatch.setattr(NewImage, step, real)
+        finish(other)
+        real(image)
+
+    monkeypatch.setattr(NewImage, step, overtaken)
+    finish(draft)
+    labels = open_labels(tmp_path / "l.zarr")
+    np.testing.assert_array_equal(labels.read(Window(0, 0, *SHAPE)), values()[0])
+    assert sorted(outcomes) == ["done", "refused"]
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]

@@ -103,7 +103,7 @@ def test_shards_of_different_cuts_may_overlap(slide, tmp_path, whole):
 
 def test_shards_of_networks_make_up_the_bytes_of_one_run(tmp_path):
     models = load_models(save_set(tmp_path / "set"))
-    slide = open_slide(write_slide(tmp_path / "s.zarr", nuclei(260, 150), "0.4", chunk=64))
+    slide = open_slide(write_slide(tmp_path / "s.zarr", nuclei(260, 64), "0.4", chunk=64))
     (tmp_path / "whole").mkdir()
     for folder, tile_px in (("whole", 128), ("", 48)):
         out = tmp_path / folder / "l.zarr"
@@ -222,7 +222,7 @@ def client():
 @pytest.mark.filterwarnings("ignore")
 def test_workers_of_dask_make_up_the_bytes_of_one_run(client, tmp_path):
     models = load_models(save_set(tmp_path / "set"))
-    slide = write_slide(tmp_path / "s.zarr", nuclei(260, 150), chunk=64)
+    slide = write_slide(tmp_path / "s.zarr", nuclei(260, 64), chunk=64)
     (tmp_path / "whole").mkdir()
     options, seen = Options(provider="cpu", threads=1, probabilities=True), []
     whole = tmp_path / "whole" / "l.zarr"

@@ -83,6 +83,7 @@ def segment_shard(
     OutputError
         No such shard, or another run stands unfinished there; see `segment` for others.
     """
+    shard_rows(0, *shard)  # refuses a shard that there is not, before anything is made
     options = options or Options()
     target = out or default_out(slide)
     check_outputs(slide, target, options, inputs=[], overwrite=False)
