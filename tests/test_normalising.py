@@ -140,7 +140,7 @@ def test_of_a_slide_that_is_much_to_read_some_windows_are_read(monkeypatch):
 @pytest.mark.parametrize("part", [2, 5, 10, 20])
 @pytest.mark.parametrize("columns", [5, 8, 10, 13, 20])
 def test_the_windows_that_are_read_lie_all_over_the_slide(monkeypatch, columns, part):
-    shape = (2560, 256 * columns)
+    shape = (10 * normalising.SAMPLE_SIDE, columns * normalising.SAMPLE_SIDE)
     _, windows = windows_of(shape, UM, shape[0] * shape[1] // part, monkeypatch)
     assert len(windows) == 10 * columns // part
     assert len({w.row for w in windows}) >= min(10, len(windows)) / 3

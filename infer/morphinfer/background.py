@@ -15,7 +15,7 @@ from morphinfer.skipping import count_agreeing, empty_cells
 from morphinfer.tiling import gather_tile, read_block
 
 SAMPLES = 8
-SAMPLE_CELLS = 16
+SAMPLE_CELLS = 10
 FEWEST_CELLS = 200
 """Empty cells that a sample must hold before it counts."""
 LEAST_AGREEMENT = 0.999

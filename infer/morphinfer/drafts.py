@@ -25,9 +25,10 @@ from morphinfer.journal import RowDone, checksum, new_journal, read_journals
 from morphinfer.labels import Layout, probabilities_path
 from morphinfer.pyramid import ImageSpec, NewImage
 from morphinfer.rows import RowWriter, row_cells, row_count
-from morphinfer.staging import check_target, explained, flush, publish, remove
+from morphinfer.staging import check_target, explained, flush, locked, publish, remove
 
 HEADER = "draft.json"
+LOCK = "finishing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,18 @@ class Draft:
             Rows are missing or damaged, or the target exists.
         """
         with explained(self.target, f"what was done stands in {self.folder}"):
-            self._finish(overwrite=overwrite)
+            try:
+                with locked(self.folder / LOCK) as alone:
+                    if not (alone and self._is_usable()):
+                        raise OutputError(
+                            f"{self.folder}: is being published by another process; wait for it"
+                        )
+                    self._finish(overwrite=overwrite)
+            except FileNotFoundError as problem:
+                raise OutputError(
+                    f"{self.folder}: was published or removed by another process meanwhile"
+                ) from problem
+            remove(self.folder)
 
     def _finish(self, *, overwrite: bool) -> None:
         standing = self.standing()
@@ -169,7 +181,6 @@ class Draft:
         elif overwrite:
             remove(soft)  # those of an earlier run no longer belong to the labels
         publish(self.folder / "labels.zarr", self.target)
-        remove(self.folder)
 
     def _completed(self, done: list[RowDone]) -> dict[str, Any]:
         """The run record with what is known only now."""

@@ -10,6 +10,7 @@ nuclei moves them much. The same two numbers serve every tile and stand in the r
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ SAMPLE_UM = 2.6
 BLOCK = 8
 SAMPLE_SIDE = 512
 SAMPLE_LIMIT_PX = 4_000_000
+READERS = 4
 SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.
 Source: Roberts, 'The unreasonable effectiveness of quasirandom sequences', 2018."""
@@ -91,15 +93,21 @@ def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
 def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Minimum and maximum of each block of the sampled windows."""
     image = ModelImage.of(slide, max(SAMPLE_UM, slide.pixel_size_um))
-    darkest: list[NDArray[np.float32]] = []
-    brightest: list[NDArray[np.float32]] = []
-    for window in _sample_windows(image):
-        sample = image.read(window).astype(np.float32, copy=False)
+
+    def extremes(window: Window) -> list[NDArray[np.float32]]:
+        sample = image.read(window)
         rows, cols = (np.arange(0, n, BLOCK) for n in sample.shape)
-        for kept, extreme in ((darkest, np.minimum), (brightest, np.maximum)):
-            blocks = extreme.reduceat(extreme.reduceat(sample, rows, axis=0), cols, axis=1)
-            kept.append(blocks.ravel())
-    return np.concatenate(darkest), np.concatenate(brightest)
+        return [
+            extreme.reduceat(extreme.reduceat(sample, rows, axis=0), cols, axis=1)
+            .ravel()
+            .astype(np.float32, copy=False)
+            for extreme in (np.minimum, np.maximum)
+        ]
+
+    with ThreadPoolExecutor(READERS, "morphinfer-sample") as pool:
+        found = list(pool.map(extremes, _sample_windows(image)))
+    darkest, brightest = (np.concatenate(column) for column in zip(*found, strict=True))
+    return darkest, brightest
 
 
 def _sample_windows(image: ModelImage) -> list[Window]:

@@ -62,8 +62,10 @@ def share_out(
     Raises
     ------
     ProviderError
-        Not even the smallest tile fits.
+        Not even the smallest tile fits, or there is no thread.
     """
+    if cores < 1:
+        raise ProviderError(f"{cores} threads; at least 1 is needed, or 0 for all cores")
     if gpu:
         tile = tile_px or GPU_TILE_PX
         return Resources(GPU_WORKERS, 1, tile, _memory_mb(GPU_WORKERS, tile, patch_size_px))

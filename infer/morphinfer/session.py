@@ -21,7 +21,7 @@ from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.runtime import PROVIDERS, ProviderChoice, load_runtime
 
 OUT_OF_MEMORY = re.compile(
-    r"bad_alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
+    r"bad.alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
 )
 """What providers say when memory ends."""
 PROVIDER_OPTIONS = {

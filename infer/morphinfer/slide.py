@@ -97,7 +97,7 @@ class Slide:
         )
         try:
             block = np.asarray(self.levels[level].array[index])
-        except (OSError, ValueError, RuntimeError, EOFError, zlib.error) as problem:
+        except (OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error) as problem:
             raise SlideError(
                 f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
                 f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"

@@ -149,6 +149,25 @@ def publish(partial: Path, path: Path) -> None:
         remove(aside)
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock file that ends with its process; yields whether no other process holds it."""
+    with path.open("a") as file:
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
 def flush(folder: Path) -> None:
     """Wait until every file of a folder is on the disk, so that a power cut leaves none of them torn."""
     with ThreadPoolExecutor(8) as pool:  # the system writes several out in one go

@@ -59,9 +59,16 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 1."""
+    """Run the command line; an error is one line on stderr and exit code 1."""
     try:
         cli(standalone_mode=True)
     except MorphinferError as problem:
         complain(str(problem), notes=getattr(problem, "__notes__", ()))
+        sys.exit(1)
+    except MemoryError as problem:
+        complain(
+            f"the memory does not suffice ({problem}); close other programs, or give a smaller "
+            f"--max-memory or --tile",
+            notes=getattr(problem, "__notes__", ()),
+        )
         sys.exit(1)

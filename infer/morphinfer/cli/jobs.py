@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,20 @@ def make_job(given: str, choices: Mapping[str, Any]) -> Job:
     elif choices["out_dir"]:
         target = Path(choices["out_dir"]) / target.name
     return Job(given, source, target)
+
+
+@contextmanager
+def loading(how: How) -> Iterator[Callable[[], How]]:
+    """Load the networks in a thread meanwhile; the callable that is yielded waits for them."""
+
+    def load() -> Models:
+        from morphinfer.ensemble import load_ensemble
+
+        return load_ensemble(str(how.models), how.options)
+
+    with ThreadPoolExecutor(1, "morphinfer-load") as pool:
+        loaded = pool.submit(load)
+        yield lambda: replace(how, models=loaded.result())
 
 
 def make_folder(folder: str | None) -> None:

@@ -16,7 +16,15 @@ from morphinfer.cli.console import (
     tile_progress,
     verbosity_options,
 )
-from morphinfer.cli.jobs import How, dask_client, do_job, make_folder, make_job, resumable
+from morphinfer.cli.jobs import (
+    How,
+    dask_client,
+    do_job,
+    loading,
+    make_folder,
+    make_job,
+    resumable,
+)
 from morphinfer.cli.outcome import print_outcome
 
 
@@ -104,10 +112,11 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
 
 
 def _segment_one(given: str, how: How, choices: Mapping[str, Any], *, as_json: bool) -> None:
-    job = make_job(given, choices)
-    make_folder(choices["out_dir"])
+    with loading(how) as ready:
+        job = make_job(given, choices)
+        make_folder(choices["out_dir"])
     reference = choices["reference"]
-    result, report = do_job(job, how, reference=reference)
+    result, report = do_job(job, ready(), reference=reference)
     print_outcome(result, report, reference=reference, as_json=as_json, verbosity=how.verbosity)
 
 
