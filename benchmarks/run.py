@@ -1,10 +1,11 @@
-"""All figures of the engine in one run: a table, and benchmarks/results/DATE-engine.json.
+"""All figures of the engine: a table, and benchmarks/results/DATE-engine.json.
 
     python benchmarks/run.py [--full] [--only NAME ...] [--slides FOLDER]
 
 Slides are synthetic (`big_slides.py`) and kept in FOLDER. Without --full the slide of 65536 x 65536
 pixels, which takes 20 minutes on two cores, is left out. Leave the machine alone meanwhile. The
-comparison with other tools needs an environment of its own: `rivals.py`.
+comparison with other tools needs an environment of its own: `rivals.py`. What the day's file holds
+of sections that are not measured again is kept.
 """
 
 from __future__ import annotations
@@ -165,22 +166,38 @@ def slides_in(folder: Path) -> Slides:
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 def main(full: bool, only: tuple[str, ...], slides: Path, out: Path | None) -> None:
     """Measure, print the table, and write the results."""
-    told: dict[str, Any] = {"machine": machine.describe()}
-    figures: list[Figure] = []
+    target = out or RESULTS / f"{machine.describe()['date']}-engine.json"
+    told = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
     for name in only or SECTIONS:
         click.echo(f"measuring {name}", err=True)
-        told[name], found = SECTIONS[name](slides_in(slides), full)
-        figures += found
-    told["figures"] = [asdict(figure) for figure in figures]
-    table = Table("figure", "measured", "to reach", "met")
+        measured, figures = SECTIONS[name](slides_in(slides), full)
+        told[name] = {
+            "machine": machine.describe(),
+            "figures": [asdict(figure) for figure in figures],
+            "measured": measured,
+        }
+        target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    Console(width=100).print(
+        table(
+            [
+                Figure(**figure)
+                for name in SECTIONS
+                if name in told
+                for figure in told[name]["figures"]
+            ]
+        )
+    )
+    click.echo(f"results  {target}")
+
+
+def table(figures: list[Figure]) -> Table:
+    """The figures for people."""
+    shown = Table("figure", "measured", "to reach", "met")
     for figure in figures:
-        table.add_row(
+        shown.add_row(
             figure.name, f"{figure.value:.4g}", figure.goal, "yes" if figure.met else "NO"
         )
-    Console(width=100).print(table)
-    target = out or RESULTS / f"{told['machine']['date']}-engine.json"
-    target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    click.echo(f"results  {target}")
+    return shown
 
 
 if __name__ == "__main__":

@@ -61,7 +61,11 @@ def clocked(commands: list[list[str]], models: str, finish: Path | None = None) 
 def same_chunks(one: Path, two: Path) -> bool:
     """Whether two label images have the same chunks, byte by byte."""
     files = [
-        {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.name.isdigit()}
+        {
+            p.relative_to(root): p.read_bytes()
+            for p in root.rglob("*")
+            if p.is_file() and p.name.isdigit()
+        }
         for root in (one, two)
     ]
     return bool(files[0]) and files[0] == files[1]
