@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
-SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx)
+SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
 .PHONY: demo test check figures clean
 

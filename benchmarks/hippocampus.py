@@ -77,6 +77,7 @@ def measure(data: Path) -> dict[str, Any]:
     prepare(TEST_SECTION, data, gene_a=TEST_GENE_A)
     slide = WORK / f"{TEST_SECTION}.zarr"
     words = ["segment", str(slide), "--models", str(MODELS), "--json", "--overwrite"]
+    words += ["--skip-background", "off"]  # what is measured are the networks
     reference = WORK / f"{TEST_SECTION}_regions.zarr"
     printed = morphinfer(*words, "--provider", "cpu", "--reference", str(reference))
     told = json.loads(printed)

@@ -50,12 +50,12 @@ Measured = tuple[dict[str, Any], list[Figure]]
 
 def at_most(name: str, value: float, goal: float) -> Figure:
     """A figure that should not be larger."""
-    return Figure(name, value, f"<= {goal:g}", value <= goal)
+    return Figure(name, float(value), f"<= {goal:g}", bool(value <= goal))
 
 
 def at_least(name: str, value: float, goal: float) -> Figure:
     """A figure that should not be smaller."""
-    return Figure(name, value, f">= {goal:g}", value >= goal)
+    return Figure(name, float(value), f">= {goal:g}", bool(value >= goal))
 
 
 def run_end_to_end(slides: Slides, full: bool) -> Measured:

@@ -167,7 +167,7 @@ def test_memory_that_ends_while_a_tile_is_gathered_halves_it_too(monkeypatch):
     whole = put_together(fake_plan(image))
     gather = engine.gather_tile
 
-    def scarce(tiling, block, cells, intensity):
+    def scarce(tiling, block, cells, intensity, out=None):
         if cells.height * cells.width > 17:
             raise MemoryError
         return gather(tiling, block, cells, intensity)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import OutOfMemoryError
 from morphinfer.fusion import Fused, fuse
+from morphinfer.gathering import Buffers
 from morphinfer.grid import Window, receptive_window
 from morphinfer.plan import Plan
 from morphinfer.skipping import busy_windows, empty_cells
@@ -64,6 +65,7 @@ class Worker:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._buffers = Buffers()
         self._most_cells = plan.tiling.tile**2 * 4
 
     def predict(self, block: Block, cells: Window) -> Tile:
@@ -84,7 +86,9 @@ class Worker:
 
     def _predict(self, block: Block, cells: Window) -> Fused:
         plan = self._plan
-        tile = gather_tile(plan.tiling, block, cells, plan.intensity)
+        seen = receptive_window(cells, plan.tiling.patch_size_px, plan.tiling.stride_px)
+        buffer = self._buffers.take((seen.height, seen.width))
+        tile = gather_tile(plan.tiling, block, cells, plan.intensity, buffer)
         shape = (cells.height, cells.width)
         if plan.skipping.on:
             empty = empty_cells(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)

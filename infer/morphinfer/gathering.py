@@ -6,6 +6,7 @@ pixel included (``d c b a | a b c d | d c b a``), so that it has period 2 * size
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,20 @@ from morphinfer._kernels import gather as kernels
 from morphinfer.grid import Window
 
 PIXEL_TYPES = (np.uint8, np.uint16, np.float32)
+
+
+class Buffers(threading.local):
+    """One float32 buffer a thread that grows and is reused: fresh pages cost as much as the copy."""
+
+    def __init__(self) -> None:
+        self._flat = np.empty(0, np.float32)
+
+    def take(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """An array of ``shape`` with any content, valid until this thread takes the next one."""
+        size = shape[0] * shape[1]
+        if self._flat.size < size:
+            self._flat = np.empty(size, np.float32)
+        return self._flat[:size].reshape(shape)
 
 
 def reflect_indices(start: int, count: int, size: int) -> NDArray[np.intp]:

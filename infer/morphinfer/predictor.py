@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import ModelError
-from morphinfer.gathering import gather_windows
+from morphinfer.gathering import Buffers, gather_windows
 from morphinfer.grid import ceil_div, patch_offset
 from morphinfer.session import Session
 
-WINDOW_BATCH = 128
+WINDOW_BATCH = 32
 
 
 class Predictor(Protocol):
@@ -82,6 +82,7 @@ class DensePredictor(EnsemblePredictor):
         super().__init__(sessions, stride_px)
         self._native = sessions[0].card.stride_px
         self._fixed_px = fixed_px
+        self._buffers = Buffers()
         if self._native % self.stride_px:
             raise ModelError(
                 f"stride {self.stride_px} px: dense prediction needs a divisor of the networks' "
@@ -109,12 +110,16 @@ class DensePredictor(EnsemblePredictor):
         return out
 
     def _filled(self, part: NDArray[np.float32], patch: int) -> NDArray[np.float32]:
-        """The input, contiguous and of the fixed shape where there is one."""
-        if self._fixed_px is None:
-            return np.ascontiguousarray(part)
-        side = (ceil_div(self._fixed_px, self._native) - 1) * self._native + patch
-        rows, cols = (max(0, side - n) for n in part.shape)
-        return np.pad(part, ((0, rows), (0, cols)))
+        """The input, contiguous and of the fixed shape where there is one, in a reused buffer."""
+        height, width = part.shape
+        if self._fixed_px is not None:
+            side = (ceil_div(self._fixed_px, self._native) - 1) * self._native + patch
+            height, width = max(side, height), max(side, width)
+        filled = self._buffers.take((height, width))
+        filled[: part.shape[0], : part.shape[1]] = part
+        filled[part.shape[0] :] = 0
+        filled[:, part.shape[1] :] = 0
+        return filled
 
 
 class WindowPredictor(EnsemblePredictor):

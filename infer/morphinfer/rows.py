@@ -73,7 +73,9 @@ class RowWriter:
             self._note(row, blocks)
 
     def _note(self, row: int, blocks: list[NDArray[np.uint8]]) -> None:
-        counts = np.bincount(blocks[0].ravel(), minlength=self._classes)
+        # Line by line: counting makes eight bytes of every cell that it is given at once.
+        lines = [np.bincount(line, minlength=self._classes) for line in blocks[0]]
+        counts = np.sum(lines, axis=0)
         now = time.perf_counter()
         done = RowDone(
             row, tuple(checksum(b) for b in blocks), tuple(counts.tolist()), now - self._since
