@@ -21,7 +21,7 @@ from morphinfer.plan import Plan
 from morphinfer.skipping import busy_windows, empty_cells
 from morphinfer.tiling import Block, gather_tile, read_blocks
 
-WAITING = 1
+WAITING = 2
 """Tiles that wait for a worker."""
 
 
