@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import product
 from time import perf_counter
@@ -176,10 +176,11 @@ def measure_pace(plan: Plan) -> tuple[float, float]:
     """Seconds that a megapixel takes, computed and read, by the tiles in the middle of the slide.
 
     As many tiles as run side by side are computed at once, after a small one that wakes the
-    networks. Where empty cells are skipped, the middle of a slide is mostly tissue, so that the
-    time is rather too long than too short. Reading counts the chunks that were touched.
+    networks. Nothing is skipped, so that the time is an upper bound where empty cells will be.
+    Reading counts the chunks that were touched.
     """
-    tiling, worker = plan.tiling, Worker(plan)
+    whole = replace(plan, skipping=replace(plan.skipping, on=False))
+    tiling, worker = plan.tiling, Worker(whole)
     windows = middle_tiles(tiling, plan.ensemble.resources.workers)
     small = _warm_up(windows[0])
     worker.predict(read_block(tiling, small), small)

@@ -196,7 +196,7 @@ def _told(done: TileProgress, seconds: float) -> str:
 def _pace(done: TileProgress, seconds: float) -> tuple[float, float]:
     """Megapixels a second so far, and the seconds that are left at this pace."""
     rate = done.megapixels / max(seconds, 1e-6)
-    return rate, (done.all_megapixels - done.megapixels) / max(rate, 1e-6)
+    return rate, max(0.0, done.all_megapixels - done.megapixels) / max(rate, 1e-6)
 
 
 def duration(seconds: float) -> str:
