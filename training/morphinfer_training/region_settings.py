@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from morphinfer.errors import SpotsError
 from morphinfer.ngff import Version
 from morphinfer_training.orientation import Orientation
+from morphinfer_training.tissue import TissueSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class RegionSettings:
     """Region of interest (`morphinfer_training.roi`); cells outside it are unlabelled."""
     border_um: float = 0.0
     """Cells this near to the border of two classes are unlabelled."""
+    tissue_from: TissueSource = "image"
+    """What tells tissue from background; the spots where there is no image."""
     orientation: Orientation = "given"
     """What the coordinates are to be changed from."""
     check_registration: bool = True

@@ -182,7 +182,7 @@ def _find_regions(
     image = None if isinstance(slide, Blank) else read_cells(slide, lattice)
     counts = count_spots(spots.row, spots.col, spots.weight, lattice)
     overall = density(counts, settings.sigma_um, lattice)
-    tissue = find_tissue(image, counts, overall, settings.sigma_um, lattice)
+    tissue = find_tissue(image, counts, overall, settings.sigma_um, lattice, settings.tissue_from)
     interest = find_region(settings.roi, counts, lattice)
     masks = [spots.of(genes) for genes in gene_lists]
     densities = [_gene_density(spots.where(mask), settings, lattice) for mask in masks]

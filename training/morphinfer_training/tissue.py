@@ -1,14 +1,16 @@
-"""Where a section is tissue: from its nuclei, from its spots, or from both.
+"""Where a section is tissue: from its nuclei, from its spots, or from either.
 
 Nuclei. The image is blurred a little, closed (the dark gaps between nuclei are filled) and opened
 (specks narrower than a nucleus' surroundings vanish); neither moves the border of the tissue. What
 remains falls into three groups on a logarithmic scale, background, haze and nuclei; cells above
-the lowest of Otsu's two limits are tissue. The limit comes from the slide itself.
+the lowest of Otsu's two limits are tissue. The limit comes from the slide itself; it is never
+above a quarter of what bright tissue shows, since a slide may be tissue throughout.
 
 Spots. The density of all spots counts as tissue above a fraction of its own median over the cells
 that hold a spot. A Gaussian reaches past a border; the mask is drawn back by as much.
 
-Tissue is what either says, without small pieces and small holes.
+Where there is an image, it alone decides by default: networks see nothing else, and decoded spots
+are found far outside tissue too (false positives, diffusion). Small pieces and holes vanish.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +37,9 @@ from morphinfer_training.expression import CellLattice, Floats, Mask, small_piec
 
 BLUR_UM = 2.6
 """A third of a nucleus: noise goes, nuclei stay."""
-GAP_UM = 30.0
-"""Gaps between nuclei up to twice this wide are tissue."""
+GAP_UM = 45.0
+"""Gaps between nuclei up to twice this wide are tissue: with 45 the area of the background hardly
+depends on the limit (training/PROTOCOL.md), with 30 sparse tissue is lost."""
 SPECK_UM = 15.0
 """What is narrower than twice this, such as debris or a stray nucleus, is not tissue by itself."""
 HOLE_UM2 = 1e4
@@ -44,8 +48,14 @@ DARKEST = 0.01
 """Intensities below this share of the brightest are taken for black on the logarithmic scale."""
 SPOT_FRACTION = 0.1
 """Tissue has at least this share of the median density of all spots."""
+BRIGHT_SHARE = 0.25
+"""Background is darker than this share of the way from the darkest to bright tissue."""
+BRIGHT_PERCENTILE = 90.0
 BINS = 128
 BAND_CELLS = 256
+
+
+TissueSource = Literal["image", "spots", "either"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +65,9 @@ class Tissue:
     mask: Mask
     """True where there is tissue, one entry a cell."""
     image_limit: float | None
-    """Intensity of the closed image above which there is tissue; None without an image."""
-    spot_limit: float
-    """Density of all spots, per (100 micrometres)^2, above which there is tissue."""
+    """Intensity of the closed image above which there is tissue; None where it was not asked."""
+    spot_limit: float | None
+    """Density of all spots, per (100 micrometres)^2, above which there is tissue; None likewise."""
 
 
 def find_tissue(
@@ -66,6 +76,7 @@ def find_tissue(
     spot_density: Floats,
     sigma_um: float,
     lattice: CellLattice,
+    source: TissueSource = "image",
 ) -> Tissue:
     """The tissue of a section.
 
@@ -79,13 +90,16 @@ def find_tissue(
         Sigma of the density's Gaussian.
     lattice : CellLattice
         The cells.
+    source : {'image', 'spots', 'either'}
+        What decides; without an image it is the spots.
     """
-    cell_um = lattice.cell_um
-    held = spot_density[counts > 0]
-    spot_limit = SPOT_FRACTION * float(np.median(held)) if held.size else 0.0
-    mask = spot_tissue(spot_density, spot_limit, sigma_um, cell_um)
-    image_limit = None
-    if image is not None:
+    cell_um, image_limit, spot_limit = lattice.cell_um, None, None
+    mask = np.zeros(lattice.shape, bool)
+    if image is None or source != "image":
+        held = spot_density[counts > 0]
+        spot_limit = SPOT_FRACTION * float(np.median(held)) if held.size else 0.0
+        mask |= spot_tissue(spot_density, spot_limit, sigma_um, cell_um)
+    if image is not None and source != "spots":
         field = nuclei_field(image, cell_um)
         image_limit = darkest_limit(field)
         mask |= field > image_limit
@@ -123,7 +137,7 @@ def _square(radius_um: float, cell_um: float) -> tuple[int, int]:
 
 
 def darkest_limit(field: Floats) -> float:
-    """The lower of the two limits that divide the logarithms into three groups.
+    """The lower of the two limits that divide the logarithms into three groups, or the cap.
 
     Source: Otsu, 'A threshold selection method from gray-level histograms', IEEE TSMC 1979, for
     more than two groups. Of a constant field nothing lies above its limit.
@@ -133,7 +147,9 @@ def darkest_limit(field: Floats) -> float:
         return float(field.max())
     logs = np.log(np.maximum(field, DARKEST * brightest))
     numbers, edges = np.histogram(logs, BINS)
-    return float(np.exp(edges[_three_groups(numbers, (edges[1:] + edges[:-1]) / 2)]))
+    limit = float(np.exp(edges[_three_groups(numbers, (edges[1:] + edges[:-1]) / 2)]))
+    darkest, bright = float(field.min()), float(np.percentile(field, BRIGHT_PERCENTILE))
+    return min(limit, darkest + BRIGHT_SHARE * (bright - darkest)) if bright > darkest else limit
 
 
 def _three_groups(numbers: NDArray[np.int64], centres: NDArray[np.float64]) -> int:

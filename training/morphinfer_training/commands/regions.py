@@ -75,6 +75,10 @@ def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -
     "CSV file in pixels.",
 )  # fmt: skip
 @click.option(
+    "--tissue", "tissue_from", type=click.Choice(["image", "spots", "either"]), default="image",
+    show_default=True, help="What tells tissue from background.",
+)  # fmt: skip
+@click.option(
     "--border", "border_um", type=NOT_NEGATIVE, default=0.0, show_default=True, metavar="UM",
     help="Leave cells this near to the border of two classes unlabelled.",
 )  # fmt: skip
