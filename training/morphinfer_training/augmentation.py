@@ -15,6 +15,8 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch's own d
 
 from morphinfer_training.config import AugmentationConfig
 
+FLOORED = 0.5
+"""Share of tiles in which the darkest grey levels become one."""
 BLUR_RADIUS = 4
 """Pixels on either side that a blur reaches."""
 ILLUMINATION_KNOTS = 3
@@ -108,6 +110,9 @@ def vary_intensity(
     tiles = _blur(tiles, amounts(*config.blur_px))
     coarse = F.interpolate(F.avg_pool2d(tiles, 2), size=tiles.shape[-2:], mode="bilinear")
     tiles = torch.where(amounts(0, 1) < config.downscale, coarse, tiles)
+    if config.floor > 0:
+        floor = amounts(-config.floor, config.floor)
+        tiles = torch.where(amounts(0, 1) < FLOORED, tiles.maximum(floor), tiles)
     noise = torch.from_numpy(rng.standard_normal(tuple(tiles.shape), np.float32)).to(device)
     tiles = tiles + amounts(0, config.noise) * noise
     return tiles.clamp(*clip)

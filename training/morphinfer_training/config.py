@@ -62,6 +62,8 @@ class ValidationConfig:
     """Side of the square blocks that are held out."""
     side: Literal["", "left", "right", "top", "bottom"] = ""
     """Hold out this part of each section instead of blocks."""
+    seed: int = between(0, 2**31 - 1, 1)
+    """Seed of the choice of blocks, apart from that of the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ class AugmentationConfig:
     """Positive intensities are raised to a power between 1/gamma and gamma."""
     offset: float = between(0.0, 2.0, 0.1)
     """Largest shift of intensity."""
+    floor: float = between(0.0, 2.0, 0.0)
+    """Half of the tiles lose all differences below a level drawn between -floor and floor, as a raised
+    black level does; the haze between nuclei then tells nothing."""
     illumination: float = between(0.0, 2.0, 0.2)
     """Largest relative amplitude of a smooth change of brightness across the tile."""
     blur_px: tuple[float, float] = (0.0, 1.5)
@@ -141,7 +146,7 @@ class TrainConfig:
     dropout: float = between(0.0, 0.95, 0.2)
     """Share of the last features left out in training."""
     seed: int = between(0, 2**31 - 1, 1)
-    """Seed of the split, of the first weights and of all sampling."""
+    """Seed of the first weights and of all sampling."""
     normalisation: Normalisation = field(default_factory=Normalisation)
     """How intensities become input."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)

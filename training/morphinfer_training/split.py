@@ -96,7 +96,9 @@ def _held_out(labels: NDArray[np.uint8], config: TrainConfig, index: int) -> NDA
     block = max(1, round(validation.block_um / (config.stride_px * config.pixel_size_um)))
     rows, cols = (np.arange(n) // block for n in labels.shape)
     blocks = rows[:, None] * ceil_div(labels.shape[1], block) + cols
-    chosen = _choose_blocks(labels, blocks, len(config.classes), [config.seed, index], validation)
+    chosen = _choose_blocks(
+        labels, blocks, len(config.classes), [validation.seed, index], validation
+    )
     return np.asarray(chosen[blocks])
 
 
