@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from morphinfer_training.validation import dice_of, mean_dice
-from morphinfer_training.weights import class_factors, fuse, fusion_weights, with_factors
+from morphinfer_training.weights import (
+    class_factors,
+    fuse,
+    fusion_weights,
+    reliability,
+    temperature,
+    with_factors,
+    with_temperature,
+)
 
 
 def networks(rng, count=3, cells=400, classes=3):
@@ -84,3 +92,34 @@ def test_probabilities_with_factors_sum_to_one():
     probabilities, _ = networks(np.random.default_rng(0))
     changed = with_factors(probabilities, np.array([0.5, 1.0, 2.0]))
     assert np.allclose(changed.sum(axis=-1), 1, atol=1e-6)
+
+
+def drawn(rng, cells=20_000, classes=3):
+    """Probabilities that are exactly right, and labels drawn from them."""
+    probabilities = rng.dirichlet(np.full(classes, 0.4), cells).astype(np.float32)
+    labels = (probabilities.cumsum(axis=1) > rng.random((cells, 1))).argmax(axis=1)
+    return probabilities, labels.astype(np.uint8)
+
+
+@pytest.mark.parametrize("spoilt", [0.5, 1.0, 2.5])
+def test_the_temperature_undoes_what_made_a_network_too_sure_or_too_unsure(spoilt):
+    probabilities, labels = drawn(np.random.default_rng(0))
+    told = temperature(with_temperature(probabilities, spoilt), labels)
+    assert told * spoilt == pytest.approx(1, abs=0.05)
+
+
+def test_a_temperature_changes_no_winner_and_leaves_sums_of_one():
+    probabilities, _ = drawn(np.random.default_rng(1), cells=500)
+    warm = with_temperature(probabilities, 2.0)
+    assert (warm.argmax(axis=1) == probabilities.argmax(axis=1)).all()
+    assert warm.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert warm.max(axis=1).mean() < probabilities.max(axis=1).mean()
+
+
+def test_reliability_is_exact_for_probabilities_that_are_right_and_not_for_others():
+    probabilities, labels = drawn(np.random.default_rng(2))
+    curve, error = reliability(probabilities, labels)
+    assert error < 0.02
+    assert curve[:, 2].sum() == len(labels)
+    assert (np.diff(curve[:, 0]) > 0).all()
+    assert reliability(with_temperature(probabilities, 0.3), labels)[1] > 0.1

@@ -22,7 +22,15 @@ from morphinfer_training.publish import SetFacts, publish_set
 from morphinfer_training.sections import Section, load_section
 from morphinfer_training.split import Split, check_split, gap_cells, split_section
 from morphinfer_training.validation import Judge, mean_dice
-from morphinfer_training.weights import class_factors, fuse, fusion_weights, with_factors
+from morphinfer_training.weights import (
+    class_factors,
+    fuse,
+    fusion_weights,
+    reliability,
+    temperature,
+    with_factors,
+    with_temperature,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +110,34 @@ def train(
             networks.append(fitted)
             curves = {network_name(n.patch_size_px): n.history for n in networks}
             draw_curves(run / "curves.png", curves)
-    factors = class_factors(np.stack([n.probabilities for n in networks]), judge.labels)
-    probabilities = adjust(networks, factors)  # (M, K, C)
+    temperatures = [temperature(n.probabilities, judge.labels) for n in networks]
+    cooled = [
+        with_temperature(n.probabilities, t) for n, t in zip(networks, temperatures, strict=True)
+    ]
+    factors = class_factors(np.stack(cooled), judge.labels)
+    probabilities = with_factors(np.stack(cooled), factors)  # (M, K, C)
+    adjust(networks, temperatures, factors)
     weights = fusion_weights(probabilities, judge.labels)
-    scores = validation_figures(config, judge, probabilities, fuse(probabilities, weights))
+    fused = fuse(probabilities, weights)
+    scores = validation_figures(config, judge, probabilities, fused)
     scores["class_factors"] = [round(float(f), 4) for f in factors]
+    scores["temperatures"] = [round(t, 4) for t in temperatures]
+    scores["calibration_error"] = round(reliability(fused, judge.labels)[1], 4)
     facts = provenance_of(config, data, scores, date, chosen)
     told = SetFacts(config, tuple(round(float(w), 4) for w in weights), facts)
     return publish_set(out, networks, told, overwrite=overwrite)
 
 
-def adjust(networks: list[Fitted], factors: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Put the class factors into the networks; their probabilities then, shape (M, K, C)."""
-    for fitted in networks:
-        bias = fitted.network.head.bias
-        if bias is None:
+def adjust(networks: list[Fitted], temperatures: list[float], factors: NDArray[np.float64]) -> None:
+    """Put temperatures and class factors into the heads of the networks."""
+    for fitted, told in zip(networks, temperatures, strict=True):
+        head = fitted.network.head
+        if head.bias is None:
             raise TypeError("a head without bias cannot take class factors")
         with torch.no_grad():
-            bias += torch.from_numpy(np.log(factors)).to(bias)
-    return with_factors(np.stack([n.probabilities for n in networks]), factors)
+            head.weight /= told
+            head.bias /= told
+            head.bias += torch.from_numpy(np.log(factors)).to(head.bias)
 
 
 def prepare_run(out: Path, *, resume: bool, overwrite: bool) -> Path:
