@@ -9,7 +9,7 @@ import numpy as np
 
 from morphinfer.drafts import Draft
 from morphinfer.grid import Window
-from morphinfer.labels import Layout
+from morphinfer.labels import LAYERS, Layer, Layout
 from networks import CLASSES
 
 CHUNK = 16
@@ -32,16 +32,22 @@ def layout_of(shape: tuple[int, int] = SHAPE, version: str = "0.5") -> Layout:
     return Layout(shape, 5.2, (1.0, -2.0), CLASSES, version)
 
 
-def values(shape: tuple[int, int] = SHAPE, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities."""
-    found = np.random.default_rng(seed).integers(0, 256, (5, *shape)).astype(np.uint8)
-    return found[0] % 4, found[1:]
+def values(shape: tuple[int, int] = SHAPE, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Labels, probabilities and uncertainty."""
+    found = np.random.default_rng(seed).integers(0, 256, (6, *shape)).astype(np.uint8)
+    return found[0] % 4, found[1:5], found[5]
+
+
+def doubtful(shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:
+    """Which cells are uncertain tissue."""
+    labels, _, uncertainty = values(shape, seed)
+    return (labels > 0) & (uncertainty > 180)
 
 
 def opened(
     folder: Path,
     *,
-    probabilities: bool = True,
+    layers: tuple[Layer, ...] = LAYERS,
     overwrite: bool = False,
     layout: Layout | None = None,
     **changes: Any,
@@ -50,19 +56,21 @@ def opened(
     record = {**RECORD, **changes}
     target = folder / "l.zarr"
     layout = layout or layout_of()
-    return Draft.open(target, layout, record, probabilities=probabilities, overwrite=overwrite)
+    return Draft.open(target, layout, record, layers=layers, overwrite=overwrite)
 
 
 def fill(draft: Draft, rows: Any = None, seed: int = 0) -> Draft:
     """Write rows of chunks, each of two tiles."""
-    labels, soft = values(draft.layout.shape, seed)
+    labels, *layers = values(draft.layout.shape, seed)
+    uncertain = doubtful(draft.layout.shape, seed)
+    soft = [values for name, values in zip(LAYERS, layers, strict=True) if name in draft.layers]
     writer, width = draft.writer(), draft.layout.shape[1]
     for row in range(draft.row_count) if rows is None else rows:
         start, stop = draft.cells(row)
         for col, col_stop in ((width // 2, width), (0, width // 2)):
             tile = Window(start, col, stop - start, col_stop - col)
-            blocks = [labels[tile.slices], soft[(slice(None), *tile.slices)]]
-            writer.write(tile, blocks[: 1 + draft.probabilities])
+            blocks = [image[(..., *tile.slices)] for image in (labels, *soft)]
+            writer.write(tile, blocks, uncertain[tile.slices])
     return draft
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from morphinfer.cards import Normalisation
 from morphinfer.ensemble import Ensemble, Options
-from morphinfer.labels import probabilities_path
+from morphinfer.labels import LAYERS, layer_path
 from morphinfer.plan import Plan
 from morphinfer.pyramid import create_image
 from morphinfer.resources import Resources
@@ -105,8 +105,8 @@ def names(folder: Path) -> list[str]:
 
 
 def published(labels: Path) -> dict[str, bytes | str]:
-    """All that a label image and its probabilities consist of, but for the run record."""
-    folders = [labels, probabilities_path(labels)]
+    """All that a label image and the layers beside it consist of, but for the run record."""
+    folders = [labels, *(layer_path(labels, layer) for layer in LAYERS)]
     found: dict[str, bytes | str] = {}
     for folder in (f for f in folders if f.exists()):
         for name, data in everything(folder).items():
@@ -114,5 +114,5 @@ def published(labels: Path) -> dict[str, bytes | str]:
                 told = json.loads(data)
                 told.get("attributes", told).pop("morphinfer", None)
                 data = json.dumps(told, sort_keys=True)
-            found[f"{folder == labels} {name}"] = data
+            found[f"{folder.name.removeprefix(labels.stem)} {name}"] = data
     return found

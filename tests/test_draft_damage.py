@@ -11,16 +11,17 @@ import morphinfer.drafts
 import morphinfer.labels
 import morphinfer.rows
 import morphinfer.staging
-from drafting import CHUNK, SHAPE, chunks, fill, layout_of, opened, values
+from drafting import CHUNK, SHAPE, chunks, doubtful, fill, layout_of, opened, values
 from fakes import fake_ensemble, names, write_slide
 from morphinfer import segment
 from morphinfer.errors import OutputError
 from morphinfer.grid import Window
-from morphinfer.labels import open_labels
+from morphinfer.labels import LAYERS, open_labels
 from morphinfer.pyramid import NewImage
 from networks import nuclei
 
 VERSIONS = ["0.4", "0.5"]
+OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def damage(path, how):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("image", ["labels.zarr", "probabilities.zarr"])
+@pytest.mark.parametrize("image", ["labels.zarr", "probabilities.zarr", "uncertainty.zarr"])
 def test_a_damaged_chunk_means_that_its_row_is_missing(tmp_path, version, image):
     draft = fill(opened(tmp_path, layout=layout_of(version=version)))
     for how in ("deleted", "empty", "truncated", "garbage", "header", "size"):
@@ -63,7 +64,7 @@ def test_a_damaged_chunk_means_that_its_row_is_missing(tmp_path, version, image)
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_any_flipped_bytes_of_a_chunk_are_found_or_harmless(tmp_path, version):
-    draft = fill(opened(tmp_path, layout=layout_of((20, 10), version), probabilities=False))
+    draft = fill(opened(tmp_path, layout=layout_of((20, 10), version), layers=()))
     path = chunks(draft)[0][0]
     good = path.read_bytes()
     rng = np.random.default_rng(5)
@@ -111,10 +112,10 @@ def test_an_error_while_the_levels_are_made_costs_no_row(tmp_path, monkeypatch):
     assert names(tmp_path) == ["l.zarr.unfinished"]
     assert opened(tmp_path).missing() == []
     opened(tmp_path).finish()
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == OUTPUTS
 
 
-@pytest.mark.parametrize("step", [("publish", 1), ("publish", 2), ("remove", 1)])
+@pytest.mark.parametrize("step", [("publish", 1), ("publish", 2), ("publish", 3), ("remove", 1)])
 def test_a_run_that_dies_while_it_publishes_can_be_repeated(tmp_path, monkeypatch, step):
     name, at = step
     real, calls = getattr(morphinfer.drafts, name), []
@@ -132,15 +133,16 @@ def test_a_run_that_dies_while_it_publishes_can_be_repeated(tmp_path, monkeypatc
             draft.finish()
     again = opened(tmp_path, overwrite=True)
     fill(again, again.missing()).finish(overwrite=True)
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == OUTPUTS
 
 
-def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path):
-    own = tmp_path / "l_probabilities.zarr"
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path, layer):
+    own = tmp_path / f"l_{layer}.zarr"
     own.mkdir()
     (own / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match="not replaced"):
-        fill(opened(tmp_path, probabilities=False)).finish(overwrite=True)
+        fill(opened(tmp_path, layers=())).finish(overwrite=True)
     assert (own / "thesis.txt").exists()
 
 
@@ -172,8 +174,8 @@ def test_a_draft_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_room_is_needed_for_labels_and_probabilities_together(tmp_path, monkeypatch):
-    specs = [layout_of().labels("l"), layout_of().probabilities("p")]
+def test_room_is_needed_for_all_images_together(tmp_path, monkeypatch):
+    specs = [layout_of().labels("l"), *(layout_of().layer(layer, "p") for layer in LAYERS)]
     free = sum(spec.needed_bytes for spec in specs) - 1
     usage = morphinfer.staging.shutil.disk_usage(tmp_path)._replace(free=free)
     monkeypatch.setattr(morphinfer.staging.shutil, "disk_usage", lambda _: usage)
@@ -185,9 +187,10 @@ def test_a_task_that_outlives_its_run_leaves_no_stump_in_the_way(tmp_path):
     draft = opened(tmp_path)
     writer = draft.writer()
     draft.discard_if_empty()  # the run was interrupted, but a Dask worker is still at it
-    labels, soft = values()
+    labels, soft, uncertainty = values()
+    blocks = [labels[:16], soft[:, :16], uncertainty[:16]]
     with pytest.raises(OSError, match="is gone"):
-        writer.write(Window(0, 0, 16, 12), [labels[:16], soft[:, :16]])
+        writer.write(Window(0, 0, 16, 12), blocks, doubtful()[:16])
     assert opened(tmp_path).missing() == [0, 1, 2, 3, 4]
 
 
@@ -215,4 +218,4 @@ def test_of_two_that_finish_at_once_one_publishes_and_the_other_is_refused(
     labels = open_labels(tmp_path / "l.zarr")
     np.testing.assert_array_equal(labels.read(Window(0, 0, *SHAPE)), values()[0])
     assert sorted(outcomes) == ["done", "refused"]
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == OUTPUTS

@@ -12,16 +12,18 @@ import pytest
 
 import morphinfer.labels
 import morphinfer.rows
-from drafting import CHUNK, RECORD, SHAPE, fill, layout_of, opened, values
+from drafting import CHUNK, RECORD, SHAPE, doubtful, fill, layout_of, opened, values
 from fakes import names, published
 from morphinfer.drafts import Draft
 from morphinfer.errors import MorphinferError, OutputError
 from morphinfer.grid import Window
-from morphinfer.labels import Layout, create_labels, open_labels, probabilities_path
+from morphinfer.labels import LAYERS, Layout, create_labels, layer_path, open_labels
 from morphinfer.pyramid import write_image
+from morphinfer.uncertainty import UNCERTAIN_BELOW
 from networks import CLASSES
 
 VERSIONS = ["0.4", "0.5"]
+OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +46,7 @@ def test_what_is_published_has_the_bytes_of_labels_written_in_one_go(
     draft = opened(tmp_path, layout=layout)
     fill(draft, np.random.default_rng(1).permutation(draft.row_count))
     draft.finish()
-    labels, soft = values(shape)
+    labels, soft, uncertainty = values(shape)
     other = tmp_path / "other" / "l.zarr"
     other.parent.mkdir()
     with create_labels(
@@ -52,17 +54,25 @@ def test_what_is_published_has_the_bytes_of_labels_written_in_one_go(
         version=version,
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, *shape), labels)
-    with write_image(probabilities_path(other), layout.probabilities("l_probabilities")) as writers:
-        for writer, plane in zip(writers, soft, strict=True):
-            writer.write(plane)
+    for layer, planes in zip(LAYERS, (soft, [uncertainty]), strict=True):
+        with write_image(layer_path(other, layer), layout.layer(layer, f"l_{layer}")) as writers:
+            for writer, plane in zip(writers, planes, strict=True):
+                writer.write(plane)
     assert published(tmp_path / "l.zarr") == published(other)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("probabilities", [True, False])
-def test_nothing_but_the_outputs_remains(tmp_path, version, probabilities):
-    fill(opened(tmp_path, probabilities=probabilities, layout=layout_of(version=version))).finish()
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"][: 1 + probabilities]
+@pytest.mark.parametrize("layers", [(), *((layer,) for layer in LAYERS), LAYERS])
+def test_nothing_but_the_outputs_remains(tmp_path, version, layers):
+    fill(opened(tmp_path, layers=layers, layout=layout_of(version=version))).finish()
+    assert names(tmp_path) == ["l.zarr", *(f"l_{layer}.zarr" for layer in layers)]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_of_an_earlier_run_goes_when_its_labels_are_replaced(tmp_path, layer):
+    fill(opened(tmp_path)).finish()
+    fill(opened(tmp_path, layers=(layer,))).finish(overwrite=True)
+    assert names(tmp_path) == ["l.zarr", f"l_{layer}.zarr"]
 
 
 def test_the_record_tells_what_is_known_only_at_the_end(tmp_path):
@@ -72,9 +82,21 @@ def test_the_record_tells_what_is_known_only_at_the_end(tmp_path):
     record = open_labels(tmp_path / "l.zarr").record
     shares = np.bincount(values()[0].ravel(), minlength=4) / (75 * 12)
     assert list(record["class_fractions"].values()) == pytest.approx(shares.tolist())
+    uncertain = np.count_nonzero(doubtful()) / np.count_nonzero(values()[0])
+    assert 0.1 < record["uncertain_fraction"] < 0.5
+    assert record["uncertain_fraction"] == pytest.approx(uncertain)
+    assert record["uncertain_below"] == UNCERTAIN_BELOW
     assert record["seconds"] > 0
     assert record["megapixels_per_second"] == pytest.approx(0.0576 / record["seconds"])
     assert {k: record[k] for k in RECORD} == json.loads(json.dumps(RECORD))
+
+
+def test_where_there_is_no_tissue_none_is_uncertain(tmp_path):
+    draft = opened(tmp_path, layers=(), layout=layout_of((16, 12)))
+    empty = np.zeros((16, 12), np.uint8)
+    draft.writer().write(Window(0, 0, 16, 12), [empty], empty.astype(bool))
+    draft.finish()
+    assert open_labels(tmp_path / "l.zarr").record["uncertain_fraction"] is None
 
 
 @pytest.mark.parametrize("rows", [(), (0, 1, 2, 3), (4,), (3, 1)])
@@ -94,7 +116,7 @@ def test_a_draft_is_found_again_by_the_name_of_its_target(tmp_path):
     found = Draft.load(tmp_path / "l.zarr")
     assert found == replace(draft, record=json.loads(json.dumps(RECORD)))
     found.finish()
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == OUTPUTS
 
 
 def test_a_draft_that_is_not_there_is_refused(tmp_path):
@@ -111,10 +133,25 @@ def test_finishing_replaces_labels_only_with_overwrite(tmp_path):
     assert published(tmp_path / "l.zarr") == before
     draft.finish(overwrite=True)
     assert published(tmp_path / "l.zarr") != before
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == OUTPUTS
 
 
 # Whose draft it is
+
+
+def test_the_rows_of_a_draft_that_did_not_count_the_uncertain_are_computed_anew(tmp_path):
+    draft = fill(opened(tmp_path, layers=("probabilities",)))
+    (journal,) = draft.folder.glob("journal-*")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    older = [{k: v for k, v in line.items() if k != "uncertain"} for line in lines]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in older))
+    header = json.loads((draft.folder / "draft.json").read_text())
+    del header["uncertainty"]
+    (draft.folder / "draft.json").write_text(json.dumps(header))
+    again = opened(tmp_path, layers=("probabilities",))
+    assert again.missing() == [0, 1, 2, 3, 4]
+    fill(again).finish()
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
 
 
 def test_a_draft_goes_on_with_the_rows_that_stand(tmp_path):
@@ -135,7 +172,8 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
 
 
 @pytest.mark.parametrize(("change", "told"), [
-    ({"mode": "windows"}, "mode"), ({"probabilities": False}, "probabilities"),
+    ({"mode": "windows"}, "mode"), ({"layers": ("uncertainty",)}, "probabilities"),
+    ({"layers": ("probabilities",)}, "uncertainty"),
     ({"slide": {"path": "s.zarr", "identity": "xyz"}}, "slide"),
     ({"provider": {"ran": "cuda", "why": "told"}}, "provider"),
     ({"skipping": {"on": True, "reason": "told", "background": 0}}, "skipping"),

@@ -19,10 +19,11 @@ rows = st.builds(
     natural,
     st.lists(st.integers(0, 2**32 - 1), max_size=3).map(tuple),
     st.lists(natural, max_size=5).map(tuple),
+    natural,
     st.floats(0, 1e9),
 )
 keep_folder = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-ONE = RowDone(3, (1, 2), (4, 5, 6), 0.5)
+ONE = RowDone(3, (1, 2), (4, 5, 6), 7, 0.5)
 
 
 def fresh(folder):
@@ -79,11 +80,18 @@ def test_garbage_is_no_line(tmp_path, garbage):
 
 @pytest.mark.parametrize("change", [
     {"row": None}, {"row": "x"}, {"row": float("inf")}, {"row": float("nan")}, {"row": []},
-    {"checksums": None}, {"checksums": 3}, {"counts": 1.5}, {"seconds": "x"}, {"seconds": None},
+    {"checksums": None}, {"checksums": 3}, {"counts": 1.5}, {"uncertain": None},
+    {"seconds": "x"}, {"seconds": None},
 ])  # fmt: skip
 def test_a_line_of_wrong_values_is_no_line(tmp_path, change):
-    line = {"row": 1, "checksums": [1], "counts": [1], "seconds": 1.0, **change}
+    line = {"row": 1, "checksums": [1], "counts": [1], "uncertain": 0, "seconds": 1.0, **change}
     new_journal(tmp_path).write_text(json.dumps(line) + "\nnull\n[]\n5\n{}\n", encoding="utf-8")
+    assert read_journals(tmp_path) == {}
+
+
+def test_a_line_that_does_not_count_the_uncertain_is_no_line(tmp_path):
+    line = {"row": 1, "checksums": [1], "counts": [1], "seconds": 1.0}
+    new_journal(tmp_path).write_text(json.dumps(line) + "\n", encoding="utf-8")
     assert read_journals(tmp_path) == {}
 
 

@@ -177,7 +177,7 @@ def test_labels_that_stand_there_are_not_touched_without_overwrite(tmp_path):
 def test_probabilities_are_channels_named_after_the_classes(tmp_path, version):
     path = tmp_path / "p.zarr"
     values = np.random.default_rng(0).integers(0, 256, (4, 20, 30)).astype(np.uint8)
-    spec = Layout((20, 30), 5, (1.0, 2.0), CLASSES, version).probabilities("p")
+    spec = Layout((20, 30), 5, (1.0, 2.0), CLASSES, version).layer("probabilities", "p")
     with write_image(path, spec) as writers:
         for writer, plane in zip(writers, values, strict=True):
             writer.write(plane)
@@ -185,6 +185,18 @@ def test_probabilities_are_channels_named_after_the_classes(tmp_path, version):
         slide = open_slide(path, channel=told.name)
         assert slide.corner_um == pytest.approx((1, 2))
         np.testing.assert_array_equal(slide.read(Window(0, 0, 20, 30)), values[index])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_uncertainty_is_an_image_without_an_axis_of_channels(tmp_path, version):
+    path = tmp_path / "u.zarr"
+    values = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+    spec = Layout((20, 30), 5, (1.0, 2.0), CLASSES, version).layer("uncertainty", "u")
+    with write_image(path, spec) as (writer,):
+        writer.write(values)
+    slide = open_slide(path, channel="uncertainty")
+    assert (slide.corner_um, slide.pixel_size_um) == (pytest.approx((1, 2)), 5)
+    np.testing.assert_array_equal(slide.read(Window(0, 0, 20, 30)), values)
 
 
 def test_an_image_is_no_label_image(tmp_path):

@@ -64,11 +64,17 @@ def made(shape, seed=0):
     return values[0], values[1:]
 
 
+def doubtful(shape):
+    return np.random.default_rng(1).random(shape) < 0.3
+
+
 def write(folder, shape, tiles, images):
     labels, soft = made(shape)
+    uncertain = doubtful(shape)
     writer = RowWriter(images, 4, folder / "journal-x.jsonl", time.perf_counter())
     for tile in tiles:
-        writer.write(tile, [labels[tile.slices], soft[(slice(None), *tile.slices)]][: len(images)])
+        blocks = [labels[tile.slices], soft[(slice(None), *tile.slices)]][: len(images)]
+        writer.write(tile, blocks, uncertain[tile.slices])
         yield tile
 
 
@@ -87,6 +93,7 @@ def test_tiles_of_any_size_in_any_order_make_up_the_image(tmp_path, cut, keep_so
     assert sorted(told) == list(range(row_count(shape[0])))
     for row, (done,) in told.items():
         rows = slice(*row_cells(row, shape[0]))
+        assert done.uncertain == np.count_nonzero(doubtful(shape)[rows])
         assert done.counts == tuple(np.bincount(labels[rows].ravel(), minlength=4))
         wanted = [checksum(labels[rows]), checksum(soft[:, rows])][: len(images)]
         assert done.checksums == tuple(wanted)
@@ -127,7 +134,8 @@ def test_seconds_add_up_to_the_time_since_the_work_began(tmp_path):
     began = time.perf_counter() - 1000
     writer = RowWriter([Image((24, 2))], 4, tmp_path / "journal-x.jsonl", began)
     for row in (2, 0, 1):
-        writer.write(Window(8 * row, 0, 8, 2), [np.zeros((8, 2), np.uint8)])
+        blank = np.zeros((8, 2), np.uint8)
+        writer.write(Window(8 * row, 0, 8, 2), [blank], blank.astype(bool))
     told = read_journals(tmp_path)
     assert told[2][0].seconds >= 1000
     assert sum(done.seconds for (done,) in told.values()) <= time.perf_counter() - began

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,11 +15,13 @@ import morphinfer.rows
 from fakes import FakePredictor, fake_ensemble, names, published, write_slide
 from morphinfer import Options, load_models, open_slide, segment
 from morphinfer.drafts import Draft
+from morphinfer.engine import run_tiles
 from morphinfer.errors import OutOfMemoryError, OutputError
+from morphinfer.labels import LAYERS
 from morphinfer.runs import check_outputs, make_plan, open_draft, write_rows
 from networks import nuclei, save_set
 
-KEPT = Options(probabilities=True, skip_background="off")
+KEPT = Options(probabilities=True, uncertainty=True, skip_background="off")
 SHAPE = (197, 60)  # 50 x 15 cells of 4 px, 7 rows of chunks
 
 
@@ -76,7 +79,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(
     assert len(again.calls) == len(seen)
     computed = sum(rows * cols for rows, cols in again.calls)
     assert computed == (50 - 8 * missing[0]) * 15
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
 def test_an_interrupted_run_leaves_its_draft_and_nothing_else(slide_path, tmp_path):
@@ -119,7 +122,9 @@ def test_a_run_that_never_gets_far_is_done_in_the_end(slide_path, tmp_path, whol
 def test_a_run_goes_on_with_other_tiles_and_workers(slide_path, tmp_path, whole):
     out = tmp_path / "l.zarr"
     interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
-    options = Options(probabilities=True, tile_px=64, threads=2, max_memory_mb=5000)
+    options = Options(
+        probabilities=True, uncertainty=True, tile_px=64, threads=2, max_memory_mb=5000
+    )
     segment(slide_path, models=fake_ensemble(tile_px=64, workers=2), out=out, options=options)
     assert published(out) == whole
 
@@ -150,7 +155,7 @@ def test_an_interrupted_run_with_other_options_is_refused(slide_path, tmp_path):
 def test_networks_give_the_same_bytes_after_an_interruption(tmp_path, version):
     models = load_models(save_set(tmp_path / "set"))
     slide = write_slide(tmp_path / "s.zarr", nuclei(301, 64), version, chunk=64)
-    options = Options(provider="cpu", threads=2, tile_px=64, probabilities=True)
+    options = Options(provider="cpu", threads=2, tile_px=64, uncertainty=True)
     (tmp_path / "whole").mkdir()
     whole = segment(slide, models=models, out=tmp_path / "whole" / "l.zarr", options=options)
     out = tmp_path / "l.zarr"
@@ -159,6 +164,7 @@ def test_networks_give_the_same_bytes_after_an_interruption(tmp_path, version):
     again = segment(slide, models=models, out=out, options=options)
     assert published(out) == published(tmp_path / "whole" / "l.zarr")
     told = ("seconds", "megapixels_per_second")
+    assert 0 <= whole.record["uncertain_fraction"] <= 1
     for record in (whole.record, again.record):
         assert all(record.pop(key) > 0 for key in told)
     assert again.record == whole.record
@@ -200,3 +206,65 @@ def test_outputs_that_stand_there_are_refused_before_any_work(slide_path, tmp_pa
         check_outputs(slide, tmp_path / "l.zarr", KEPT, inputs=[], overwrite=False)
     with pytest.raises(OutputError, match="which is read"):
         check_outputs(slide, slide_path, KEPT, inputs=[], overwrite=True)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("options", [Options(), KEPT])
+def test_a_slide_is_never_replaced_by_a_layer_of_its_labels(tmp_path, layer, options):
+    slide = open_slide(write_slide(tmp_path / f"l_{layer}.zarr", nuclei(*SHAPE)))
+    with pytest.raises(OutputError, match="which is read"):
+        check_outputs(slide, tmp_path / "l.zarr", options, inputs=[], overwrite=True)
+
+
+# How much is uncertain
+
+
+def uncertain_share(labels, total):
+    """What the record should tell, and more than a trifle."""
+    tissue = labels > 0
+    share = np.count_nonzero(tissue & (total.max(axis=0) < 0.6)) / np.count_nonzero(tissue)
+    assert 0.05 < share < 0.95
+    return share
+
+
+@pytest.mark.parametrize("skip", ["off", "on"])
+def test_the_record_tells_how_much_of_the_tissue_is_uncertain(slide_path, tmp_path, skip):
+    dark = {"dark": 0} if skip == "on" else {}
+    ensemble, options = fake_ensemble(FakePredictor(**dark)), Options(skip_background=skip)
+    plan = make_plan(open_slide(slide_path), ensemble, options)
+    parts = {tile.cells: tile.fused for tile in run_tiles(plan)}
+    flat = [(fused.labels.ravel(), fused.total.reshape(4, -1)) for fused in parts.values()]
+    labels, total = (np.concatenate(several, axis=-1) for several in zip(*flat, strict=True))
+    result = segment(slide_path, models=ensemble, out=tmp_path / "l.zarr", options=options)
+    assert result.record["uncertain_fraction"] == pytest.approx(uncertain_share(labels, total))
+    assert result.summary["uncertain_fraction"] == result.record["uncertain_fraction"]
+
+
+def test_uncertain_tissue_is_counted_alike_after_an_interruption_or_a_lack_of_memory(
+    slide_path, tmp_path
+):
+    def fail(cells):
+        if cells[0] * cells[1] > 20:
+            raise OutOfMemoryError("no memory")
+
+    out = tmp_path / "a.zarr"
+    wanted = segment(slide_path, models=fake_ensemble(), out=out, options=KEPT).record
+    out = tmp_path / "b.zarr"
+    interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
+    scarce = fake_ensemble(FakePredictor(fail=fail), workers=2)
+    found = segment(slide_path, models=scarce, out=out, options=KEPT).record
+    assert found["uncertain_fraction"] == wanted["uncertain_fraction"]
+
+
+def test_the_kept_uncertainty_is_the_entropy_of_what_the_networks_say(slide_path, tmp_path):
+    result = segment(slide_path, models=fake_ensemble(), out=tmp_path / "l.zarr", options=KEPT)
+    image = open_slide(tmp_path / "l_uncertainty.zarr")
+    assert (image.corner_um, image.pixel_size_um) == (
+        result.labels.image.corner_um,
+        result.labels.image.pixel_size_um,
+    )
+    plan = make_plan(open_slide(slide_path), fake_ensemble(), KEPT)
+    for tile in run_tiles(plan):
+        p = tile.fused.total.astype(float)
+        entropy = -(p * np.log(p)).sum(axis=0) / np.log(4)
+        np.testing.assert_allclose(image.read(tile.cells), 255 * entropy, atol=0.51)

@@ -21,7 +21,7 @@ from morphinfer.segmentation import finish
 from morphinfer.sharding import segment_shard, shard_rows, split
 from networks import nuclei, save_set
 
-KEPT = Options(probabilities=True, skip_background="off")
+KEPT = Options(probabilities=True, uncertainty=True, skip_background="off")
 SHARD = """
 import sys
 import morphinfer.labels, morphinfer.rows
@@ -31,7 +31,7 @@ from fakes import fake_ensemble
 from morphinfer import Options, open_slide
 from morphinfer.sharding import segment_shard
 sys.stdin.readline()
-options = Options(probabilities=True, skip_background="off")
+options = Options(probabilities=True, uncertainty=True, skip_background="off")
 slide, out, index, count = sys.argv[1:]
 shard = int(index), int(count)
 segment_shard(open_slide(slide), shard, models=fake_ensemble(), out=Path(out), options=options)
@@ -54,11 +54,22 @@ def slide(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(slide, tmp_path_factory):
-    """What a single run publishes."""
+def single(slide, tmp_path_factory):
+    """A single run."""
     out = tmp_path_factory.mktemp("whole") / "l.zarr"
-    segment(slide, models=fake_ensemble(), out=out, options=KEPT)
-    return published(out)
+    return segment(slide, models=fake_ensemble(), out=out, options=KEPT)
+
+
+@pytest.fixture(scope="module")
+def whole(single):
+    """What a single run publishes."""
+    return published(single.labels.image.path)
+
+
+@pytest.fixture(scope="module")
+def uncertain(single):
+    """How much of the tissue a single run calls uncertain."""
+    return single.summary["uncertain_fraction"]
 
 
 @given(st.integers(0, 60), st.integers(1, 80))
@@ -81,16 +92,19 @@ def test_a_shard_that_there_is_not_leaves_nothing_behind(slide, tmp_path):
 
 
 @pytest.mark.parametrize("shards", [1, 3, 11])
-def test_shards_in_any_order_make_up_the_bytes_of_one_run(slide, tmp_path, whole, shards):
+def test_shards_in_any_order_make_up_the_bytes_of_one_run(
+    slide, tmp_path, whole, uncertain, shards
+):
     out = tmp_path / "l.zarr"
     order = list(range(1, shards + 1))
     random.Random(shards).shuffle(order)
     for index in order:
         ensemble = fake_ensemble(tile_px=24 + 8 * index, workers=1 + index % 2)
         segment_shard(slide, (index, shards), models=ensemble, out=out, options=KEPT)
-    finish(out)
+    told = finish(out)
+    assert told.summary["uncertain_fraction"] == uncertain
     assert published(out) == whole
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
 def test_shards_of_different_cuts_may_overlap(slide, tmp_path, whole):
@@ -107,7 +121,7 @@ def test_shards_of_networks_make_up_the_bytes_of_one_run(tmp_path):
     (tmp_path / "whole").mkdir()
     for folder, tile_px in (("whole", 128), ("", 48)):
         out = tmp_path / folder / "l.zarr"
-        options = Options(provider="cpu", threads=1, tile_px=tile_px, probabilities=True)
+        options = Options(provider="cpu", threads=1, tile_px=tile_px, uncertainty=True)
         if folder:
             segment(slide, models=models, out=out, options=options)
         else:
@@ -224,11 +238,12 @@ def test_workers_of_dask_make_up_the_bytes_of_one_run(client, tmp_path):
     models = load_models(save_set(tmp_path / "set"))
     slide = write_slide(tmp_path / "s.zarr", nuclei(260, 64), chunk=64)
     (tmp_path / "whole").mkdir()
-    options, seen = Options(provider="cpu", threads=1, probabilities=True), []
+    options, seen = Options(provider="cpu", threads=1, uncertainty=True), []
     whole = tmp_path / "whole" / "l.zarr"
-    segment(slide, models=models, out=whole, options=options)
-    out = tmp_path / "l.zarr"
-    segment(slide, models=models, out=out, options=options, client=client, progress=seen.append)
+    once = segment(slide, models=models, out=whole, options=options)
+    out, how = tmp_path / "l.zarr", {"options": options, "client": client}
+    told = segment(slide, models=models, out=out, progress=seen.append, **how)
+    assert told.summary["uncertain_fraction"] == once.summary["uncertain_fraction"] is not None
     assert published(out) == published(whole)
     assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
     assert seen[-1].tiles == seen[-1].all_tiles

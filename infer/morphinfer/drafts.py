@@ -22,10 +22,11 @@ import numpy as np
 from morphinfer.classes import LabelClass
 from morphinfer.errors import OutputError
 from morphinfer.journal import RowDone, checksum, new_journal, read_journals
-from morphinfer.labels import Layout, probabilities_path
+from morphinfer.labels import LAYERS, Layer, Layout, layer_path, published_paths
 from morphinfer.pyramid import ImageSpec, NewImage
 from morphinfer.rows import RowWriter, row_cells, row_count
 from morphinfer.staging import check_target, explained, flush, locked, publish, remove
+from morphinfer.uncertainty import BACKGROUND, UNCERTAIN_BELOW
 
 HEADER = "draft.json"
 LOCK = "finishing"
@@ -39,8 +40,8 @@ class Draft:
     """Where it will be published."""
     layout: Layout
     """Where it lies and what its values mean."""
-    probabilities: bool
-    """Whether the probabilities are kept too."""
+    layers: tuple[Layer, ...]
+    """What is kept beside the labels, in the order of `LAYERS`."""
     record: Mapping[str, Any]
     """The run record, as far as it was known at the start."""
 
@@ -65,7 +66,7 @@ class Draft:
         layout: Layout,
         record: Mapping[str, Any],
         *,
-        probabilities: bool,
+        layers: tuple[Layer, ...] = (),
         overwrite: bool = False,
     ) -> Draft:
         """Begin a draft, or go on with the one that an interrupted run or another shard has left.
@@ -76,7 +77,7 @@ class Draft:
             The target exists or cannot be written to, or an unfinished run with other models,
             another slide or other options stands there.
         """
-        draft = cls(target, layout, probabilities, record)
+        draft = cls(target, layout, layers, record)
         if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
             remove(draft.folder)
         if not draft.folder.exists():
@@ -108,7 +109,8 @@ class Draft:
         layout = dict(told["layout"])
         layout["classes"] = tuple(LabelClass(**c) for c in layout["classes"])
         layout["shape"], layout["corner_um"] = tuple(layout["shape"]), tuple(layout["corner_um"])
-        draft = cls(target, Layout(**layout), told["probabilities"], told["record"])
+        layers = tuple(layer for layer in LAYERS if told.get(layer))
+        draft = cls(target, Layout(**layout), layers, told["record"])
         if not draft._is_usable():
             raise OutputError(
                 f"{folder}: parts of it were published already by a run that did not end well; "
@@ -169,17 +171,17 @@ class Draft:
                 f"(the first is {missing[0]}); run the shards that did not end well once more, then "
                 f"finish again"
             )
-        soft = probabilities_path(self.target)
-        for path in [self.target, *([soft] if self.probabilities or overwrite else [])]:
+        for path in published_paths(self.target, self.layers, overwrite=overwrite):
             check_target(path, overwrite=overwrite, folder=True)
         for image in self._images(self._completed(list(standing.values()))):
             image.fill_levels()
             image.describe()
         flush(self.folder)
-        if self.probabilities:
-            publish(self.folder / "probabilities.zarr", soft)
-        elif overwrite:
-            remove(soft)  # those of an earlier run no longer belong to the labels
+        for layer in LAYERS:
+            if layer in self.layers:
+                publish(self.folder / f"{layer}.zarr", layer_path(self.target, layer))
+            elif overwrite:  # that of an earlier run no longer belongs to the labels
+                remove(layer_path(self.target, layer))
         publish(self.folder / "labels.zarr", self.target)
 
     def _completed(self, done: list[RowDone]) -> dict[str, Any]:
@@ -187,11 +189,15 @@ class Draft:
         counts = np.sum([row.counts for row in done], axis=0)
         seconds = math.fsum(row.seconds for row in done)
         names = [c.name for c in self.layout.classes]
+        tissue = int(counts.sum() - counts[BACKGROUND])
+        uncertain = sum(row.uncertain for row in done)
         return {
             **self.record,
             "seconds": seconds,
             "megapixels_per_second": math.prod(self.record["model_shape"]) / 1e6 / seconds,
             "class_fractions": dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
+            "uncertain_fraction": uncertain / tissue if tissue else None,
+            "uncertain_below": UNCERTAIN_BELOW,
         }
 
     def discard_if_empty(self) -> bool:
@@ -218,13 +224,11 @@ class Draft:
                 raise  # else another process was faster
 
     def _names(self) -> list[str]:
-        return ["labels.zarr", *(["probabilities.zarr"] if self.probabilities else [])]
+        return ["labels.zarr", *(f"{layer}.zarr" for layer in self.layers)]
 
     def _specs(self, record: Mapping[str, Any]) -> list[ImageSpec]:
-        specs = [self.layout.labels(self.target.stem, record)]
-        if self.probabilities:
-            specs.append(self.layout.probabilities(probabilities_path(self.target).stem))
-        return specs
+        beside = [self.layout.layer(k, layer_path(self.target, k).stem) for k in self.layers]
+        return [self.layout.labels(self.target.stem, record), *beside]
 
     def _images(self, record: Mapping[str, Any] | None = None) -> list[NewImage]:
         pairs = zip(self._names(), self._specs(record or {}), strict=True)
@@ -238,7 +242,8 @@ class Draft:
             "classes": [asdict(c) for c in self.layout.classes],
             "version": self.layout.version,
         }
-        return {"layout": layout, "probabilities": self.probabilities, "record": dict(self.record)}
+        kept = {layer: layer in self.layers for layer in LAYERS}
+        return {"layout": layout, **kept, "record": dict(self.record)}
 
     def _is_usable(self) -> bool:
         """Whether it is this run's, and no part was moved by one that died while it published."""
@@ -276,7 +281,7 @@ def _settled(told: Mapping[str, Any]) -> dict[str, Any]:
         "slide": {k: v for k, v in record["slide"].items() if k != "path"},
         "provider": record["provider"]["ran"],
         "skipping": record["skipping"]["on"],
-        "probabilities": told["probabilities"],
+        **{layer: bool(told.get(layer)) for layer in LAYERS},
         "layout": told["layout"],
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from morphinfer.errors import ModelError
+from morphinfer.labels import LAYERS, Layer
 from morphinfer.predictor import DensePredictor, Predictor, WindowPredictor
 from morphinfer.resources import Resources, share_out
 from morphinfer.runtime import Provider, ProviderChoice, choose_provider
@@ -37,6 +38,13 @@ class Options:
     skips them where the networks agree on a sample of the slide."""
     probabilities: bool = False
     """Whether the fused probabilities are kept too, as uint8."""
+    uncertainty: bool = False
+    """Whether the uncertainty of each cell is kept too, as uint8."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What is kept beside the labels."""
+        return tuple(layer for layer in LAYERS if getattr(self, layer))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,12 @@ class RowDone:
     row: int
     """Its number from the top."""
     checksums: tuple[int, ...]
-    """CRC-32 of its labels and, where they are kept, of its probabilities."""
+    """CRC-32 of its labels and of each layer that is kept beside them."""
     counts: tuple[int, ...]
     """Cells of each class."""
+    uncertain: int
+    """Cells of tissue whose class is uncertain; the line of a version that did not count them is no
+    line, so its row is computed anew."""
     seconds: float
     """What it took."""
 
@@ -69,6 +72,7 @@ def _lines(path: Path) -> Iterator[RowDone]:
                 int(told["row"]),
                 tuple(told["checksums"]),
                 tuple(told["counts"]),
+                int(told["uncertain"]),
                 float(told["seconds"]),
             )
         except (ValueError, KeyError, TypeError, OverflowError):

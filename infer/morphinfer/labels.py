@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from morphinfer.pyramid import ImageSpec, PyramidWriter, write_image
 from morphinfer.slide import Slide, open_slide
 
 LABEL_CHUNK = 256
+Layer = Literal["probabilities", "uncertainty"]
+"""An image that may be kept beside the labels, on the same cells."""
+LAYERS: tuple[Layer, ...] = ("probabilities", "uncertainty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,20 @@ class Layout:
             "mode", LABEL_CHUNK, attributes=attributes,
         )  # fmt: skip
 
-    def probabilities(self, name: str) -> ImageSpec:
-        """The image of probabilities, one uint8 channel a class (255 is 1)."""
-        names = tuple(c.name for c in self.classes)
+    def layer(self, layer: Layer, name: str) -> ImageSpec:
+        """The image of a layer, uint8.
+
+        Probabilities have one channel a class (255 is 1); uncertainty has no axis of channels (255:
+        all classes are equally likely).
+        """
+        channels: tuple[str, ...] = (layer,)
+        shape: tuple[int, ...] = self.shape
+        if layer == "probabilities":
+            channels = tuple(c.name for c in self.classes)
+            shape = (len(channels), *shape)
         return ImageSpec(
-            name, (len(names), *self.shape), np.dtype(np.uint8), self.pixel_size_um,
-            self.origin_um, self.version, chunk=LABEL_CHUNK, channels=names,
+            name, shape, np.dtype(np.uint8), self.pixel_size_um, self.origin_um, self.version,
+            chunk=LABEL_CHUNK, channels=channels,
         )  # fmt: skip
 
 
@@ -187,6 +198,15 @@ def _attributes(image: Slide) -> Mapping[str, Any]:
     return dict(zarr.open_group(str(image.path), mode="r").attrs)
 
 
-def probabilities_path(labels: Path) -> Path:
-    """Where the probabilities of a label image stand."""
-    return labels.with_name(labels.name.removesuffix(".zarr") + "_probabilities.zarr")
+def layer_path(labels: Path, layer: Layer) -> Path:
+    """Where a layer of a label image stands.
+
+    >>> layer_path(Path("l.zarr"), "uncertainty").name
+    'l_uncertainty.zarr'
+    """
+    return labels.with_name(f"{labels.name.removesuffix('.zarr')}_{layer}.zarr")
+
+
+def published_paths(labels: Path, layers: Sequence[Layer], *, overwrite: bool) -> list[Path]:
+    """What a run would write, or with ``overwrite`` remove: labels, and layers beside them."""
+    return [labels, *(layer_path(labels, layer) for layer in (LAYERS if overwrite else layers))]

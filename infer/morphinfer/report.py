@@ -97,6 +97,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
         "megapixels_per_second": record["megapixels_per_second"],
         "peak_rss_mb": peak_rss_mb(),
         "class_fractions": record["class_fractions"],
+        "uncertain_fraction": record.get("uncertain_fraction"),
     }
     return told if scores is None else {**told, **scores_json(scores)}
 

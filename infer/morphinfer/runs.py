@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from morphinfer.background import with_skipping
 from morphinfer.drafts import Draft
 from morphinfer.engine import run_tiles
 from morphinfer.ensemble import Ensemble, Options, load_ensemble
-from morphinfer.fusion import quantise
-from morphinfer.labels import probabilities_path
+from morphinfer.fusion import Fused, quantise
+from morphinfer.labels import Layer, published_paths
 from morphinfer.outputs import refuse_inputs
 from morphinfer.plan import Plan, run_record
 from morphinfer.session import ModelSet
 from morphinfer.slide import Slide
 from morphinfer.staging import check_target
+from morphinfer.uncertainty import normalised_entropy, uncertain_tissue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ def check_outputs(
     source: Slide, target: Path, options: Options, *, inputs: Sequence[object], overwrite: bool
 ) -> None:
     """Refuse, before any work is done, outputs that could not be published."""
-    refuse_inputs(target, [source.path, *inputs])
-    for path in [target, *([probabilities_path(target)] if options.probabilities else [])]:
+    for path in published_paths(target, options.layers, overwrite=overwrite):
+        refuse_inputs(path, [source.path, *inputs])
         check_target(path, overwrite=overwrite, folder=True)
 
 
@@ -60,7 +64,7 @@ def open_draft(plan: Plan, target: Path, options: Options, *, overwrite: bool) -
         target,
         plan.layout,
         run_record(plan.image.slide, plan, options),
-        probabilities=options.probabilities,
+        layers=options.layers,
         overwrite=overwrite,
     )
 
@@ -78,9 +82,17 @@ def write_rows(
     runs = cell_runs(draft, rows)
     tell = teller(plan, runs, progress)
     for tile in chain.from_iterable(run_tiles(plan, *run) for run in runs):
-        soft = [quantise(tile.fused.total)] if draft.probabilities else []
-        writer.write(tile.cells, [tile.fused.labels, *soft])
+        fused = tile.fused
+        soft = [layer_values(fused, layer) for layer in draft.layers]
+        uncertain = uncertain_tissue(fused.labels, fused.total)
+        writer.write(tile.cells, [fused.labels, *soft], uncertain)
         tell(1, tile.cells.height, tile.cells.width)
+
+
+def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
+    """A tile of a layer: probabilities, shape (C, M, N), or uncertainty, shape (M, N)."""
+    of = quantise if layer == "probabilities" else normalised_entropy
+    return of(fused.total)
 
 
 def cell_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -59,6 +59,9 @@ ENGINE_OPTIONS = (
                  help="Call cells that see nothing but darkness background without computing them; "
                  "auto: where the networks agree on a sample of the slide."),
     click.option("--probabilities", is_flag=True, help="Also keep the probabilities, as uint8."),
+    click.option("--uncertainty", is_flag=True,
+                 help="Also keep how uncertain each cell is, as uint8 (255: all classes are equally "
+                 "likely)."),
 )  # fmt: skip
 
 
@@ -100,4 +103,5 @@ def chosen_options(choices: Mapping[str, Any]) -> Options:
         max_memory_mb=choices["max_memory"],
         skip_background=choices["skip_background"],
         probabilities=choices["probabilities"],
+        uncertainty=choices["uncertainty"],
     )

@@ -60,10 +60,25 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         f"{summary['seconds']:.1f} s, {summary['megapixels_per_second']:.1f} megapixels a second "
         f"at {summary['pixel_size_um']} micrometres a pixel"
     )
+    if (share := summary["uncertain_fraction"]) is not None:
+        click.echo(uncertain_sentence(share))
+
+
+def uncertain_sentence(share: float) -> str:
+    """How much of the tissue is uncertain.
+
+    >>> uncertain_sentence(0.1234)
+    '12 % of the tissue is uncertain (winning probability below 0.6)'
+    """
+    from morphinfer.uncertainty import UNCERTAIN_BELOW
+
+    percent = 100 * share
+    told = f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}"
+    return f"{told} % of the tissue is uncertain (winning probability below {UNCERTAIN_BELOW:g})"
 
 
 def print_slides(summaries: Sequence[Mapping[str, Any]]) -> None:
-    """Print a line for each of many slides: the shares of its classes, or why it failed."""
+    """Print a line for each of many slides: shares of classes and uncertain tissue, or why it failed."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -71,11 +86,14 @@ def print_slides(summaries: Sequence[Mapping[str, Any]]) -> None:
     table = Table()
     table.add_column("slide", overflow="fold")
     table.add_column("classes", overflow="fold")
+    table.add_column("uncertain", justify="right")
     table.add_column("seconds", justify="right")
     for told in summaries:
         if "error" in told:
-            table.add_row(Text(told["slide"]), Text(f"failed: {told['error']}"), "")
+            table.add_row(Text(told["slide"]), Text(f"failed: {told['error']}"), "", "")
             continue
         shares = ", ".join(f"{name} {n:.1%}" for name, n in told["class_fractions"].items())
-        table.add_row(Text(told["slide"]), Text(shares), f"{told['seconds']:.1f}")
+        share = told["uncertain_fraction"]
+        uncertain = "n/a" if share is None else f"{share:.1%}"
+        table.add_row(Text(told["slide"]), Text(shares), uncertain, f"{told['seconds']:.1f}")
     Console().print(table)

@@ -73,8 +73,9 @@ def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
     """Segment each SLIDE, an OME-Zarr image of nuclei, into an OME-Zarr label image.
 
     Beside LABELS.zarr stand LABELS.png (the classes over the nuclei), LABELS.json (the run record)
-    and LABELS.html (both, with the tables). A run that was interrupted leaves
-    LABELS.zarr.unfinished; the same command goes on from there.
+    and LABELS.html (both, with the tables); LABELS_probabilities.zarr and LABELS_uncertainty.zarr
+    where they are asked for. A run that was interrupted leaves LABELS.zarr.unfinished; the same
+    command goes on from there.
     """
     _refuse_wrong_usage(slides, choices)
     with dask_client(choices["dask"]) as client:
