@@ -18,7 +18,7 @@ pytest_plugins = ["commands"]
 
 KEYS = {
     "slide", "labels", "models", "classes", "pixel_size_um", "stride_px", "provider", "seconds",
-    "megapixels_per_second", "peak_rss_mb", "class_fractions",
+    "megapixels_per_second", "peak_rss_mb", "class_fractions", "uncertain_fraction",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from morphinfer import Options, load_models, segment_array
 from morphinfer.ensemble import load_ensemble
 from morphinfer.forecast import forecast, halo_percent, memory_mb, middle_tiles
+from morphinfer.labels import LAYERS
 from morphinfer.runs import make_plan
 from morphinfer.session import Session
 from morphinfer.slide import slide_from_array
@@ -68,15 +69,15 @@ def test_the_halo_is_what_the_networks_see_beyond_the_slide(models, plan_of, opt
     assert told == pytest.approx(100 * (sum(seen) / (2 * image.size) - 1))
 
 
-def test_memory_grows_with_the_width_the_type_and_the_probabilities(plan_of):
+def test_memory_grows_with_the_width_the_type_and_the_layers(plan_of):
     narrow, wide = (nuclei(1300, width) for width in (300, 3000))
-    base = memory_mb(plan_of(narrow, tile_px=128), probabilities=False)
-    wider = memory_mb(plan_of(wide, tile_px=128), probabilities=False)
-    deeper = memory_mb(plan_of(wide.astype(np.uint16), tile_px=128), probabilities=False)
-    soft = memory_mb(plan_of(wide, tile_px=128), probabilities=True)
+    base = memory_mb(plan_of(narrow, tile_px=128))
+    wider = memory_mb(plan_of(wide, tile_px=128))
+    deeper = memory_mb(plan_of(wide.astype(np.uint16), tile_px=128))
+    soft = [memory_mb(plan_of(wide, tile_px=128), layers) for layers in (LAYERS[:1], LAYERS)]
     resources = plan_of(narrow, tile_px=128).ensemble.resources
     assert resources.memory_mb < base < wider < deeper
-    assert soft - wider == pytest.approx(163 * 375 * 4 / 1e6)
+    assert [n - wider for n in soft] == pytest.approx([163 * 375 * k / 1e6 for k in (4, 5)])
 
 
 @pytest.mark.parametrize("count", [1, 3, 100])

@@ -242,7 +242,7 @@ class Draft:
             "classes": [asdict(c) for c in self.layout.classes],
             "version": self.layout.version,
         }
-        kept = {layer: layer in self.layers for layer in LAYERS}
+        kept: dict[str, bool] = {layer: layer in self.layers for layer in LAYERS}
         return {"layout": layout, **kept, "record": dict(self.record)}
 
     def _is_usable(self) -> bool:

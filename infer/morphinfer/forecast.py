@@ -6,7 +6,8 @@ grows with the width of the slide:
 - the frontier of pixels that are kept between two rows of blocks (`tiling`): as many rows of the
   level as the halo and an unfinished chunk need, in the slide's data type;
 - the rows of chunks of the label image that are open at once (`rows`): those that one row of blocks
-  touches, one byte a cell, and one more byte a cell and class where probabilities are kept.
+  touches, one byte a cell, and where layers are kept one more for their uncertainty and one a class
+  for their probabilities.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Literal
 
 from morphinfer.engine import Worker
 from morphinfer.grid import Window, ceil_div
-from morphinfer.labels import LABEL_CHUNK
+from morphinfer.labels import LABEL_CHUNK, Layer
 from morphinfer.plan import Plan
 from morphinfer.tiling import Block, Tiling, read_block
 
@@ -85,15 +86,15 @@ class Forecast:
     """Expected time, without the start and the pyramid of the label image."""
 
 
-def forecast(plan: Plan, *, probabilities: bool = False) -> Forecast:
+def forecast(plan: Plan, *, layers: Sequence[Layer] = ()) -> Forecast:
     """What a run of a plan would take; a few tiles of it are computed to tell.
 
     Parameters
     ----------
     plan : Plan
         What would be computed.
-    probabilities : bool
-        Whether the probabilities would be kept too.
+    layers : sequence of {'probabilities', 'uncertainty'}
+        What would be kept beside the labels.
 
     Raises
     ------
@@ -125,7 +126,7 @@ def forecast(plan: Plan, *, probabilities: bool = False) -> Forecast:
         threads=ensemble.resources.threads,
         provider=ensemble.provider.name,
         provider_reason=ensemble.provider.reason,
-        memory_mb=memory_mb(plan, probabilities=probabilities),
+        memory_mb=memory_mb(plan, layers),
         skips_background=plan.skipping.on,
         skipping_reason=plan.skipping.reason,
         megapixels=megapixels,
@@ -160,15 +161,16 @@ def _dense_px(counts: Sequence[int], phases: int, native: int, patch: int) -> in
     )
 
 
-def memory_mb(plan: Plan, *, probabilities: bool) -> float:
+def memory_mb(plan: Plan, layers: Sequence[Layer] = ()) -> float:
     """Most memory that the process is expected to take, see the module."""
     tiling, spans = plan.tiling, plan.tiling.spans(0)
     kept = max(span.fresh - span.source_start for span in spans)
     width = tiling.spans(1)[-1].source_stop
     frontier = kept * width * plan.image.slide.dtype.itemsize
     open_rows = max(ceil_div(span.stop, LABEL_CHUNK) - span.start // LABEL_CHUNK for span in spans)
-    planes = 1 + (len(plan.layout.classes) if probabilities else 0)
-    rows = min(open_rows * LABEL_CHUNK, tiling.shape[0]) * tiling.shape[1] * planes
+    cells = min(open_rows * LABEL_CHUNK, tiling.shape[0]) * tiling.shape[1]
+    shapes = [plan.layout.layer(layer, layer).shape for layer in layers]
+    rows = cells * (1 + sum(math.prod(shape[:-2]) for shape in shapes))
     return plan.ensemble.resources.memory_mb + (frontier + rows) / 1e6
 
 

@@ -51,8 +51,10 @@ def normalised_entropy(total: NDArray[np.float32]) -> NDArray[np.uint8]:
     for plane in total:
         likely = np.maximum(plane, LEAST_PROBABILITY)
         nats -= likely * np.log(likely)
-    scaled = nats * np.float32(255 / math.log(len(total))) + np.float32(0.5)
-    return np.maximum(np.fmin(scaled, np.float32(255)), np.float32(0)).astype(np.uint8)
+    nats *= np.float32(255 / math.log(len(total)))
+    nats += np.float32(0.5)
+    np.fmin(nats, np.float32(255), out=nats)  # NaN gives way to 255
+    return np.maximum(nats, np.float32(0), out=nats).astype(np.uint8)
 
 
 def uncertain_tissue(labels: NDArray[np.uint8], total: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -70,8 +72,8 @@ def uncertain_tissue(labels: NDArray[np.uint8], total: NDArray[np.float32]) -> N
     ndarray of bool, shape (M, N)
         NaN is uncertain.
     """
-    sure = total.max(axis=0) >= np.float32(UNCERTAIN_BELOW)
-    return (labels != BACKGROUND) & ~sure
+    sure = np.greater_equal(total.max(axis=0), np.float32(UNCERTAIN_BELOW))
+    return np.logical_and(labels != BACKGROUND, ~sure)
 
 
 class ErrorCount:

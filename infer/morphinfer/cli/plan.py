@@ -30,7 +30,7 @@ def plan(slide: str, as_json: bool, **choices: Any) -> None:
 
     options = chosen_options(choices)
     found = make_plan(chosen_slide(slide, choices), choices["models"], options)
-    told = forecast(found, probabilities=options.probabilities)
+    told = forecast(found, layers=options.layers)
     if as_json:
         print_json(asdict(told))
     else:
