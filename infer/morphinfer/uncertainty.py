@@ -73,7 +73,8 @@ def uncertain_tissue(labels: NDArray[np.uint8], total: NDArray[np.float32]) -> N
         NaN is uncertain.
     """
     sure = np.greater_equal(total.max(axis=0), np.float32(UNCERTAIN_BELOW))
-    return np.logical_and(labels != BACKGROUND, ~sure)
+    uncertain: NDArray[np.bool_] = np.logical_and(labels != BACKGROUND, ~sure)
+    return uncertain
 
 
 class ErrorCount:
