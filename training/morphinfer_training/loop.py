@@ -76,6 +76,7 @@ def fit(
     device: torch.device,
     resume: bool = False,
     progress: Progress = silent,
+    weights: dict[str, Tensor] | None = None,
 ) -> Fitted:
     """Train one network and keep the weights of the highest mean Dice on the held-out cells.
 
@@ -97,9 +98,11 @@ def fit(
         Continue from the checkpoint in ``folder``, if there is one.
     progress : Progress
         Told after every step.
+    weights : dict of Tensor, optional
+        A state of the network to begin from; drawn at random by default.
     """
     told, name = config.training, network_name(patch_size_px)
-    run = begin(config, patch_size_px, folder, device, resume=resume)
+    run = begin(config, patch_size_px, folder, device, resume=resume, weights=weights)
     network, state = run.network, run.state
     losses: list[Tensor] = []
     while not state.finished:
@@ -166,11 +169,19 @@ class Run:
 
 
 def begin(
-    config: TrainConfig, patch_size_px: int, folder: Path, device: torch.device, *, resume: bool
+    config: TrainConfig,
+    patch_size_px: int,
+    folder: Path,
+    device: torch.device,
+    *,
+    resume: bool,
+    weights: dict[str, Tensor] | None = None,
 ) -> Run:
     """A fresh run, or the one whose checkpoint stands in ``folder``."""
     torch.manual_seed(step_seed(config.seed, patch_size_px, 2**31))
     network = make_network(config, patch_size_px).to(device).train()
+    if weights is not None:
+        network.load_state_dict(weights)
     average = deepcopy(network).eval()
     optimiser = make_optimiser(network, config.training)
     state = TrainingState(0, False, {}, {}, snapshot(average), {}, [])

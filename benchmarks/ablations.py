@@ -1,0 +1,241 @@
+"""One change at a time, each one number on validation: what helps, by more than the noise.
+
+    MORPHINFER_DATA=/path/to/sections python benchmarks/ablations.py [NAME ...] [--workers 2]
+
+Trains the variants of `variants.py` (all, or those named), two processes of one thread side by side,
+and scores each on the held-out cells of the training sections: as scanned, and as the simulated
+scanners of `scanners.py` show them. What is done stands in runs/accuracy/ablations and is not done
+again. At the end results/DATE-ablations.json and docs/pareto.png are written from all that is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from machine import describe
+from morphinfer.slide import open_slide
+from morphinfer_training.config import TrainConfig, parse_config
+from morphinfer_training.loop import Fitted, fit
+from morphinfer_training.nets import multiply_adds_per_pixel
+from morphinfer_training.patches import TileSampler
+from morphinfer_training.region_settings import RegionSettings
+from morphinfer_training.regions import make_regions
+from morphinfer_training.spots import Spots, read_spots
+from morphinfer_training.train import Data, load_data
+from morphinfer_training.validation import Judge, mean_dice
+from morphinfer_training.weights import (
+    class_factors,
+    fuse,
+    fusion_weights,
+    reliability,
+    temperature,
+    with_factors,
+    with_temperature,
+)
+from pretext import pretrain
+from protocol import ROOT, WORK, skip_reason, slide, table
+from scanners import SCANNERS, scanned
+from variants import VARIANTS, Variant
+
+DONE = WORK / "ablations"
+GENES = (("Neurod6",), ("Plp1",))
+PROBE: dict[str, Any] = {
+    "patch_sizes_px": [62, 126],
+    "training": {"steps": 400, "evaluate_every": 100},
+}
+CPU = torch.device("cpu")
+
+
+def main() -> int:
+    """Train what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="variants; all by default")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--one", action="store_true", help="train NAME in this process")
+    told = parser.parse_args()
+    reason = skip_reason(["ca1", "septum_1", "midbrain_nuclei"])
+    if reason:
+        print(reason)
+        return 0
+    DONE.mkdir(parents=True, exist_ok=True)
+    by_name = {v.name: v for v in VARIANTS}
+    if told.one:
+        measure(by_name[told.names[0]])
+        return 0
+    prepare_references()
+    wanted = [n for n in told.names or by_name if not (DONE / f"{n}.json").exists()]
+    failed = run_all(wanted, told.workers)
+    write_results()
+    return int(bool(failed))
+
+
+def run_all(names: list[str], workers: int) -> list[str]:
+    """Each variant in a process of its own; returns those that failed."""
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    failed = []
+    for name in [*names, *[""] * workers]:
+        while len(running) >= workers or (not name and running):
+            for other, process in list(running.items()):
+                if process.poll() is not None:
+                    failed += [other] if process.returncode else []
+                    del running[other]
+            time.sleep(0.5)
+        if name:
+            running[name] = subprocess.Popen([sys.executable, __file__, name, "--one"])
+    return failed
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """How training regions are spoilt."""
+
+    keep: float = 1.0
+    shift_um: float = 0.0
+    border_um: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        """Where the reference stands."""
+        return WORK / f"ca1_{self.keep:g}_{self.shift_um:g}_{self.border_um:g}.zarr"
+
+
+def prepare_references() -> None:
+    """All training references of ca1."""
+    for told in {Labelling(v.keep, v.shift_um, v.border_um) for v in VARIANTS} | {Labelling()}:
+        if told.path.exists():
+            continue
+        section = open_slide(slide("ca1"))
+        spots = read_spots(table("ca1"), pixel_size_um=section.pixel_size_um)
+        settings = RegionSettings(border_um=told.border_um, check_registration=False)
+        make_regions(section, spoilt(spots, told, section.pixel_size_um, section.shape), GENES,
+                     told.path, settings=settings)  # fmt: skip
+
+
+def spoilt(spots: Spots, told: Labelling, pixel_size_um: float, shape: tuple[int, int]) -> Spots:
+    """Spots of which a share is left, shifted down and to the right; none leaves the slide."""
+    kept = np.random.default_rng(1).random(len(spots)) < told.keep
+    step = told.shift_um / pixel_size_um / np.sqrt(2)
+    kept &= (spots.row + step < shape[0] - 0.5) & (spots.col + step < shape[1] - 0.5)
+    left = spots.where(kept)
+    return Spots(left.genes, left.gene, left.row + step, left.col + step, left.weight, left.name)
+
+
+def configuration(variant: Variant, labelling: Labelling) -> TrainConfig:
+    """The probe configuration with the change of a variant."""
+    shipped = tomllib.loads((ROOT / "training" / "hippocampus.toml").read_text(encoding="utf-8"))
+    shipped["sections"] = [
+        {"slide": str(slide(name)), **({"reference": str(labelling.path)} if name == "ca1"
+                                       else {"background_only": True})}
+        for name in variant.sections
+    ]  # fmt: skip
+    shipped["classes"] = ["background", "tissue", "Neurod6", "Plp1"]
+    return parse_config(merged(merged(shipped, PROBE), variant.change), variant.name)
+
+
+def merged(table: dict[str, Any], change: Any) -> dict[str, Any]:
+    """A table with the keys of another, tables within it likewise."""
+    inner = {
+        k: merged(table.get(k, {}), v) if isinstance(v, dict) else v for k, v in change.items()
+    }
+    return {**table, **inner}
+
+
+def measure(variant: Variant) -> None:
+    """Train a variant and write its figures."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    labelling = Labelling(variant.keep, variant.shift_um, variant.border_um)
+    config = configuration(variant, labelling)
+    truth = load_data(configuration(variant, Labelling()), Path())
+    spoilt_data = load_data(config, Path()) if labelling != Labelling() else truth
+    networks = train(variant, config, spoilt_data, truth)
+    seconds = time.perf_counter() - started
+    figures = judge(config, truth, networks)
+    told = {**asdict(variant), "train_seconds": seconds, **figures}
+    told["multiply_adds_per_pixel"] = multiply_adds_per_pixel(config.channels, len(config.classes))
+    (DONE / f"{variant.name}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(f"{variant.name:22} {told['fused']['mean']:.3f} {told['scanners_mean']:.3f}", flush=True)
+
+
+def train(variant: Variant, config: TrainConfig, data: Data, truth: Data) -> list[Fitted]:
+    """The networks; labels as the variant has them, held-out blocks as in truth."""
+    held = Judge(truth.sections, truth.splits, config, CPU)
+    networks = []
+    for patch in config.patch_sizes_px:
+        folder = WORK / "ablations.run" / variant.name / str(patch)
+        folder.mkdir(parents=True, exist_ok=True)
+        sampler = TileSampler(data.sections, truth.splits, config, patch, CPU)
+        begin = pretrain(config, patch) if variant.pretext else None
+        networks.append(fit(config, patch, sampler, held, folder, device=CPU, weights=begin))
+    return networks
+
+
+def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, Any]:
+    """Figures on the held-out cells, and on the same as simulated scanners show them."""
+    held = Judge(data.sections, data.splits, config, CPU)
+    raw = np.stack([n.probabilities for n in networks])
+    heat = [temperature(p, held.labels) for p in raw]
+    cooled = np.stack([with_temperature(p, t) for p, t in zip(raw, heat, strict=True)])
+    factors = class_factors(cooled, held.labels)
+    ready = with_factors(cooled, factors)
+    weights = fusion_weights(ready, held.labels)
+
+    def figure(shown: Judge, probabilities: Any) -> dict[str, Any]:
+        dice = shown.dice(probabilities)
+        return {"mean": mean_dice(dice), "per_class": dict(zip(config.classes, dice, strict=True))}
+
+    scanners = {}
+    slides = [open_slide(s.slide) for s in config.sections]
+    for name in SCANNERS:
+        pairs = [
+            scanned(*of, config, name)
+            for of in zip(slides, data.sections, data.splits, strict=True)
+        ]
+        shown = Judge([p[0] for p in pairs], [p[1] for p in pairs], config, CPU)
+        seen = [
+            with_temperature(shown.probabilities(n.network, n.patch_size_px), t)
+            for n, t in zip(networks, heat, strict=True)
+        ]
+        scanners[name] = figure(shown, fuse(with_factors(np.stack(seen), factors), weights))
+    return {
+        "fused": figure(held, fuse(ready, weights)),
+        "plain_mean": figure(held, ready.mean(axis=0)),
+        "networks": {n.patch_size_px: figure(held, p) for n, p in zip(networks, ready, strict=True)},
+        "scanners": scanners,
+        "scanners_mean": float(np.mean([s["mean"] for s in scanners.values()])),
+        "weights": weights.tolist(), "factors": factors.tolist(), "temperatures": heat,
+        "calibration_error": reliability(fuse(ready, weights), held.labels)[1],
+        "calibration_error_uncalibrated": reliability(fuse(raw, weights), held.labels)[1],
+        "reliability": reliability(fuse(ready, weights), held.labels)[0].tolist(),
+    }  # fmt: skip
+
+
+def write_results() -> None:
+    """The table of all variants that are done, and the Pareto plot."""
+    from pareto import draw_pareto
+
+    found = [DONE / f"{v.name}.json" for v in VARIANTS]
+    rows = [json.loads(p.read_text(encoding="utf-8")) for p in found if p.exists()]
+    told = {"machine": describe(), "variants": rows}
+    out = Path(__file__).parent / "results" / f"{datetime.date.today().isoformat()}-ablations.json"
+    out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    draw_pareto(ROOT / "docs" / "pareto.png", rows)
+    for row in rows:
+        print(f"{row['question']:26} {row['name']:22} {row['fused']['mean']:.3f} "
+              f"{row['scanners_mean']:.3f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

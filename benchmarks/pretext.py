@@ -1,0 +1,84 @@
+"""A pretext task on nuclei images without spots: tell clean statistics from a varied tile.
+
+Each position of the last features sees 30 x 30 pixels. The network regresses what stands there in the
+tile before its intensities were varied: mean, spread, share of bright pixels, gradient, and the
+response of a Laplacian of Gaussian at two scales. Only its convolutions are kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from morphinfer.slide import open_slide
+from morphinfer.tiling import read_model_image
+from morphinfer_training.augmentation import cut_tile, draw_maps, vary_intensity
+from morphinfer_training.config import CONTEXT_PX, STRIDE_PX, TrainConfig
+from morphinfer_training.nets import PaddingFreeNet, make_network
+from protocol import slide
+
+SECTIONS = ("ca1", "septum_1", "midbrain_corner")
+STEPS = 300
+BATCH = 16
+TILE_CELLS = 6
+STATISTICS = 6
+BRIGHT = 0.4
+
+
+def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
+    """Weights of a network for ``config`` whose convolutions have seen the pretext task."""
+    images = [
+        read_model_image(open_slide(slide(n)), config.pixel_size_um, config.normalisation)
+        for n in SECTIONS
+    ]
+    shown = [torch.from_numpy(image)[None, None] for image in images]
+    torch.manual_seed(config.seed)
+    network = PaddingFreeNet(config.channels, STATISTICS, patch_size_px).train()
+    optimiser = torch.optim.AdamW(
+        (p for p in network.parameters() if p.requires_grad), lr=config.training.learning_rate
+    )
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.training.learning_rate, STEPS)
+    side = patch_size_px + STRIDE_PX * (TILE_CELLS - 1)
+    for step in range(STEPS):
+        rng = np.random.default_rng([config.seed, patch_size_px, step])
+        tiles = []
+        for linear in draw_maps(rng, BATCH, config.augmentation):
+            image = shown[rng.integers(len(shown))]
+            centre = rng.uniform(0, image.shape[-2:])
+            tiles.append(cut_tile(image, centre, linear, side))
+        clean = torch.cat(tiles)  # (N, 1, T, T)
+        wanted = F.avg_pool2d(statistics(clean), network.window, stride=1)  # (N, 6, n, n)
+        varied = vary_intensity(clean, rng, config.augmentation, config.normalisation.clip)
+        loss = F.smooth_l1_loss(network(varied), wanted)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        plan.step()
+    fresh = make_network(config, patch_size_px).state_dict()
+    kept = {k: v for k, v in network.state_dict().items() if not k.startswith("head")}
+    return {**fresh, **kept}
+
+
+def statistics(tiles: Tensor) -> Tensor:
+    """Standardised statistics of all 30 x 30 windows at stride 8, shape (N, 6, h, w)."""
+    smooth = [_blurred(tiles, sigma) for sigma in (2.0, 3.0, 4.5)]
+    down, right = (
+        tiles[..., 1:, :-1] - tiles[..., :-1, :-1],
+        tiles[..., :-1, 1:] - tiles[..., :-1, :-1],
+    )
+    edges = F.pad((down**2 + right**2).sqrt(), (0, 1, 0, 1), mode="replicate")
+    maps = [tiles, tiles**2, (tiles > BRIGHT).float(), edges, (smooth[0] - smooth[1]).abs(),
+            (smooth[1] - smooth[2]).abs()]  # fmt: skip
+    means = F.avg_pool2d(torch.cat(maps, dim=1), CONTEXT_PX, stride=STRIDE_PX)
+    mean, spread = means.mean(dim=(0, 2, 3), keepdim=True), means.std(dim=(0, 2, 3), keepdim=True)
+    return (means - mean) / (spread + 1e-4)
+
+
+def _blurred(tiles: Tensor, sigma: float) -> Tensor:
+    reach = torch.arange(-12, 13, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (reach / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    padded = F.pad(tiles, (12,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3))
