@@ -11,7 +11,7 @@ import zarr
 from commands import refused
 from morphinfer.classes import default_classes
 from morphinfer.grid import Window
-from morphinfer.labels import create_labels
+from morphinfer.labels import create_labels, open_labels
 from networks import card_of, save_padding_free
 
 pytest_plugins = ["commands"]
@@ -41,6 +41,22 @@ def test_a_reference_adds_dice_iou_and_confusion(call, slide, models):
     assert told["dice"]["mean"] == 1
     assert set(told["dice"]) >= {"mean", "per_class"}
     assert {"iou", "confusion", "pixels_compared"} <= set(told)
+
+
+def test_a_reference_of_other_genes_is_matched_as_told(call, slide, models, tmp_path):
+    call("segment", slide, "--models", models, "--out", "first.zarr", "-q")
+    values = open_labels(tmp_path / "first.zarr").read(Window(0, 0, 19, 25))
+    with create_labels(
+        tmp_path / "r.zarr", shape=(19, 25), pixel_size_um=5.2, corner_um=(0, 0),
+        classes=default_classes(("background", "tissue", "Slc17a7", "GeneB")),
+    ) as writer:  # fmt: skip
+        writer.write(Window(0, 0, 19, 25), values)
+    words = ("segment", slide, "--models", models, "--reference", "r.zarr", "--json")
+    code, out, err = call(*words, "--match", "Slc17a7=GeneA")
+    assert code == 0, err
+    assert json.loads(out)["matched"] == {"Slc17a7": "GeneA"}
+    assert json.loads(out)["dice"]["mean"] == 1
+    assert "the reference's 'Slc17a7' is compared with 'GeneA'" in err
 
 
 def test_segment_leaves_picture_page_and_record_beside_the_labels(call, slide, models, tmp_path):
@@ -79,7 +95,7 @@ def test_evaluate_prints_dice_and_na(call, tmp_path):
     assert "n/a" in call("evaluate", "a.zarr", "b.zarr")[1]
 
 
-def test_evaluate_says_which_classes_have_other_names(call, tmp_path):
+def test_evaluate_refuses_a_foreign_class_and_takes_it_as_matched(call, tmp_path):
     cells = np.ones((1, 8, 8), np.uint8)
     for name, gene in (("a.zarr", "Neurod6"), ("b.zarr", "Slc17a7")):
         with create_labels(
@@ -90,9 +106,10 @@ def test_evaluate_says_which_classes_have_other_names(call, tmp_path):
             classes=default_classes(("background", "tissue", gene)),
         ) as writer:
             writer.write(Window(0, 0, 8, 8), cells)
-    _, _, err = call("evaluate", "a.zarr", "b.zarr")
-    assert "class 2: 'Neurod6' is compared with the reference's 'Slc17a7'" in err
-    assert call("evaluate", "a.zarr", "b.zarr", "-q")[2] == ""
+    refused(call("evaluate", "a.zarr", "b.zarr", "-q"), "--match Slc17a7=Neurod6")
+    words = ("evaluate", "a.zarr", "b.zarr", "--match", "Slc17a7=Neurod6")
+    assert "the reference's 'Slc17a7' is compared with 'Neurod6'" in call(*words)[2]
+    assert call(*words, "-q")[2] == ""
 
 
 def test_models_lists_and_verifies_the_shipped_sets(call):
@@ -212,7 +229,9 @@ def test_a_reference_of_another_shape_is_refused(call, slide, models, tmp_path):
         tmp_path / "r.zarr", shape=(5, 5), pixel_size_um=5.2, corner_um=(0, 0), classes=classes
     ) as writer:
         writer.write(Window(0, 0, 5, 5), np.ones((5, 5), np.uint8))
-    refused(call("segment", slide, "--models", models, "--reference", "r.zarr"), "covers")
+    words = ("segment", slide, "--models", models, "--reference", "r.zarr")
+    refused(call(*words), "--match A=GeneA")
+    refused(call(*words, "--match", "A=GeneA", "--match", "B=GeneB"), "covers")
 
 
 @pytest.mark.parametrize(

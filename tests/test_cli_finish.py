@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from commands import refused
+from morphinfer.classes import default_classes
+from morphinfer.grid import Window
+from morphinfer.labels import create_labels
 from test_cli_segment import CPU, pixel_files
 
 pytest_plugins = ["commands"]
@@ -81,6 +85,21 @@ def test_finish_scores_against_a_reference(call, shard, tall, models):
     code, out, _ = call("finish", "l.zarr", "--reference", "r.zarr", "--json", "-q")
     assert code == 0
     assert json.loads(out)["dice"]["mean"] == 1
+
+
+def test_finish_matches_classes_as_told_and_refuses_foreign_ones(call, shard, tmp_path):
+    with create_labels(
+        tmp_path / "r.zarr", shape=(525, 12), pixel_size_um=5.2, corner_um=(0, 0),
+        classes=default_classes(("background", "tissue", "Slc17a7")),
+    ) as writer:  # fmt: skip
+        writer.write(Window(0, 0, 525, 12), np.ones((525, 12), np.uint8))
+    shard("1/1", "-q")
+    words = ("finish", "l.zarr", "--reference", "r.zarr", "-q", "--json")
+    refused(call(*words), "no 'Slc17a7'", "--match Slc17a7=GeneA")
+    assert not (tmp_path / "l.zarr").exists()
+    code, out, err = call(*words, "--match", "Slc17a7=GeneB")
+    assert code == 0, err
+    assert json.loads(out)["dice"]["per_class"]["GeneA"] is None
 
 
 def test_finish_refuses_reports_that_stand_there_before_it_publishes(call, shard, tmp_path):

@@ -163,6 +163,7 @@ def test_slides_of_one_output_name_are_refused_before_any_work(call, slides, mod
         (("a", "--shard", "1/2", "--reference", "r"), "morphinfer finish"),
         (("a", "--shard", "1/2", "--overwrite"), "--shard replaces nothing"),
         (("a", "--shard", "1/2", "--dask", "tcp://x"), "--shard and --dask exclude each other"),
+        (("a", "--match", "A=B"), "--match says how to compare with a --reference"),
         (("a", "--shard", "3/2"), "there are the shards 1/2 to 2/2"),
         (("a", "--shard", "half"), "'half' is not I/N"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from morphinfer import evaluation
+from morphinfer.bootstrap import bootstrap_dice
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
@@ -119,11 +120,26 @@ def test_unlabelled_cells_of_the_reference_are_left_out(make):
     assert told.dice == (1, 1, None, None)
 
 
-def test_genes_may_have_other_names(make):
-    reference = make([[0, 1, 2, 3]], names=("background", "tissue", "Neurod6", "Cplx3"))
+def test_classes_are_matched_by_name_whatever_their_values(make):
+    reference = make([[3, 0, 2, 1]], names=("tissue", "Lamp5", "Slc17a7", "background"))
     told = evaluate(make([[0, 1, 2, 3]]), reference)
     assert told.class_names == NAMES
     assert told.mean_dice == 1
+    assert told.matched == ()
+
+
+def test_genes_of_other_names_are_matched_as_told(make):
+    reference = make([[0, 1, 2, 3]], names=("background", "tissue", "Neurod6", "Cplx3"))
+    match = {"Neurod6": "Slc17a7", "Cplx3": "Lamp5"}
+    told = evaluate(make([[0, 1, 2, 3]]), reference, match=match)
+    assert told.mean_dice == 1
+    assert dict(told.matched) == match
+
+
+def test_several_classes_of_the_reference_may_be_one_of_ours(make):
+    reference = make([[0, 1, 2, 3]])
+    told = evaluate(make([[0, 1, 1, 1]]), reference, match={"Slc17a7": "tissue", "Lamp5": "tissue"})
+    assert told.dice == (1, 1, None, None)
 
 
 def test_a_class_that_the_reference_does_not_know_has_no_dice_of_its_own(make):
@@ -132,6 +148,13 @@ def test_a_class_that_the_reference_does_not_know_has_no_dice_of_its_own(make):
     told = evaluate(make(result), make(reference, names=NAMES[:3]))
     assert told.dice == (1, pytest.approx(2 / 3), None, None)
     assert told.classes_counted == 2
+
+
+def test_a_class_that_the_reference_does_not_know_may_stand_anywhere(make):
+    names = ("background", "tissue", "Lamp5")
+    told = evaluate(make([[0, 0, 1, 1, 2, 2, 3]]), make([[0, 0, 1, 1, 1, 1, 2]], names=names))
+    assert told.dice == (1, pytest.approx(2 / 3), None, 1)
+    assert told.confusion[1].tolist() == [0, 2, 2, 0]
 
 
 def test_progress_reaches_its_total(make, monkeypatch):
@@ -156,9 +179,53 @@ def test_a_reference_one_cell_larger_is_compared(make):
     assert evaluate(make(random_values(10, 10)), make(random_values(11, 11))).pixels_compared == 100
 
 
-def test_a_reference_of_more_classes_is_refused(make):
-    with pytest.raises(AlignmentError, match=r"4 classes .* has only 2"):
+def test_a_reference_of_foreign_classes_is_refused(make):
+    with pytest.raises(AlignmentError, match=r"no 'Slc17a7', 'Lamp5'; .* --match Slc17a7=tissue"):
         evaluate(make([[0, 1]], names=NAMES[:2]), make([[0, 3]]))
+
+
+def test_blocks_are_squares_of_the_reference(make):
+    labels, reference = random_values(60, 50), random_values(60, 50, seed=1)
+    told = evaluate(make(labels), make(reference), block_um=80)
+    assert told.blocks.shape == (3 * 3, 4, 4)
+    np.testing.assert_array_equal(told.blocks.sum(axis=0), told.confusion)
+    np.testing.assert_array_equal(
+        told.blocks[5], matrix(reference[20:40, 40:50], labels[20:40, 40:50])
+    )
+    assert (told.block_um, told.intervals.blocks) == (80, 9)
+    assert told.intervals.mean is None
+
+
+def test_blocks_are_the_same_for_any_tile(make, monkeypatch):
+    labels, reference = make(random_values(37, 41)), make(random_values(74, 82, seed=1), 2.0)
+    expected = evaluate(labels, reference, block_um=30).blocks
+    monkeypatch.setattr(evaluation, "TILE", 11)
+    np.testing.assert_array_equal(evaluate(labels, reference, block_um=30).blocks, expected)
+    assert expected.shape[0] == 5 * 6
+
+
+def test_blocks_of_a_coarser_reference_are_counted_on_the_finer_cells(make):
+    labels, reference = random_values(40, 40), random_values(20, 20, seed=1)
+    told = evaluate(make(labels, 2.0), make(reference, 4.0), block_um=40)
+    fine = np.kron(reference, np.ones((2, 2), np.uint8))
+    np.testing.assert_array_equal(told.blocks[3], matrix(fine[20:, 20:], labels[20:, 20:]))
+
+
+def test_intervals_come_from_the_matched_blocks(make):
+    names = ("tissue", "Slc17a7", "background")
+    told = evaluate(make(random_values(60, 60)), make(random_values(60, 60, seed=1) % 3, names=names),
+                    block_um=60)  # fmt: skip
+    assert told.intervals == bootstrap_dice(told.blocks, (0, 1, 2))
+    assert told.intervals.per_class[3] is None
+    low, high = told.intervals.mean
+    assert low < told.mean_dice < high
+
+
+@pytest.mark.parametrize("block_um", [3.9, 0, -1, float("nan")])
+def test_blocks_smaller_than_a_cell_are_refused(make, block_um):
+    path = make(random_values(10, 10))
+    with pytest.raises(AlignmentError, match="smaller than a cell of 4"):
+        evaluate(path, path, block_um=block_um)
 
 
 @pytest.mark.parametrize(("labels", "reference"), [([[0, 1]], [[0, 9]]), ([[0, 9]], [[0, 1]])])
@@ -181,7 +248,38 @@ def test_the_command_prints_a_table(make):
     result = CliRunner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]])), "-q"])
     assert result.exit_code == 0
     assert "n/a" in result.stdout
-    assert "2 of 4 classes counted, 3 pixels compared" in result.stdout
+    assert (
+        "2 of 4 classes counted, 3 pixels compared; 1 blocks of 200 micrometres are too few for an "
+        "interval (10 are needed)"
+    ) in result.stdout
+
+
+def test_the_command_prints_intervals_behind_dice(make):
+    paths = [str(make(random_values(60, 60))), str(make(random_values(60, 60, seed=1)))]
+    words = [*paths, "-q", "--block-um", "40"]
+    out = CliRunner(env={"COLUMNS": "100"}).invoke(command, words).stdout
+    told = json.loads(CliRunner().invoke(command, [*words, "--json"]).stdout)["dice"]
+    low, high = told["intervals"]["mean"]
+    assert f"{told['mean']:.3f} [{low:.3f}, {high:.3f}]" in out
+    assert "Dice [95 %]" in out
+    assert "95 % intervals from a bootstrap over 36 blocks of 40 micrometres" in out
+    assert (told["intervals"]["blocks"], told["intervals"]["block_um"]) == (36, 40)
+    assert set(told["intervals"]["per_class"]) == set(NAMES)
+
+
+def test_the_command_matches_classes_as_told(make):
+    paths = [str(make([[0, 1, 2]])), str(make([[0, 1, 2]], names=(*NAMES[:2], "Neurod6")))]
+    result = CliRunner().invoke(command, [*paths, "--json", "--match", "Neurod6=Slc17a7"])
+    assert json.loads(result.stdout)["matched"] == {"Neurod6": "Slc17a7"}
+    assert "the reference's 'Neurod6' is compared with 'Slc17a7'" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--match", "Neurod6"], ["--match", "a=b", "--match", "a=c"]])
+def test_a_match_that_is_no_pair_is_wrong_usage(make, words):
+    path = str(make([[0, 1]]))
+    result = CliRunner().invoke(command, [path, path, *words])
+    assert result.exit_code == 2
+    assert "Invalid value for '--match'" in result.stderr
 
 
 def test_the_command_prints_one_json_object(make):

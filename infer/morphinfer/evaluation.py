@@ -1,28 +1,36 @@
 """A label image scored against its reference, tile by tile.
 
 Both are placed by their transforms (outer corner and cell size in micrometres). They are compared on
-the cells of the finer one; the coarser one answers with the cell that holds the centre of each.
+the cells of the finer one; the coarser one answers with the cell that holds the centre of each. Their
+classes are matched by name. For the intervals of Dice the reference is cut into square blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.bootstrap import bootstrap_dice
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import AlignmentError
 from morphinfer.grid import TileGrid, Window
 from morphinfer.labels import LabelImage, Layout, open_labels
+from morphinfer.matching import differing, match_classes, matched
 from morphinfer.metrics import Confusion, Scores, scores
+from morphinfer.overlaps import Overlap, steps_of
 from morphinfer.slide import Slide
 
 TILE = 2048
 EDGE_TOLERANCE = 1.001
-TIE = 1e-6
+BLOCK_UM = 200.0
+"""Side of the blocks of the bootstrap: some twenty nuclei, beyond the largest patch of a network."""
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +62,27 @@ class Frame:
 def evaluate(
     labels: str | Path | LabelImage,
     reference: str | Path | LabelImage,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    *,
+    match: Mapping[str, str] | None = None,
+    block_um: float = BLOCK_UM,
 ) -> Scores:
-    """Dice, IoU and confusion matrix of a label image against its reference.
+    """Dice with 95 % intervals, IoU and confusion matrix of a label image against its reference.
 
     Parameters
     ----------
     labels : str, Path or LabelImage
         What is scored; its class names are reported.
     reference : str, Path or LabelImage
-        What it is scored against. Classes are matched by value, since the genes of the two may have
-        different names. Cells without a label do not count; a class beyond those that the reference
-        names has no Dice.
+        What it is scored against. Cells without a label do not count; a class that the reference
+        does not name has no Dice.
     progress : callable, optional
         Called with the number of tiles done and the number of all tiles.
+    match : Mapping, optional
+        Our name for a class name of the reference, such as {'Slc17a7': 'Neurod6'}; classes that it
+        leaves out are matched by their own name.
+    block_um : float
+        Side in micrometres of the square blocks of the reference that the bootstrap draws.
 
     Raises
     ------
@@ -75,93 +90,96 @@ def evaluate(
         One of the two cannot be read.
     AlignmentError
         They do not cover the same place within one cell of the coarser one, the reference has
-        classes that the labels lack, a value has no class, or no cell is labelled.
+        classes that the labels lack, a value has no class, no cell is labelled, or a block is
+        smaller than a cell.
 
     Notes
     -----
-    Memory depends on the tile, not on the images.
+    Memory depends on the tile and on the number of blocks, not on the images.
     """
     labels = labels if isinstance(labels, LabelImage) else open_labels(labels)
     reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-    check_fits(
-        reference, Frame.of(labels.image, labels.image.name), [c.name for c in labels.classes]
+    names = [c.name for c in labels.classes]
+    values = check_fits(reference, Frame.of(labels.image, labels.image.name), names, match)
+    tally = _Tally.over(labels, reference, block_um)
+    _count(tally, labels, reference, progress)
+    _check_values(tally.all.counts, labels, reference)
+    blocks = matched(tally.blocks.reshape(-1, *tally.blocks.shape[2:]), values, len(names))
+    return replace(
+        scores(matched(tally.all.counts, values), names, values),
+        reference=str(reference.image.path or reference.image.name),
+        matched=differing([c.name for c in reference.classes], names, values),
+        intervals=bootstrap_dice(blocks, values),
+        block_um=block_um,
+        blocks=blocks,
     )
-    counts = _count(labels, reference, progress)
-    _check_values(counts, labels, reference)
-    return scores(counts, [c.name for c in labels.classes], len(reference.classes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tally:
+    """Pairs of values, of all cells and block by block."""
+
+    corner_um: tuple[float, float]
+    block_um: float
+    blocks: NDArray[np.int64]
+    """Shape (rows of blocks, columns, classes of the reference, classes of the labels)."""
+    all: Confusion = field(default_factory=Confusion)
+
+    @classmethod
+    def over(cls, labels: LabelImage, reference: LabelImage, block_um: float) -> _Tally:
+        """Nothing counted yet; blocks cover the reference."""
+        cell_um = max(labels.image.pixel_size_um, reference.image.pixel_size_um)
+        if not block_um >= cell_um:
+            raise AlignmentError(
+                f"blocks of {block_um:g} micrometres are smaller than a cell of {cell_um:g}; the "
+                f"usual ones have {BLOCK_UM:g}"
+            )
+        sides = [n * reference.image.pixel_size_um for n in reference.image.shape]
+        rows, cols = (max(1, int(np.ceil(side / block_um))) for side in sides)
+        shape = (rows, cols, len(reference.classes), len(labels.classes))
+        return cls(reference.image.corner_um, block_um, np.zeros(shape, np.int64))
+
+    def add(
+        self, window: Window, image: Slide, reference: NDArray[np.uint8], result: NDArray[np.uint8]
+    ) -> None:
+        """Count the cells of a window of ``image``, the finer of the two."""
+        named = tuple(slice(n) for n in self.blocks.shape[2:])
+        for row, rows in self._runs(window.row, window.height, image, 0):
+            for col, cols in self._runs(window.col, window.width, image, 1):
+                before = self.all.counts[named].copy()
+                self.all.add(reference[rows, cols], result[rows, cols])
+                self.blocks[row, col] += self.all.counts[named] - before
+
+    def _runs(self, start: int, count: int, image: Slide, axis: int) -> Iterator[tuple[int, slice]]:
+        """Block and place in the window of each run of cells that share a block."""
+        steps = steps_of(start, count, image, self.corner_um[axis], self.block_um, axis)
+        steps = np.clip(steps, 0, self.blocks.shape[axis] - 1)
+        edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), count]
+        return ((int(steps[a]), slice(a, b)) for a, b in pairwise(edges))
 
 
 def _count(
-    labels: LabelImage, reference: LabelImage, progress: Callable[[int, int], None] | None
-) -> NDArray[np.int64]:
+    tally: _Tally, labels: LabelImage, reference: LabelImage, progress: Progress | None
+) -> None:
     reference_is_finer = reference.image.pixel_size_um < labels.image.pixel_size_um
     fine, coarse = (reference, labels) if reference_is_finer else (labels, reference)
-    confusion = Confusion()
     grid = TileGrid(*fine.image.shape, TILE)
     for done, tile in enumerate((tile for band in grid.bands() for tile in band), start=1):
         overlap = Overlap.of(tile, fine.image, coarse.image)
         if overlap is not None:
-            blocks = fine.read(overlap.window), overlap.look_up(coarse)
-            confusion.add(*(blocks if reference_is_finer else blocks[::-1]))
+            pair = fine.read(overlap.window), overlap.look_up(coarse)
+            theirs, ours = pair if reference_is_finer else pair[::-1]
+            tally.add(overlap.window, fine.image, theirs, ours)
         if progress is not None:
             progress(done, len(grid))
-    return confusion.counts
 
 
-def renamed(labels: LabelImage, reference: LabelImage) -> list[str]:
-    """One sentence for each class that has another name in the reference."""
-    pairs = zip(labels.classes, reference.classes, strict=False)
-    return [
-        f"class {value}: '{ours.name}' is compared with the reference's '{theirs.name}'"
-        for value, (ours, theirs) in enumerate(pairs)
-        if ours.name != theirs.name
-    ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Overlap:
-    """The part of a tile of the finer image that lies on the coarser one."""
-
-    window: Window
-    """In cells of the finer image."""
-    rows: NDArray[np.intp]
-    """Row of the coarser image for each row of the window."""
-    cols: NDArray[np.intp]
-    """Column of the coarser image for each column of the window."""
-
-    @classmethod
-    def of(cls, tile: Window, fine: Slide, coarse: Slide) -> Overlap | None:
-        """Overlap of one tile; None where there is none."""
-        row, rows = _axis_cells(tile.row, tile.height, fine, coarse, 0)
-        col, cols = _axis_cells(tile.col, tile.width, fine, coarse, 1)
-        if not rows.size or not cols.size:
-            return None
-        return cls(Window(row, col, rows.size, cols.size), rows, cols)
-
-    def look_up(self, coarse: LabelImage) -> NDArray[np.uint8]:
-        """Values of the coarser image at the cells of the window."""
-        row, col = int(self.rows[0]), int(self.cols[0])
-        height, width = int(self.rows[-1]) + 1 - row, int(self.cols[-1]) + 1 - col
-        block = coarse.read(Window(row, col, height, width))
-        if block.shape == (self.window.height, self.window.width):
-            return block
-        return block.take(self.rows - row, axis=0).take(self.cols - col, axis=1)
-
-
-def _axis_cells(
-    start: int, count: int, fine: Slide, coarse: Slide, axis: int
-) -> tuple[int, NDArray[np.intp]]:
-    """First fine cell that lies on the coarser image, and the coarse cell of it and its successors."""
-    corner_um = fine.corner_um[axis] - coarse.corner_um[axis]
-    centres_um = (np.arange(start, start + count) + 0.5) * fine.pixel_size_um + corner_um
-    # A centre on the border of two cells belongs to the second, whatever rounding made of it.
-    cells = np.floor(centres_um / coarse.pixel_size_um + TIE).astype(np.intp)
-    inside = np.flatnonzero((cells >= 0) & (cells < coarse.shape[axis]))
-    first = start + (int(inside[0]) if inside.size else 0)
-    return first, cells[inside]
-
-
-def check_fits(reference: LabelImage, labels: Frame, class_names: Sequence[str]) -> None:
+def check_fits(
+    reference: LabelImage,
+    labels: Frame,
+    class_names: Sequence[str],
+    match: Mapping[str, str] | None = None,
+) -> tuple[int, ...]:
     """Refuse a reference that a label image, finished or planned, cannot be compared with.
 
     Parameters
@@ -172,6 +190,13 @@ def check_fits(reference: LabelImage, labels: Frame, class_names: Sequence[str])
         Where the label image lies, or will lie.
     class_names : sequence of str
         Its classes.
+    match : Mapping, optional
+        As for `evaluate`.
+
+    Returns
+    -------
+    tuple of int
+        The label image's value for each class of the reference.
 
     Raises
     ------
@@ -179,19 +204,16 @@ def check_fits(reference: LabelImage, labels: Frame, class_names: Sequence[str])
         They do not cover the same place within one cell of the coarser one, or the reference has
         classes that the labels lack.
     """
-    if len(reference.classes) > len(class_names):
-        raise AlignmentError(
-            f"{reference.image.name} has {len(reference.classes)} classes "
-            f"({', '.join(c.name for c in reference.classes)}) but {labels.name} has only "
-            f"{len(class_names)} ({', '.join(class_names)}); segment with models that were trained "
-            f"for the classes of the reference"
-        )
+    values = match_classes(
+        [c.name for c in reference.classes], class_names, match,
+        reference=reference.image.name, labels=labels.name,
+    )  # fmt: skip
     theirs = Frame.of(reference.image, reference.image.name)
     coarse_um = max(labels.pixel_size_um, theirs.pixel_size_um)
     extents = labels.extent_um, theirs.extent_um
     apart_um = max(abs(a - b) for a, b in zip(*extents, strict=True))
     if apart_um <= coarse_um * EDGE_TOLERANCE:
-        return
+        return values
     told = [
         "rows {0:.2f} to {2:.2f} and columns {1:.2f} to {3:.2f}".format(*extent)
         for extent in extents

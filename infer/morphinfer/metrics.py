@@ -6,7 +6,7 @@ in the reference (A) and in the result (B). For a class that neither holds they 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer._kernels import confusion as kernels
+from morphinfer.bootstrap import LEVEL, Interval, Intervals
 from morphinfer.classes import UNLABELLED
 
 
@@ -67,10 +68,23 @@ class Scores:
     """Number of classes that have a Dice."""
     pixels_compared: int
     """Number of pixels that the reference labels."""
+    reference: str | None = None
+    """Path or name of the reference; None where only counts were given."""
+    matched: tuple[tuple[str, str], ...] = ()
+    """The reference's name and ours of each class that has another name there."""
+    intervals: Intervals | None = None
+    """95 % intervals of Dice; None where no blocks were counted."""
+    block_um: float | None = None
+    """Side in micrometres of the square blocks that the intervals rest on."""
+    blocks: NDArray[np.int64] | None = None
+    """Confusion matrix of each block of the reference in reading order, shape (B, C, C); those of two
+    results with the same classes go into `bootstrap.paired_difference`."""
 
 
 def scores(
-    counts: NDArray[np.int64], class_names: Sequence[str], reference_classes: int | None = None
+    counts: NDArray[np.int64],
+    class_names: Sequence[str],
+    reference_classes: Collection[int] | None = None,
 ) -> Scores:
     """Scores of a confusion matrix; pixels that the reference leaves unlabelled do not count.
 
@@ -83,8 +97,8 @@ def scores(
         See `Confusion.counts`.
     class_names : sequence of str
         Names of the classes 0, 1, ...
-    reference_classes : int, optional
-        How many of them, from 0 on, the reference knows; all by default.
+    reference_classes : collection of int, optional
+        Values of those that the reference knows; all by default.
 
     Raises
     ------
@@ -101,8 +115,8 @@ def scores(
         raise ValueError("no pixel of the reference is labelled; there is nothing to compare")
     hits = matrix.diagonal()
     sizes = matrix.sum(axis=0) + matrix.sum(axis=1)
-    known = len(class_names) if reference_classes is None else reference_classes
-    sizes[known:] = 0
+    if reference_classes is not None:
+        sizes[[k for k in range(len(sizes)) if k not in reference_classes]] = 0
     dice = [2 * int(h) / int(s) if s else None for h, s in zip(hits, sizes, strict=True)]
     iou = [int(h) / int(s - h) if s else None for h, s in zip(hits, sizes, strict=True)]
     counted = int(np.count_nonzero(sizes))
@@ -119,12 +133,15 @@ def scores(
 
 
 def scores_json(scores: Scores) -> dict[str, Any]:
-    """Scores as JSON values; an undefined Dice or IoU is null."""
+    """Scores as JSON values; an undefined Dice or IoU is null, and so is an interval of it."""
     names = scores.class_names
     return {
+        "reference": scores.reference,
+        "matched": dict(scores.matched),
         "dice": {
             "mean": scores.mean_dice,
             "per_class": dict(zip(names, scores.dice, strict=True)),
+            "intervals": _intervals_json(scores),
         },
         "iou": {
             "mean": scores.mean_iou,
@@ -133,4 +150,21 @@ def scores_json(scores: Scores) -> dict[str, Any]:
         "confusion": scores.confusion.tolist(),
         "pixels_compared": scores.pixels_compared,
         "classes_counted": scores.classes_counted,
+    }
+
+
+def _intervals_json(scores: Scores) -> dict[str, Any] | None:
+    told = scores.intervals
+    if told is None:
+        return None
+
+    def ends(interval: Interval | None) -> list[float] | None:
+        return None if interval is None else list(interval)
+
+    return {
+        "level": LEVEL,
+        "mean": ends(told.mean),
+        "per_class": dict(zip(scores.class_names, map(ends, told.per_class), strict=True)),
+        "block_um": scores.block_um,
+        "blocks": told.blocks,
     }

@@ -6,7 +6,7 @@ import base64
 import html
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,9 +135,16 @@ def _class_table(labels: LabelImage, summary: Mapping[str, Any]) -> str:
     return f"<table>{head}{''.join(rows)}</table>"
 
 
-def show(value: float | None) -> str:
-    """A score with three decimals, 'n/a' where it is undefined."""
-    return "n/a" if value is None else f"{value:.3f}"
+def show(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """A score with three decimals, and its interval where there is one; 'n/a' where it is undefined.
+
+    >>> show(0.7421, (0.711, 0.77))
+    '0.742 [0.711, 0.770]'
+    """
+    if value is None:
+        return "n/a"
+    ends = "" if interval is None else " [{:.3f}, {:.3f}]".format(*interval)
+    return f"{value:.3f}{ends}"
 
 
 def peak_rss_mb() -> float | None:

@@ -7,6 +7,7 @@ image of a slide is the same for any tile size, number of workers and split (con
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def segment(
     models: Models = DEFAULT_MODELS,
     out: str | Path | None = None,
     reference: str | Path | LabelImage | None = None,
+    match: Mapping[str, str] | None = None,
     options: Options | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
@@ -90,6 +92,8 @@ def segment(
         Folder of the label image; beside the slide, as SLIDE_labels.zarr, by default.
     reference : str, Path or LabelImage, optional
         Label image to score the result against.
+    match : Mapping, optional
+        Our name for a class name of the reference, as for `evaluate`.
     options : Options, optional
         Mode, stride, provider, threads, memory, probabilities.
     overwrite : bool
@@ -123,7 +127,7 @@ def segment(
     refuse_inputs(target, [plan.ensemble.models.path])
     if reference is not None:
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-        check_fits(reference, plan.frame, [c.name for c in plan.layout.classes])
+        check_fits(reference, plan.frame, [c.name for c in plan.layout.classes], match)
     draft = open_draft(plan, target, options, overwrite=overwrite)
     try:
         if client is None:
@@ -133,11 +137,15 @@ def segment(
     except BaseException:
         draft.discard_if_empty()
         raise
-    return _finished(draft, reference, overwrite=overwrite)
+    return _finished(draft, reference, match, overwrite=overwrite)
 
 
 def finish(
-    out: str | Path, *, reference: str | Path | LabelImage | None = None, overwrite: bool = False
+    out: str | Path,
+    *,
+    reference: str | Path | LabelImage | None = None,
+    match: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> Segmentation:
     """Publish a label image whose shards are all done.
 
@@ -147,6 +155,8 @@ def finish(
         The label image that the shards were given as ``out``.
     reference : str, Path or LabelImage, optional
         Label image to score the result against.
+    match : Mapping, optional
+        As for `segment`.
     overwrite : bool
         Replace a label image that stands there.
 
@@ -161,14 +171,20 @@ def finish(
     if reference is not None:
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
         frame = Frame.of(draft.layout, str(draft.target))
-        check_fits(reference, frame, [c.name for c in draft.layout.classes])
-    return _finished(draft, reference, overwrite=overwrite)
+        check_fits(reference, frame, [c.name for c in draft.layout.classes], match)
+    return _finished(draft, reference, match, overwrite=overwrite)
 
 
-def _finished(draft: Draft, reference: LabelImage | None, *, overwrite: bool) -> Segmentation:
+def _finished(
+    draft: Draft,
+    reference: LabelImage | None,
+    match: Mapping[str, str] | None,
+    *,
+    overwrite: bool,
+) -> Segmentation:
     draft.finish(overwrite=overwrite)
     labels = open_labels(draft.target)
-    scores = None if reference is None else evaluate(labels, reference)
+    scores = None if reference is None else evaluate(labels, reference, match=match)
     return Segmentation(labels, summarise(labels, scores))
 
 

@@ -2,58 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
-
-if TYPE_CHECKING:
-    from morphinfer.metrics import Scores
+from morphinfer.cli.matching import match_option
+from morphinfer.cli.outcome import dice_basis, dice_columns, dice_rows
 
 
 @click.command()
 @click.argument("labels", type=click.Path())
 @click.argument("reference", type=click.Path())
+@match_option
+@click.option("--block-um", type=click.FloatRange(min=0, min_open=True), default=200,
+              show_default=True, metavar="UM",
+              help="Side of the blocks that the bootstrap of the intervals draws.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @verbosity_options
-def evaluate(labels: str, reference: str, as_json: bool, verbosity: Verbosity) -> None:
+def evaluate(
+    labels: str,
+    reference: str,
+    match: dict[str, str] | None,
+    block_um: float,
+    as_json: bool,
+    verbosity: Verbosity,
+) -> None:
     """Score LABELS, a label image, against REFERENCE, another one of the same section.
 
-    Classes are compared by their values, whatever their names. Cells that REFERENCE leaves
-    unlabelled do not count. A class that neither image has, or that REFERENCE does not name, shows
-    n/a and is left out of the mean.
+    Classes are compared by their names, or as --match says. Cells that REFERENCE leaves unlabelled
+    do not count. A class that neither image has, or that REFERENCE does not name, shows n/a and is
+    left out of the mean. Behind each Dice stands its 95 % interval, from a bootstrap over square
+    blocks of the section.
     """
     from morphinfer.evaluation import evaluate as run
-    from morphinfer.evaluation import renamed
-    from morphinfer.labels import open_labels
+    from morphinfer.matching import match_sentence
     from morphinfer.metrics import scores_json
 
-    pair = open_labels(labels), open_labels(reference)
     with progress_bar("comparing", verbosity) as progress:
-        scores = run(*pair, progress)
-    for sentence in renamed(*pair):
-        say(verbosity, sentence)
+        scores = run(labels, reference, progress, match=match, block_um=block_um)
+    for pair in scores.matched:
+        say(verbosity, match_sentence(*pair))
+    told = {"labels": labels, **scores_json(scores)}
     if as_json:
-        print_json({"labels": labels, "reference": reference, **scores_json(scores)})
+        print_json(told)
     else:
-        print_scores(scores)
+        print_scores(told)
 
 
-def print_scores(scores: Scores) -> None:
-    """Print Dice and IoU of each class, their means, and what they rest on."""
+def print_scores(told: Mapping[str, Any]) -> None:
+    """Print Dice with its interval and IoU of each class, their means, and what they rest on."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from morphinfer.report import show
-
-    table = Table("class", "Dice", "IoU")
-    for row in zip(scores.class_names, scores.dice, scores.iou, strict=True):
-        table.add_row(row[0], show(row[1]), show(row[2]))
+    rows = dice_rows(told)
+    table = Table("class", *dice_columns(told))
+    for name in told["dice"]["per_class"]:
+        table.add_row(Text(name), *map(Text, rows[name]))
     table.add_section()
-    table.add_row("mean", show(scores.mean_dice), show(scores.mean_iou))
+    table.add_row("mean", *map(Text, rows[None]))
     Console().print(table)
-    click.echo(
-        f"{scores.classes_counted} of {len(scores.class_names)} classes counted, "
-        f"{scores.pixels_compared} pixels compared"
-    )
+    click.echo(dice_basis(told))

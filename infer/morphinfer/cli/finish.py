@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from morphinfer.cli.console import Verbosity, verbosity_options
+from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.errors import MorphinferError, SlideError
 
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 @click.argument("labels", metavar="LABELS.zarr", type=click.Path())
 @click.option("--reference", type=click.Path(), metavar="REF.zarr",
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
+@match_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that stand there.")
 @verbosity_options
 def finish(
-    labels: str, reference: str | None, as_json: bool, overwrite: bool, verbosity: Verbosity
+    labels: str,
+    reference: str | None,
+    match: dict[str, str] | None,
+    as_json: bool,
+    overwrite: bool,
+    verbosity: Verbosity,
 ) -> None:
     """Publish LABELS.zarr when all its shards ('morphinfer segment --shard') are done.
 
@@ -40,9 +47,9 @@ def finish(
     target = Path(labels)
     Draft.load(target)
     ReportPaths.beside(target).check(overwrite=overwrite)
-    result = run(target, reference=reference, overwrite=overwrite)
+    result = run(target, reference=reference, match=match, overwrite=overwrite)
     report = _report(result, overwrite=overwrite)
-    print_outcome(result, report, reference=reference, as_json=as_json, verbosity=verbosity)
+    print_outcome(result, report, as_json=as_json, verbosity=verbosity)
 
 
 def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:

@@ -94,7 +94,12 @@ def make_folder(folder: str | None) -> None:
 
 
 def do_job(
-    job: Job, how: How, *, reference: str | None = None, label: str = "segmenting"
+    job: Job,
+    how: How,
+    *,
+    reference: str | None = None,
+    match: Mapping[str, str] | None = None,
+    label: str = "segmenting",
 ) -> tuple[Segmentation, ReportPaths]:
     """Segment a slide, and write picture, record and page beside the label image."""
     from morphinfer.report import ReportPaths, write_report
@@ -110,6 +115,7 @@ def do_job(
             models=how.models,
             out=job.target,
             reference=reference,
+            match=match,
             options=how.options,
             overwrite=how.overwrite,
             progress=progress,

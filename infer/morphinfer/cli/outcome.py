@@ -18,19 +18,16 @@ def print_outcome(
     result: Segmentation,
     report: ReportPaths | None,
     *,
-    reference: str | None,
     as_json: bool,
     verbosity: Verbosity,
 ) -> None:
     """Print one segmentation, with its report where there is one."""
-    from morphinfer.evaluation import renamed
-    from morphinfer.labels import open_labels
+    from morphinfer.matching import match_sentence
 
     told = result.record["provider"]
     say(verbosity, f"ran on {told['ran']} ({told['why']})")
-    if reference is not None:
-        for sentence in renamed(result.labels, open_labels(reference)):
-            say(verbosity, sentence)
+    for pair in result.summary.get("matched", {}).items():
+        say(verbosity, match_sentence(*pair))
     if as_json:
         print_json(result.summary)
         return
@@ -44,24 +41,63 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the classes with their shares, and Dice where there is a reference."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from morphinfer.report import show
-
-    dice, iou = summary.get("dice", {}), summary.get("iou", {})
-    table = Table("class", "share", *(["Dice", "IoU"] if dice else []))
+    table = Table("class", "share", *(dice_columns(summary) if "dice" in summary else []))
+    scores = dice_rows(summary) if "dice" in summary else {}
     for name, share in summary["class_fractions"].items():
-        scores = [show(dice["per_class"][name]), show(iou["per_class"][name])] if dice else []
-        table.add_row(name, f"{share:.1%}", *scores)
-    if dice:
+        table.add_row(Text(name), f"{share:.1%}", *map(Text, scores.get(name, ())))
+    if scores:
         table.add_section()
-        table.add_row("mean", "", show(dice["mean"]), show(iou["mean"]))
+        table.add_row("mean", "", *map(Text, scores[None]))
     Console().print(table)
+    if scores:
+        click.echo(dice_basis(summary))
     click.echo(
         f"{summary['seconds']:.1f} s, {summary['megapixels_per_second']:.1f} megapixels a second "
         f"at {summary['pixel_size_um']} micrometres a pixel"
     )
     if (share := summary["uncertain_fraction"]) is not None:
         click.echo(uncertain_sentence(share))
+
+
+def dice_columns(summary: Mapping[str, Any]) -> list[str]:
+    """Heads of the columns of scores; they say where there are intervals."""
+    intervals = summary["dice"]["intervals"]
+    told = intervals is not None and intervals["mean"] is not None
+    return ["Dice [95 %]" if told else "Dice", "IoU"]
+
+
+def dice_rows(summary: Mapping[str, Any]) -> dict[str | None, tuple[str, str]]:
+    """Dice with its interval, and IoU, by class; those of the mean stand under None."""
+    from morphinfer.report import show
+
+    dice, iou = summary["dice"], summary["iou"]
+    told = dice["intervals"] or {"mean": None, "per_class": {}}
+    rows: dict[str | None, tuple[str, str]] = {
+        name: (show(value, told["per_class"].get(name)), show(iou["per_class"][name]))
+        for name, value in dice["per_class"].items()
+    }
+    rows[None] = show(dice["mean"], told["mean"]), show(iou["mean"])
+    return rows
+
+
+def dice_basis(summary: Mapping[str, Any]) -> str:
+    """What Dice and its intervals rest on, or why there are no intervals."""
+    from morphinfer.bootstrap import FEWEST_BLOCKS
+
+    classes = len(summary["dice"]["per_class"])
+    told = (
+        f"{summary['classes_counted']} of {classes} classes counted, "
+        f"{summary['pixels_compared']} pixels compared"
+    )
+    intervals = summary["dice"]["intervals"]
+    if intervals is None:
+        return told
+    blocks = f"{intervals['blocks']} blocks of {intervals['block_um']:g} micrometres"
+    if intervals["mean"] is None:
+        return f"{told}; {blocks} are too few for an interval ({FEWEST_BLOCKS} are needed)"
+    return f"{told}; 95 % intervals from a bootstrap over {blocks}"
 
 
 def uncertain_sentence(share: float) -> str:

@@ -25,6 +25,7 @@ from morphinfer.cli.jobs import (
     make_job,
     resumable,
 )
+from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 
 
@@ -58,6 +59,7 @@ class Shard(click.ParamType[Any]):
               help="Folder for the label images of all slides; made where there is none.")  # fmt: skip
 @click.option("--reference", type=click.Path(), metavar="REF.zarr",
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
+@match_option
 @engine_options
 @click.option("--shard", type=Shard(),
               help="Compute only part I of N; 'morphinfer finish' publishes when all are done.")  # fmt: skip
@@ -101,6 +103,8 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
          "other"),
         (many and choices["reference"], f"--reference scores one slide and there are {len(slides)}; "
          "score each with 'morphinfer evaluate'"),
+        (choices["match"] and not choices["reference"], "--match says how to compare with a "
+         "--reference; give one"),
         (shard and many, f"--shard takes one slide and there are {len(slides)}"),
         (shard and choices["reference"], "--shard makes a part only; give --reference to "
          "'morphinfer finish'"),
@@ -116,9 +120,9 @@ def _segment_one(given: str, how: How, choices: Mapping[str, Any], *, as_json: b
     with loading(how) as ready:
         job = make_job(given, choices)
         make_folder(choices["out_dir"])
-    reference = choices["reference"]
-    result, report = do_job(job, ready(), reference=reference)
-    print_outcome(result, report, reference=reference, as_json=as_json, verbosity=how.verbosity)
+    told = {key: choices[key] for key in ("reference", "match")}
+    result, report = do_job(job, ready(), **told)
+    print_outcome(result, report, as_json=as_json, verbosity=how.verbosity)
 
 
 def _segment_shard(given: str, how: How, choices: Mapping[str, Any], *, as_json: bool) -> None:

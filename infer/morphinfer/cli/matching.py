@@ -1,0 +1,33 @@
+"""The option --match, which ``evaluate``, ``segment``, ``finish`` and ``report`` ask alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+
+def _pairs(
+    ctx: click.Context, param: click.Parameter, given: Sequence[str]
+) -> dict[str, str] | None:
+    pairs: dict[str, str] = {}
+    for text in given:
+        theirs, sign, ours = (part.strip() for part in text.partition("="))
+        if not (theirs and sign and ours):
+            raise click.BadParameter(
+                f"{text!r} is not THEIRS=OURS, for example Slc17a7=Neurod6", ctx, param
+            )
+        if pairs.setdefault(theirs, ours) != ours:
+            raise click.BadParameter(
+                f"'{theirs}' is matched with '{pairs[theirs]}' and with '{ours}'", ctx, param
+            )
+    return pairs or None
+
+
+def match_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --match, which arrives as the keyword ``match``: a dict, or None where it was not given."""
+    return click.option(
+        "--match", multiple=True, metavar="THEIRS=OURS", callback=_pairs,
+        help="Compare a class of the reference with one of another name; may be given several times.",
+    )(command)  # fmt: skip
