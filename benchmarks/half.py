@@ -1,6 +1,6 @@
 """What float16 changes on a slide: probabilities, labels and Dice of a set and of its half set.
 
-    python benchmarks/half.py SLIDE.zarr REFERENCE.zarr [--models SET]
+    python benchmarks/half.py SLIDE.zarr REFERENCE.zarr [--models SET] [--match THEIRS=OURS]...
 
 The half set is made in a temporary folder and run twice, on the CPU. `as_run` is the half set itself;
 ONNX Runtime's CPU provider has no float16 convolution on x86 and takes the casts between the layers
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from machine import describe
 from morphinfer import Options, evaluate, open_slide
+from morphinfer.cli.matching import match_option
 from morphinfer.engine import run_tiles
 from morphinfer.ensemble import load_ensemble
 from morphinfer.fusion import Fused
@@ -37,7 +39,9 @@ from morphinfer_training.half import halve_set
 OPTIONS = Options(provider="cpu", skip_background="off")
 
 
-def measure(slide: str, reference: str, models: str = "hippocampus") -> dict[str, Any]:
+def measure(
+    slide: str, reference: str, models: str = "hippocampus", match: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The float32 set against both ways to run its half set."""
     source = load_models(models)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,9 +50,9 @@ def measure(slide: str, reference: str, models: str = "hippocampus") -> dict[str
         (work / "rounded").mkdir()
         for file in source.files:
             (work / "rounded" / file.path.name).write_bytes(rounded(file.path))
-        expected = run(slide, reference, source, work)
+        expected = run(slide, reference, source, work, match)
         told = {
-            name: against(expected, run(slide, reference, load_models(work / at), work))
+            name: against(expected, run(slide, reference, load_models(work / at), work, match))
             for name, at in (("as_run", "half"), ("activations_rounded", "rounded"))
         }
     return {
@@ -63,7 +67,9 @@ def measure(slide: str, reference: str, models: str = "hippocampus") -> dict[str
     }
 
 
-def run(slide: str, reference: str, models: ModelSet, work: Path) -> dict[str, Any]:
+def run(
+    slide: str, reference: str, models: ModelSet, work: Path, match: Mapping[str, str] | None
+) -> dict[str, Any]:
     """Fused prediction and mean Dice of a set, and the probabilities of each network alone."""
     plan = Plan.of(open_slide(slide), load_ensemble(models, OPTIONS), OPTIONS)
     fused, layout = predict(plan), plan.layout
@@ -79,7 +85,8 @@ def run(slide: str, reference: str, models: ModelSet, work: Path) -> dict[str, A
         ).total
         for file in models.files
     }
-    return {"fused": fused, "alone": alone, "dice": evaluate(out, reference).mean_dice}
+    dice = evaluate(out, reference, match=match).mean_dice
+    return {"fused": fused, "alone": alone, "dice": dice}
 
 
 def predict(plan: Plan) -> Fused:
@@ -148,9 +155,10 @@ def round_trip(name: str) -> list[Any]:
 @click.argument("slide")
 @click.argument("reference")
 @click.option("--models", default="hippocampus", show_default=True)
-def main(slide: str, reference: str, models: str) -> None:
+@match_option
+def main(slide: str, reference: str, models: str, match: dict[str, str] | None) -> None:
     """Measure on SLIDE and its REFERENCE and print one JSON object."""
-    click.echo(json.dumps(measure(slide, reference, models), indent=1))
+    click.echo(json.dumps(measure(slide, reference, models, match), indent=1))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ MODELS = ROOT / "models" / "hippocampus"
 FIGURES = MODELS / "figures.json"
 PIXEL_SIZE_UM = {"ca1": 0.325, "septum_1": 0.30, "hippocampus_merfish": 0.1086}
 TEST_SECTION = "hippocampus_merfish"
+GENE_A = "Neurod6"
 TEST_GENE_A = "Slc17a7"
 HEADING = "## On an independent section"
 
@@ -48,7 +49,7 @@ def main() -> int:
     WORK.mkdir(parents=True, exist_ok=True)
     if train:
         prepare("septum_1", data)
-        prepare("ca1", data, gene_a="Neurod6", gene_b="Plp1")
+        prepare("ca1", data, gene_a=GENE_A, gene_b="Plp1")
         config = str(ROOT / "training" / "hippocampus.toml")
         morphinfer("train", config, "--out", str(MODELS), "--threads", "2", "--overwrite")
     told = measure(data)
@@ -79,7 +80,8 @@ def measure(data: Path) -> dict[str, Any]:
     words = ["segment", str(slide), "--models", str(MODELS), "--json", "--overwrite"]
     words += ["--skip-background", "off"]  # what is measured are the networks
     reference = WORK / f"{TEST_SECTION}_regions.zarr"
-    printed = morphinfer(*words, "--provider", "cpu", "--reference", str(reference))
+    words += ["--reference", str(reference), "--match", f"{TEST_GENE_A}={GENE_A}"]
+    printed = morphinfer(*words, "--provider", "cpu")
     told = json.loads(printed)
     kept = ("dice", "iou", "confusion", "pixels_compared", "classes", "class_fractions")
     return {"section": TEST_SECTION, "gene_a": TEST_GENE_A, **{k: told[k] for k in kept}}
