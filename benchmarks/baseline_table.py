@@ -1,20 +1,20 @@
 """Dice of the baselines, and of the networks beside them, on held-out cells and on other sections.
 
     python benchmarks/baseline_table.py CONFIG.toml [--on SLIDE.zarr REFERENCE.zarr]... [--models SET]
+        [--match THEIRS=OURS]...
 
-The baselines are trained on the sections of a training configuration. The first table is of its held-out
-cells; the networks' column there is what the set's card tells, if it was trained on the same. One
-table follows for each section named by --on, which is segmented, written and evaluated as by
-`morphinfer segment --reference`.
+The baselines are trained on the sections of a training configuration. The first table is of its
+held-out cells; the networks' line there is what the set's card tells, left out unless its training
+held out as many cells of the same slides. One table follows for each section named by --on, which is
+segmented, written and evaluated as by `morphinfer segment --reference`.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -23,15 +23,14 @@ from rich.table import Table
 
 from baselines import BASELINES, Predictor
 from morphinfer import Options, evaluate, segment
+from morphinfer.cli.matching import match_option
 from morphinfer.grid import Window
-from morphinfer.labels import create_labels
+from morphinfer.labels import create_labels, open_labels
 from morphinfer.metrics import Scores
 from morphinfer.session import load_models
 from morphinfer.slide import open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.config import TrainConfig, read_config
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
 from morphinfer_training.train import Data, load_data
 from morphinfer_training.validation import dice_of
 
@@ -42,7 +41,11 @@ NETWORKS = "networks"
 
 
 def measure(
-    config: TrainConfig, folder: Path, others: Sequence[tuple[str, str]], models: str
+    config: TrainConfig,
+    folder: Path,
+    others: Sequence[tuple[str, str]],
+    models: str,
+    match: Mapping[str, str],
 ) -> dict[str, dict[str, Dice]]:
     """Dice by section ('held out' for the cells of the configuration's) and predictor.
 
@@ -56,18 +59,19 @@ def measure(
         Further sections.
     models : str
         Model set that is shown beside them; none where empty.
+    match : Mapping
+        Our name for a class name of a reference.
     """
     data = load_data(config, folder)
     predictors = [make(data.sections, data.splits, config) for make in BASELINES]
     told = {"held out": {p.name: held_out(p, data, config) for p in predictors}}
-    networks = card_dice(models) if models else None
-    if networks:
+    if models and (networks := card_dice(models, data)):
         told["held out"][NETWORKS] = networks
     for slide, reference in others:
-        name = Path(slide).name
-        told[name] = {p.name: by_class(on(p, slide, reference, config)) for p in predictors}
+        name = "/".join(Path(slide).parts[-2:])
+        told[name] = {p.name: by_class(on(p, slide, reference, config, match)) for p in predictors}
         if models:
-            told[name][NETWORKS] = by_class(on_networks(models, slide, reference))
+            told[name][NETWORKS] = by_class(on_networks(models, slide, reference, match))
     return told
 
 
@@ -75,18 +79,15 @@ def held_out(predictor: Predictor, data: Data, config: TrainConfig) -> Dice:
     """Dice over the held-out cells of all sections."""
     pairs = list(zip(data.sections, data.splits, strict=True))
     labels = np.concatenate([section.labels[split.validation] for section, split in pairs])
-    found = [predicted(predictor, section, split) for section, split in pairs]
+    found = [predictor(section.image)[split.validation] for section, split in pairs]
     dice = dice_of(labels, np.concatenate(found), len(config.classes))
     told = [None if np.isnan(d) else float(d) for d in dice]
     return {**dict(zip(config.classes, told, strict=True)), MEAN: float(np.nanmean(dice))}
 
 
-def predicted(predictor: Predictor, section: Section, split: Split) -> np.ndarray[Any, Any]:
-    """Classes of the held-out cells of one section, shape (K,)."""
-    return predictor(section.image)[split.validation]
-
-
-def on(predictor: Predictor, slide: str, reference: str, config: TrainConfig) -> Scores:
+def on(
+    predictor: Predictor, slide: str, reference: str, config: TrainConfig, match: Mapping[str, str]
+) -> Scores:
     """Scores of a baseline on a section, by way of a label image as `segment` writes it."""
     opened = open_slide(slide)
     labels = predictor(read_model_image(opened, config.pixel_size_um, config.normalisation))
@@ -97,15 +98,22 @@ def on(predictor: Predictor, slide: str, reference: str, config: TrainConfig) ->
             pixel_size_um=config.stride_px * config.pixel_size_um, classes=config.label_classes,
         ) as writer:  # fmt: skip
             writer.write(Window(0, 0, *labels.shape), labels)
-        return evaluate(out, reference)
+        return score(out, reference, match)
 
 
-def on_networks(models: str, slide: str, reference: str) -> Scores:
+def on_networks(models: str, slide: str, reference: str, match: Mapping[str, str]) -> Scores:
     """Scores of a model set on a section."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "labels.zarr"
         segment(slide, models=models, out=out, options=Options(skip_background="off"))
-        return evaluate(out, reference)
+        return score(out, reference, match)
+
+
+def score(labels: Path, reference: str, match: Mapping[str, str]) -> Scores:
+    """Scores of a label image; names of ``match`` that this reference lacks are left out."""
+    opened = open_labels(reference)
+    names = {c.name for c in opened.classes}
+    return evaluate(labels, opened, match={k: v for k, v in match.items() if k in names})
 
 
 def by_class(scores: Scores) -> Dice:
@@ -113,22 +121,27 @@ def by_class(scores: Scores) -> Dice:
     return {**dict(zip(scores.class_names, scores.dice, strict=True)), MEAN: scores.mean_dice}
 
 
-def card_dice(models: str) -> Dice | None:
-    """Dice on held-out cells that the card of a model set tells, if it does."""
+def card_dice(models: str, data: Data) -> Dice | None:
+    """Dice that the card of a model set tells, if it is of the same slides and as many cells."""
     card = load_models(models).files[0].path.with_name("card.json")
     if not card.is_file():
         return None
-    fused = json.loads(card.read_text(encoding="utf-8"))["provenance"]["validation"]["fused"]
+    provenance = json.loads(card.read_text(encoding="utf-8"))["provenance"]
+    theirs = [(told["identity"], told["held_out_cells"]) for told in provenance["sections"]]
+    pairs = zip(data.sections, data.splits, strict=True)
+    if theirs != [(section.identity, int(split.validation.sum())) for section, split in pairs]:
+        return None
+    fused = provenance["validation"]["fused"]
     return {**fused["per_class"], MEAN: fused["mean"]}
 
 
 def table(title: str, rows: dict[str, Dice]) -> Table:
-    """One section for people; the last column is how far the last row's mean lies above each."""
-    last = list(rows.values())[-1][MEAN]
+    """One section for people; the last column is how far each mean lies below that of the last row."""
+    means = [dice[MEAN] or 0.0 for dice in rows.values()]
     shown = Table("Dice", *next(iter(rows.values())), "behind", title=title)
-    for name, dice in rows.items():
-        behind = f"{last - dice[MEAN]:.2f}" if last is not None and dice[MEAN] is not None else ""
-        shown.add_row(name, *("n/a" if d is None else f"{d:.3f}" for d in dice.values()), behind)
+    for (name, dice), mean in zip(rows.items(), means, strict=True):
+        values = ["n/a" if value is None else f"{value:.3f}" for value in dice.values()]
+        shown.add_row(name, *values, f"{means[-1] - mean:.3f}")
     return shown
 
 
@@ -137,9 +150,16 @@ def table(title: str, rows: dict[str, Dice]) -> Table:
 @click.option("--on", "others", nargs=2, multiple=True, metavar="SLIDE.zarr REFERENCE.zarr")
 @click.option("--models", default="", help="Model set to show beside the baselines.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
-def main(config: Path, others: tuple[tuple[str, str], ...], models: str, out: Path | None) -> None:
+@match_option
+def main(
+    config: Path,
+    others: tuple[tuple[str, str], ...],
+    models: str,
+    out: Path | None,
+    match: dict[str, str] | None,
+) -> None:
     """Train the baselines of CONFIG.toml and print what they reach."""
-    told = measure(read_config(config), config.parent, others, models)
+    told = measure(read_config(config), config.parent, others, models, match or {})
     if out is not None:
         out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for name, rows in told.items():

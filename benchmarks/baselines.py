@@ -19,7 +19,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from nuclei_features import cell_features, patch_px
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from sklearn.ensemble import RandomForestClassifier
@@ -32,12 +31,13 @@ from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
 from morphinfer_training.validation import held_out_pieces
 from morphinfer_training.weights import class_factors
+from nuclei_features import cell_features, patch_px
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
 THREADS = 2
-SIGMAS_UM = (5.0, 10.0, 15.0, 20.0, 30.0)
+SIGMAS_UM = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
 """Widths of the density of nuclei, out of which the one best on the training cells is taken."""
 LEVELS = 256
 """Densities that may become thresholds."""
@@ -141,9 +141,7 @@ class Forest:
             yield from pool.map(of, windows)
 
 
-def majority(
-    sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig
-) -> Majority:
+def majority(sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig) -> Majority:
     """The class that most training cells have."""
     pairs = zip(sections, splits, strict=True)
     labels = np.concatenate([section.labels[split.train] for section, split in pairs])
@@ -156,16 +154,14 @@ def otsu_density(
     """The width and the thresholds that have the best mean Dice on the training cells."""
     pairs = list(zip(sections, splits, strict=True))
     labels = np.concatenate([section.labels[split.train] for section, split in pairs])
-    best, reached = None, -1.0
+    found = []
     for sigma_um in SIGMAS_UM:
         densities = [nuclei_density(s.image, sigma_um, config)[split.train] for s, split in pairs]
         density = np.concatenate(densities)
         order = by_density(density, labels)
         thresholds, dice = best_thresholds(density, labels, order)
-        if best is None or dice > reached:
-            best, reached = OtsuDensity(order, thresholds, sigma_um, config), dice
-    assert best is not None  # SIGMAS_UM is not empty
-    return best
+        found.append((dice, OtsuDensity(order, thresholds, sigma_um, config)))
+    return max(found, key=lambda pair: pair[0])[1]
 
 
 def nuclei_density(image: Image, sigma_um: float, config: TrainConfig) -> Image:
@@ -222,9 +218,7 @@ def best_thresholds(
     return limits[places[::-1]], float(total[-1] / len(order))
 
 
-def _dice_of_ranges(
-    hits: NDArray[np.int64], everything: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _dice_of_ranges(hits: NDArray[np.int64], everything: NDArray[np.int64]) -> NDArray[np.float64]:
     """Dice of a class that is predicted from one edge (row) to another (column)."""
     inside, predicted = (below[None, :] - below[:, None] for below in (hits, everything))
     dice = 2 * inside / np.maximum(hits[-1] + predicted, 1)

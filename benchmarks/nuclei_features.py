@@ -266,9 +266,7 @@ def _nearest(
     return [column.reshape(shape) for column in columns]
 
 
-def _distances(
-    to: NDArray[np.intp], places: NDArray[np.intp], nearest: int
-) -> NDArray[np.float64]:
+def _distances(to: NDArray[np.intp], places: NDArray[np.intp], nearest: int) -> NDArray[np.float64]:
     """Distances to the nearest places; infinite where there are fewer."""
     return np.asarray(KDTree(places).query(to, k=nearest)[0])
 
@@ -281,11 +279,11 @@ def _blobs(image: Map, sigma_px: float) -> Map:
 def _block_means(values: NDArray[np.floating], stride_px: int) -> Map:
     height, width = (side // stride_px for side in values.shape)
     blocks = values.reshape(height, stride_px, width, stride_px)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
 
 
 def _deviation(square: Map, mean: Map) -> Map:
-    return np.sqrt((square - mean**2).clip(0))
+    return np.asarray(np.sqrt((square - mean**2).clip(0)))
 
 
 def _sigma(radius_um: float, cell_um: float) -> float:

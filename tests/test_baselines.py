@@ -1,0 +1,206 @@
+"""The baselines of benchmarks/, on small synthetic sections."""
+
+from __future__ import annotations
+
+import sys
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the baselines are trained as networks are: morphinfer[train]")
+pytest.importorskip("sklearn", reason="scikit-learn comes with morphinfer[test]")
+
+from morphinfer.classes import UNLABELLED
+from morphinfer.grid import Window
+from morphinfer.phantom import Section as Phantom
+from morphinfer_training.config import TrainConfig, parse_config
+from morphinfer_training.sections import Section
+from morphinfer_training.split import Split, split_section
+from morphinfer_training.validation import dice_of, mean_dice
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SIDE = 768
+CLASSES = 4
+Trained = tuple[list[Section], list[Split], TrainConfig]
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """The scripts import each other from their folder, which is no package."""
+    sys.path.append(str(BENCHMARKS))
+    import baselines
+    import nuclei_features
+
+    yield baselines, nuclei_features
+    sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def baselines(modules):
+    return modules[0]
+
+
+@pytest.fixture(scope="module")
+def features(modules):
+    return modules[1]
+
+
+@pytest.fixture
+def small(baselines, monkeypatch):
+    """A forest small enough for a test."""
+    for name, value in {"TREES": 12, "TILES": 24, "FOREST_CELLS": 4000}.items():
+        monkeypatch.setattr(baselines, name, value)
+
+
+def synthetic(seed: int, offset: int = 0) -> Section:
+    """A synthetic section whose brightness is normalised by its percentiles."""
+    phantom = Phantom(seed, (SIDE, SIDE), 0.65)
+    pixels = phantom.pixels(Window(0, 0, SIDE, SIDE)).astype(np.float32)
+    low, high = np.percentile(pixels, [40, 97])
+    image = ((pixels - low) / (high - low)).clip(-0.5, 2).astype(np.float32)
+    labels = phantom.regions(Window(0, 0, SIDE // 8, SIDE // 8)).astype(np.uint8)
+    return Section(f"synthetic {seed}", str(seed), image, labels, 1.0, synthetic=True)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    config = parse_config(
+        {
+            "name": "synthetic",
+            "sections": [{"slide": "s.zarr", "reference": "r.zarr"}],
+            "patch_sizes_px": [46],
+            "validation": {"block_um": 60.0},
+        },
+        "synthetic.toml",
+    )
+    section = synthetic(1)
+    return [section], [split_section(section.labels, config, 0)], config
+
+
+def dice(predictor, section: Section) -> float:
+    found = predictor(section.image)
+    known = section.labels != UNLABELLED
+    return mean_dice(dice_of(section.labels[known], found[known], CLASSES))
+
+
+def blobs(*places: tuple[int, int], side: int = 328, radius: float = 5.0, height: float = 1.0):
+    rows, cols = np.indices((side, side))
+    image = np.zeros((side, side), np.float32)
+    for row, col in places:
+        image[np.hypot(rows - row, cols - col) <= radius] = height
+    return image
+
+
+@pytest.mark.usefixtures("small")
+def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(baselines, trained):
+    unseen = synthetic(2)
+    reached = [dice(make(*trained), unseen) for make in baselines.BASELINES]
+    assert reached == sorted(reached)
+    assert len(set(reached)) == len(reached)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_forest_is_the_same_each_time(baselines, trained):
+    image = synthetic(2).image
+    first, second = (baselines.forest(*trained)(image) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_every_baseline_gives_a_class_to_each_cell_of_a_slide_of_any_size(
+    baselines, trained, small
+):
+    image = np.zeros((203, 129), np.float32)
+    for make in baselines.BASELINES:
+        found = make(*trained)(image)
+        assert found.dtype == np.uint8
+        assert found.shape == (26, 17)
+        assert found.max() < CLASSES
+
+
+def test_the_majority_is_counted_on_training_cells_alone(baselines, trained):
+    sections, (split,), config = trained
+    labels = sections[0].labels
+    only = Split(split.train & (labels == 3), split.validation)
+    assert baselines.majority(sections, [only], config).value == 3
+
+
+def test_thresholds_are_the_best_of_all_choices(baselines):
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, 300).astype(np.uint8)
+    density = np.round(labels * 0.2 + rng.normal(0, 0.15, 300), 1).astype(np.float32)
+    order = np.array([0, 1, 2], np.uint8)
+    thresholds, reached = baselines.best_thresholds(density, labels, order)
+
+    def score(limits):
+        found = np.searchsorted(limits, density, side="right")
+        return mean_dice(dice_of(labels, found, 3))
+
+    every = combinations_with_replacement([-np.inf, *np.unique(density), np.inf], 2)
+    assert reached == pytest.approx(max(map(score, every)))
+    assert reached == pytest.approx(score(thresholds))
+
+
+def test_classes_are_ordered_by_their_density(baselines):
+    density = np.array([0.9, 0.1, 0.5, 0.7], np.float32)
+    labels = np.array([1, 3, 0, 1], np.uint8)
+    assert baselines.by_density(density, labels).tolist() == [3, 0, 1]
+
+
+def test_density_is_the_share_of_bright_area(baselines, trained):
+    image = np.zeros((400, 400), np.float32)
+    image[:, 1::4] = 1.0
+    density = baselines.nuclei_density(image, 10.0, trained[2])
+    np.testing.assert_allclose(density, 0.25, atol=1e-6)
+
+
+def test_the_forest_learns_from_equal_parts_of_the_classes(baselines):
+    labels = np.repeat(np.arange(3, dtype=np.uint8), [1000, 200, 30])
+    drawn = baselines._balanced(labels, 300, np.random.default_rng(0))
+    assert np.bincount(labels[drawn]).tolist() == [100, 100, 30]
+    assert len(np.unique(drawn)) == len(drawn)
+
+
+def test_a_nucleus_is_found_once_with_its_area(features):
+    nuclei = features.find_nuclei(blobs((100, 100), (100, 160)), 0.65)
+    assert nuclei.places.tolist() == [[100, 100], [100, 160]]
+    area, contrast, elongation, spacing = nuclei.measures[:, [0, 1, 4, 5]].T
+    np.testing.assert_allclose(area, np.pi * 25 * 0.65**2, rtol=0.1)
+    np.testing.assert_allclose(contrast, 1.0, atol=0.02)
+    np.testing.assert_allclose(elongation, 1.0, atol=0.05)
+    np.testing.assert_allclose(spacing, 60 * 0.65, rtol=1e-6)
+
+
+def test_a_long_nucleus_is_elongated(features):
+    image = np.zeros((200, 200), np.float32)
+    rows, cols = np.indices(image.shape)
+    image[((rows - 100) / 7) ** 2 + ((cols - 100) / 3.5) ** 2 <= 1] = 1.0
+    nuclei = features.find_nuclei(image, 0.65)
+    assert len(nuclei.places) == 1
+    assert nuclei.measures[0, 4] == pytest.approx(2.0, rel=0.1)
+
+
+def test_features_come_for_each_cell_that_sees_a_whole_patch(features):
+    patch = features.patch_px(0.65, 8)
+    tile = np.zeros((patch + 8 * 4, patch + 8 * 2), np.float32)
+    found = features.cell_features(tile, 0.65, 8)
+    assert found.shape[:2] == (5, 3)
+    assert np.isfinite(found).all()
+
+
+def test_a_patch_holds_the_largest_radius(features):
+    for pixel_size_um in (0.325, 0.65, 1.0):
+        patch = features.patch_px(pixel_size_um, 8)
+        assert patch * pixel_size_um >= 2 * features.RADII_UM[-1]
+        assert patch % 16 == 8
+
+
+def test_features_move_with_the_nuclei(features):
+    patch = features.patch_px(0.65, 8)
+    side = patch + 8 * 20
+    rng = np.random.default_rng(5)
+    places = [tuple(p) for p in rng.integers(120, side - 120, (12, 2))]
+    here = features.cell_features(blobs(*places, side=side), 0.65, 8)
+    there = features.cell_features(blobs(*((r + 16, c) for r, c in places), side=side), 0.65, 8)
+    np.testing.assert_allclose(here[4:-6, 4:-4], there[6:-4, 4:-4], rtol=1e-3, atol=1e-3)
