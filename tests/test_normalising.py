@@ -65,6 +65,14 @@ def test_the_intensities_follow_the_brightness_of_the_slide():
     assert dim.high == pytest.approx(bright.high / 10, rel=0.05)
 
 
+@pytest.mark.parametrize("unit", [1 / 65535, 1 / 255, 20.0])
+def test_the_unit_of_the_intensities_does_not_matter(unit):
+    grey = measure(tissue())
+    told = measure(tissue().astype(np.float32) * np.float32(unit))
+    assert told.low == pytest.approx(grey.low * unit, rel=1e-4)
+    assert told.high == pytest.approx(grey.high * unit, rel=1e-4)
+
+
 def test_the_area_of_the_background_hardly_moves_the_intensities():
     little, much = measure(tissue(background=0.1)), measure(tissue(background=0.9))
     assert much.low == pytest.approx(little.low, rel=0.05)

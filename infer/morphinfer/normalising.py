@@ -32,6 +32,9 @@ SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.
 Source: Roberts, 'The unreasonable effectiveness of quasirandom sequences', 2018."""
 ROUNDING = 1e-5
+STRONGEST = 99.9
+"""Percentile of the contrast that is GREYS grey levels."""
+GREYS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,9 @@ def measure_intensity(slide: Slide, normalisation: Normalisation) -> Intensity:
     if normalisation.method == "fixed":
         return Intensity(normalisation.low, normalisation.high, normalisation.clip)
     darkest, brightest = _block_extremes(slide)
-    contrast = np.log1p(brightest - darkest)
+    contrast = brightest - darkest
+    grey = float(np.percentile(contrast, STRONGEST)) / GREYS or 1.0
+    contrast = np.log1p(contrast / grey)  # in grey levels, whatever the unit of the slide
     tissue = contrast >= otsu_threshold(contrast)
     low = float(np.percentile(darkest[tissue], normalisation.low))
     high = float(np.percentile(brightest[tissue], normalisation.high))
