@@ -12,6 +12,7 @@ from morphinfer.grid import ceil_div, patch_offset
 from morphinfer.labels import Layout
 from morphinfer.model_image import ModelImage
 from morphinfer.normalising import Intensity, measure_intensity
+from morphinfer.provenance import provenance_of
 from morphinfer.slide import Slide
 from morphinfer.tiling import Tiling
 
@@ -92,6 +93,16 @@ def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tilin
     return replace(whole, tile=max(1, tile_px // stride))
 
 
+def tile_edges(tiling: Tiling, axis: int) -> list[int]:
+    """First cell of each tile but the first along an axis (0: rows, 1: columns).
+
+    Rows are those of a run in one go; shards, and what goes on after an interruption, begin at rows of
+    chunks.
+    """
+    tiles = [tile for span in tiling.spans(axis) for tile in span.tiles(tiling.tile)]
+    return [first for first, _ in tiles[1:]]
+
+
 def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
     """The run record (contract C8) as far as it is known before the run."""
     ensemble = plan.ensemble
@@ -108,7 +119,11 @@ def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
             "identity": slide.identity,
             "synthetic": slide.synthetic,
         },
-        "models": {"name": models.name, "sha256": {f.path.name: f.sha256 for f in models.files}},
+        "models": {
+            "name": models.name,
+            "sha256": {f.path.name: f.sha256 for f in models.files},
+            "provenance": provenance_of(models),
+        },
         "classes": [c.name for c in models.card.classes],
         "pixel_size_um": models.card.pixel_size_um,
         "stride_px": ensemble.predictor.stride_px,
@@ -120,6 +135,8 @@ def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
         "tiling": {
             **asdict(ensemble.resources),
             "tile_px": plan.tiling.tile * plan.tiling.stride_px,
+            "row_edges": tile_edges(plan.tiling, 0),
+            "col_edges": tile_edges(plan.tiling, 1),
         },
         "intensity": asdict(plan.intensity),
     }
