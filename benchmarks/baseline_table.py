@@ -138,10 +138,12 @@ def card_dice(models: str, data: Data) -> Dice | None:
 def table(title: str, rows: dict[str, Dice]) -> Table:
     """One section for people; the last column is how far each mean lies below that of the last row."""
     means = [dice[MEAN] or 0.0 for dice in rows.values()]
-    shown = Table("Dice", *next(iter(rows.values())), "behind", title=title)
-    for (name, dice), mean in zip(rows.items(), means, strict=True):
-        values = ["n/a" if value is None else f"{value:.3f}" for value in dice.values()]
-        shown.add_row(name, *values, f"{means[-1] - mean:.3f}")
+    names = list(next(iter(rows.values())))  # a card tells its classes in another order
+    shown = Table("Dice", *names, "behind", title=title)
+    for (row, dice), mean in zip(rows.items(), means, strict=True):
+        values = [dice.get(name) for name in names]
+        told = ["n/a" if value is None else f"{value:.3f}" for value in values]
+        shown.add_row(row, *told, f"{means[-1] - mean:.3f}")
     return shown
 
 

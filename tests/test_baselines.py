@@ -30,10 +30,11 @@ Trained = tuple[list[Section], list[Split], TrainConfig]
 def modules():
     """The scripts import each other from their folder, which is no package."""
     sys.path.append(str(BENCHMARKS))
+    import baseline_table
     import baselines
     import nuclei_features
 
-    yield baselines, nuclei_features
+    yield baselines, nuclei_features, baseline_table
     sys.path.remove(str(BENCHMARKS))
 
 
@@ -204,3 +205,18 @@ def test_features_move_with_the_nuclei(features):
     here = features.cell_features(blobs(*places, side=side), 0.65, 8)
     there = features.cell_features(blobs(*((r + 16, c) for r, c in places), side=side), 0.65, 8)
     np.testing.assert_allclose(here[4:-6, 4:-4], there[6:-4, 4:-4], rtol=1e-3, atol=1e-3)
+
+
+def test_the_table_finds_each_class_by_its_name(modules):
+    rows = {
+        "forest": {"background": 0.9, "gene": None, "mean": 0.5},
+        "networks": {"gene": 0.6, "mean": 0.75, "background": 0.8},
+    }
+    shown = [list(column.cells) for column in modules[2].table("section", rows).columns]
+    assert shown == [
+        ["forest", "networks"],
+        ["0.900", "0.800"],
+        ["n/a", "0.600"],
+        ["0.500", "0.750"],
+        ["0.250", "0.000"],
+    ]
