@@ -1,6 +1,6 @@
 """A pretext task on nuclei images without spots: tell clean statistics from a varied tile.
 
-Each position of the last features sees 30 x 30 pixels. The network regresses what stands there in the
+Each position of the last features sees 38 x 38 pixels. The network regresses what stands there in the
 tile before its intensities were varied: mean, spread, share of bright pixels, gradient, and the
 response of a Laplacian of Gaussian at two scales. Only its convolutions are kept.
 """
@@ -62,7 +62,7 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
 
 
 def statistics(tiles: Tensor) -> Tensor:
-    """Standardised statistics of all 30 x 30 windows at stride 8, shape (N, 6, h, w)."""
+    """Standardised statistics of all 38 x 38 windows at stride 8, shape (N, 6, h, w)."""
     smooth = [_blurred(tiles, sigma) for sigma in (2.0, 3.0, 4.5)]
     down, right = (
         tiles[..., 1:, :-1] - tiles[..., :-1, :-1],
@@ -71,7 +71,7 @@ def statistics(tiles: Tensor) -> Tensor:
     edges = F.pad((down**2 + right**2).sqrt(), (0, 1, 0, 1), mode="replicate")
     maps = [tiles, tiles**2, (tiles > BRIGHT).float(), edges, (smooth[0] - smooth[1]).abs(),
             (smooth[1] - smooth[2]).abs()]  # fmt: skip
-    means = F.avg_pool2d(torch.cat(maps, dim=1), CONTEXT_PX, stride=STRIDE_PX)
+    means = F.avg_pool2d(torch.cat(maps, dim=1), CONTEXT_PX + STRIDE_PX, stride=STRIDE_PX)
     mean, spread = means.mean(dim=(0, 2, 3), keepdim=True), means.std(dim=(0, 2, 3), keepdim=True)
     return (means - mean) / (spread + 1e-4)
 

@@ -180,7 +180,7 @@ def test_a_gene_in_one_corner_of_the_tissue_needs_a_threshold(section, tmp_path)
     rim = spots.of(["Rim"])
     row[rim], col[rim] = 330, 420
     settings = RegionSettings(sigma_um=2.0)
-    with pytest.raises(SpotsError, match=r"Rim: a threshold of 0 .*--threshold-a"):
+    with pytest.raises(SpotsError, match=r"Rim: a threshold of 0; .*--threshold 'Rim=N'"):
         make_regions(
             slide, replace(spots, row=row, col=col), LISTS, tmp_path / "ref.zarr", settings=settings
         )

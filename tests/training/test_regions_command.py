@@ -92,3 +92,30 @@ def test_the_inputs_are_never_replaced(on_disk, name):
     assert isinstance(done.exception, OutputError)
     assert open_slide(on_disk / "slide.zarr").shape == SHAPE
     assert (on_disk / "spots.csv").is_file()
+
+
+def test_classes_have_names_of_their_own_and_thresholds_by_name(on_disk, tmp_path):
+    done = call(
+        on_disk / "slide.zarr", on_disk / "spots.csv", "--class", "my layer=Layer", "--class",
+        "edge=Rim", "--threshold", "edge=44", "--json", "--out", tmp_path / "ref.zarr",
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert [c["name"] for c in told["classes"][2:]] == ["my layer", "edge"]
+    assert told["classes"][3]["threshold"] == 44
+    assert told["record"]["genes"] == {"my layer": ["Layer"], "edge": ["Rim"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--class", "a=Layer", "--gene-a", "Rim"], "with --class NAME=GENES, or with --gene-a"),
+        (["--class", "a"], "'a' is not NAME=GENE"),
+        (["--class", "a=Layer", "--class", "a=Rim"], "the name 'a' is taken"),
+        (["--class", "a=Layer", "--threshold", "b=3"], "no class 'b'"),
+        ([], "name the genes with --class"),
+    ],
+)
+def test_misnamed_classes_are_wrong_usage(words, said, on_disk, tmp_path):
+    done = call(on_disk / "slide.zarr", on_disk / "spots.csv", *words, "--out", tmp_path / "r.zarr")
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from morphinfer.errors import SpotsError
 from morphinfer.ngff import Version
@@ -30,6 +31,14 @@ class RegionSettings:
     """Region of interest (`morphinfer_training.roi`); cells outside it are unlabelled."""
     border_um: float = 0.0
     """Cells this near to the border of two classes are unlabelled."""
+    scale: Literal["regions", "nuclei"] = "regions"
+    """Whether regions of high density are labelled, or single nuclei (`nuclei_labels`)."""
+    nucleus_um: float = 5.0
+    """Radius of the disc that is labelled around the centre of a nucleus."""
+    between: Literal["unlabelled", "background"] = "unlabelled"
+    """What cells between labelled nuclei are; background needs a region of interest."""
+    gap_um: float = 10.0
+    """Distance to the nearest centre from which on a cell lies between nuclei."""
     tissue_from: TissueSource = "image"
     """What tells tissue from background; the spots where there is no image."""
     orientation: Orientation = "given"
@@ -39,7 +48,13 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        above = {"cell": self.cell_um, "sigma": self.sigma_um, "fraction": self.fraction}
+        above = {
+            "cell": self.cell_um,
+            "sigma": self.sigma_um,
+            "fraction": self.fraction,
+            "nucleus": self.nucleus_um,
+            "gap": self.gap_um,
+        }
         for name, value in above.items():
             if not 0 < value < math.inf:
                 raise SpotsError(f"--{name} {value:g}: must be above 0; give a positive number")
@@ -47,6 +62,11 @@ class RegionSettings:
             raise SpotsError(
                 f"--sigma {self.sigma_um:g} with cells of {self.cell_um:g} micrometres: must be at "
                 f"least half a cell; give a larger --sigma or a smaller --cell"
+            )
+        if self.between == "background" and self.roi is None:
+            raise SpotsError(
+                "--between background without a region of interest would call all that the table does "
+                "not know background; give one, for example --roi near-spots:30"
             )
         for told in self.thresholds:
             if told is not None and not 0 < told < math.inf:

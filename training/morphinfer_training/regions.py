@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,27 +11,15 @@ from typing import Any
 import numpy as np
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
-from morphinfer.errors import SpotsError
 from morphinfer.grid import Window
 from morphinfer.labels import LABEL_CHUNK, create_labels, open_labels
 from morphinfer.outputs import refuse_inputs
 from morphinfer.overlay import write_label_map, write_overlay
 from morphinfer.slide import Slide
 from morphinfer.staging import check_target
-from morphinfer_training.expression import (
-    AREA_UM2,
-    FIRST_GENE,
-    CellLattice,
-    Floats,
-    Labels,
-    Mask,
-    assign_regions,
-    clean_regions,
-    count_spots,
-    density,
-    near_borders,
-    relative_threshold,
-)
+from morphinfer_training.expression import AREA_UM2, FIRST_GENE, CellLattice, Labels
+from morphinfer_training.nuclei_labels import nuclei_labels
+from morphinfer_training.region_labels import Found, Genes, region_labels
 from morphinfer_training.region_settings import Blank, RegionSettings
 from morphinfer_training.registration import (
     CELL_UM,
@@ -38,7 +27,6 @@ from morphinfer_training.registration import (
     check_registration,
     refuse_wrong_orientation,
 )
-from morphinfer_training.roi import find_region
 from morphinfer_training.spot_checks import (
     GeneLists,
     check_genes,
@@ -46,7 +34,7 @@ from morphinfer_training.spot_checks import (
     drop_off_slide,
 )
 from morphinfer_training.spots import Spots
-from morphinfer_training.tissue import Tissue, find_tissue, read_cells
+from morphinfer_training.tissue import read_cells
 
 PICTURE_SIDE = 1600
 
@@ -56,13 +44,14 @@ class ClassRegion:
     """What one class came to."""
 
     name: str
-    """Name; genes of one list are joined by '+'."""
+    """Name; that of its genes, joined by '+', where none was given."""
     cells: int
     """Number of its cells."""
     area_mm2: float
     """Their area."""
     threshold: float | None
-    """Spots per (100 micrometres)^2 from which on a cell belongs to it; None unless of a gene."""
+    """Spots per (100 micrometres)^2 from which on a cell belongs to it, or reads where nuclei are
+    labelled; None unless of a gene."""
     spots: int | None
     """Spots of its genes on the slide; None unless of a gene."""
 
@@ -85,20 +74,21 @@ class RegionsResult:
     """The run record, as stored in the label image."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What was found out about a section before anything is written."""
+def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
+    """Genes by the name of their class; a list without a name gets that of its genes, joined by '+'.
 
-    labels: Labels
-    thresholds: tuple[float, ...]
-    spots: tuple[int, ...]
-    tissue: Tissue
+    >>> named_classes([["Wfs1", "Cplx2"]])
+    {'Wfs1+Cplx2': ('Wfs1', 'Cplx2')}
+    """
+    if isinstance(gene_lists, Mapping):
+        return {name: tuple(genes) for name, genes in gene_lists.items()}
+    return {"+".join(genes): tuple(genes) for genes in gene_lists}
 
 
 def make_regions(
     slide: Slide | Blank,
     spots: Spots,
-    gene_lists: GeneLists,
+    gene_lists: Genes | GeneLists,
     out: str | Path,
     *,
     settings: RegionSettings | None = None,
@@ -112,8 +102,8 @@ def make_regions(
         The nuclei image, or only its shape and pixel size; then tissue comes from spots alone.
     spots : Spots
         All spots of the section, in pixels of the slide.
-    gene_lists : sequence of sequence of str
-        Genes of each gene class; the spots of a list count alike.
+    gene_lists : mapping of str to sequence of str, or sequence of sequence of str
+        Genes of each gene class, by its name or in order; the spots of a class count alike.
     out : str or Path
         Folder to publish, ``NAME.zarr``; a picture ``NAME.png`` comes beside it.
     settings : RegionSettings, optional
@@ -136,16 +126,20 @@ def make_regions(
     picture = out.with_name(out.name.removesuffix(".zarr") + ".png")
     check_target(picture, overwrite=overwrite)
     refuse_inputs(out, [slide.path if isinstance(slide, Slide) else None])
-    check_genes(spots, gene_lists)
-    check_thresholds(settings.thresholds, gene_lists)
+    check_genes(spots, gene_lists.values() if isinstance(gene_lists, Mapping) else gene_lists)
+    genes = named_classes(gene_lists)
+    check_thresholds(settings.thresholds, genes)
     lattice = CellLattice(slide.shape, slide.pixel_size_um, settings.cell_um)
     warnings: list[str] = []
     registration = _register(slide, spots, settings, warnings)
     turned = spots.turned(settings.orientation, slide.shape)
     kept = drop_off_slide(turned, slide.shape, warnings)
-    found = _find_regions(slide, kept, gene_lists, settings, lattice)
-    classes = _class_regions(found, gene_lists, settings.cell_um, warnings)
-    record = _record(slide, spots, len(kept), found, classes, settings, registration)
+    if settings.scale == "nuclei":
+        found = nuclei_labels(kept, genes, settings, lattice)
+    else:
+        found = region_labels(slide, kept, genes, settings, lattice)
+    classes = _class_regions(found, genes, settings.cell_um, warnings)
+    record = _record(slide, spots, len(kept), found, genes, classes, settings, registration)
     _write(out, picture, slide, found.labels, classes, record, settings.cell_um, overwrite)
     unlabelled = int(np.count_nonzero(found.labels == UNLABELLED))
     return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
@@ -172,57 +166,10 @@ def _register(
     return registration
 
 
-def _find_regions(
-    slide: Slide | Blank,
-    spots: Spots,
-    gene_lists: GeneLists,
-    settings: RegionSettings,
-    lattice: CellLattice,
-) -> _Found:
-    image = None if isinstance(slide, Blank) else read_cells(slide, lattice)
-    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
-    overall = density(counts, settings.sigma_um, lattice)
-    tissue = find_tissue(image, counts, overall, settings.sigma_um, lattice, settings.tissue_from)
-    interest = find_region(settings.roi, counts, lattice)
-    masks = [spots.of(genes) for genes in gene_lists]
-    densities = [_gene_density(spots.where(mask), settings, lattice) for mask in masks]
-    thresholds = _thresholds(densities, tissue.mask & interest, gene_lists, settings)
-    labels = assign_regions(densities, thresholds, tissue.mask)
-    labels = clean_regions(labels, settings.smallest_um2, settings.cell_um)
-    unknown = near_borders(labels, settings.border_um, settings.cell_um) | ~interest
-    labels[unknown] = UNLABELLED
-    return _Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), tissue)
-
-
-def _gene_density(spots: Spots, settings: RegionSettings, lattice: CellLattice) -> Floats:
-    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
-    return density(counts, settings.sigma_um, lattice)
-
-
-def _thresholds(
-    densities: list[Floats], inside: Mask, gene_lists: GeneLists, settings: RegionSettings
-) -> tuple[float, ...]:
-    """The given thresholds, and where there is none a fraction of the gene's high density."""
-    given = list(settings.thresholds) + [None] * len(gene_lists)
-    thresholds = []
-    for told, genes, gene_density in zip(given, gene_lists, densities, strict=False):
-        found = (
-            relative_threshold(gene_density, inside, settings.fraction) if told is None else told
-        )
-        if found <= 0:
-            raise SpotsError(
-                f"{'+'.join(genes)}: a threshold of {found:g} spots per (100 micrometres)^2; it must "
-                f"be above 0: fewer than 0.5 % of the tissue hold spots of it, so give a threshold "
-                f"with --threshold-a or --threshold-b, or choose another gene"
-            )
-        thresholds.append(found)
-    return tuple(thresholds)
-
-
 def _class_regions(
-    found: _Found, gene_lists: GeneLists, cell_um: float, warnings: list[str]
+    found: Found, genes: Genes, cell_um: float, warnings: list[str]
 ) -> tuple[ClassRegion, ...]:
-    names = ["background", "tissue", *("+".join(genes) for genes in gene_lists)]
+    names = ["background", "tissue", *genes]
     cells = np.bincount(found.labels.ravel(), minlength=UNLABELLED + 1)
     thresholds = [None] * FIRST_GENE + list(found.thresholds)
     spots = [None] * FIRST_GENE + list(found.spots)
@@ -239,7 +186,8 @@ def _record(
     slide: Slide | Blank,
     spots: Spots,
     kept: int,
-    found: _Found,
+    found: Found,
+    genes: Genes,
     classes: tuple[ClassRegion, ...],
     settings: RegionSettings,
     registration: Registration | None,
@@ -257,7 +205,10 @@ def _record(
         "spots": {"name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes)},
         "settings": asdict(settings),
         "density_area_um2": AREA_UM2,
-        "tissue": {
+        "genes": {name: list(each) for name, each in genes.items()},
+        "tissue": None
+        if found.tissue is None
+        else {
             "image_limit": found.tissue.image_limit,
             "spot_limit": found.tissue.spot_limit,
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ FEWEST_SPOTS = 50
 OFF_SLIDE = 0.01
 """A larger share of spots off the slide means that coordinates and slide do not belong together."""
 
-GeneLists = Sequence[Sequence[str]]
+GeneLists = Collection[Sequence[str]]
 
 
 def check_genes(spots: Spots, gene_lists: GeneLists) -> None:
@@ -30,7 +30,7 @@ def check_genes(spots: Spots, gene_lists: GeneLists) -> None:
     if twice:
         raise SpotsError(f"gene '{twice[0]}' is named twice; name each gene once, in one list")
     if not told or not all(gene_lists):
-        raise SpotsError("no gene is named; name at least one with --gene-a")
+        raise SpotsError("no gene is named; name at least one with --class or --gene-a")
     for genes in gene_lists:
         number = int(np.count_nonzero(spots.of(genes)))
         if number < FEWEST_SPOTS:
@@ -40,7 +40,7 @@ def check_genes(spots: Spots, gene_lists: GeneLists) -> None:
             )
 
 
-def check_thresholds(thresholds: Sequence[float | None], gene_lists: GeneLists) -> None:
+def check_thresholds(thresholds: Sequence[float | None], genes: Collection[object]) -> None:
     """Refuse more thresholds than gene classes.
 
     Raises
@@ -48,9 +48,9 @@ def check_thresholds(thresholds: Sequence[float | None], gene_lists: GeneLists) 
     SpotsError
         There are more.
     """
-    if len(thresholds) > len(gene_lists):
+    if len(thresholds) > len(genes):
         raise SpotsError(
-            f"{len(thresholds)} thresholds for {len(gene_lists)} gene lists; give one for each list "
+            f"{len(thresholds)} thresholds for {len(genes)} gene lists; give one for each list "
             f"at most"
         )
 

@@ -30,16 +30,35 @@ def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -
     return genes
 
 
+def split_pairs(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Texts by name out of NAME=TEXT; a name may stand once."""
+    pairs: dict[str, str] = {}
+    for value in values:
+        name, equals, text = (part.strip() for part in value.partition("="))
+        if not equals or not name or not text:
+            raise click.BadParameter(f"'{value}' is not {param.metavar}")
+        if name in pairs or name in ("background", "tissue"):
+            raise click.BadParameter(f"the name '{name}' is taken; give each class its own")
+        pairs[name] = text
+    return pairs
+
+
 @click.command()
 @click.argument("slide", type=click.Path())
 @click.argument("spots", type=click.Path(path_type=Path))
 @click.option(
-    "--gene-a", required=True, callback=split_genes, metavar="NAME[,NAME...]",
-    help="Genes of the first gene class; the spots of several are added up.",
+    "--class", "named", multiple=True, callback=split_pairs, metavar="NAME=GENE[,GENE...]",
+    help="A gene class and its genes, whose spots are added up; repeat it for more classes.",
+)  # fmt: skip
+@click.option(
+    "--gene-a", callback=split_genes, metavar="NAME[,NAME...]",
+    help="Genes of the first gene class where --class names none.",
 )  # fmt: skip
 @click.option(
     "--gene-b", callback=split_genes, metavar="NAME[,NAME...]",
-    help="Genes of the second gene class; without it there are three classes.",
+    help="Genes of the second one; without it there are three classes.",
 )  # fmt: skip
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="REFERENCE.zarr",
@@ -58,6 +77,10 @@ def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -
     help="Threshold of a gene, as a fraction of the 99.5th percentile of its density in tissue.",
 )  # fmt: skip
 @click.option(
+    "--threshold", "named_thresholds", multiple=True, callback=split_pairs, metavar="NAME=N",
+    help="Threshold of a class in spots per (100 um)^2, or in reads of a nucleus.",
+)  # fmt: skip
+@click.option(
     "--threshold-a", type=POSITIVE, metavar="N",
     help="Threshold of the first gene class in spots per (100 um)^2, in place of --fraction.",
 )  # fmt: skip
@@ -73,6 +96,22 @@ def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -
     "--roi", metavar="near-spots:UM|FILE",
     help="Label only cells within UM micrometres of a spot, or inside the polygons of a GeoJSON or "
     "CSV file in pixels.",
+)  # fmt: skip
+@click.option(
+    "--scale", type=click.Choice(["regions", "nuclei"]), default="regions", show_default=True,
+    help="Label regions of high density, or single nuclei of a table of cells.",
+)  # fmt: skip
+@click.option(
+    "--nucleus", "nucleus_um", type=POSITIVE, default=5.0, show_default=True, metavar="UM",
+    help="Radius that is labelled around the centre of a nucleus.",
+)  # fmt: skip
+@click.option(
+    "--between", type=click.Choice(["unlabelled", "background"]), default="unlabelled",
+    show_default=True, help="What lies between nuclei; background needs --roi.",
+)  # fmt: skip
+@click.option(
+    "--gap", "gap_um", type=POSITIVE, default=10.0, show_default=True, metavar="UM",
+    help="Distance to the nearest centre from which on a cell lies between nuclei.",
 )  # fmt: skip
 @click.option(
     "--tissue", "tissue_from", type=click.Choice(["image", "spots", "either"]), default="image",
@@ -114,9 +153,11 @@ def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -
 def regions(
     slide: str,
     spots: Path,
+    named: dict[str, str],
     gene_a: tuple[str, ...],
     gene_b: tuple[str, ...],
     out: Path,
+    named_thresholds: dict[str, str],
     threshold_a: float | None,
     threshold_b: float | None,
     columns: str | None,
@@ -137,6 +178,9 @@ def regions(
     --shape and --pixel-size are needed.
     """
     _check_usage(slide, shape, pixel_size, gene_b, threshold_b)
+    genes = _gene_classes(named, gene_a, gene_b)
+    by_name = {**dict(zip(genes, (threshold_a, threshold_b), strict=False)),
+               **_numbers(named_thresholds, genes)}  # fmt: skip
     started = perf_counter()
     try:
         from morphinfer_training.region_settings import RegionSettings
@@ -145,18 +189,14 @@ def regions(
         from morphinfer_training.spots import read_spots
     except ModuleNotFoundError as problem:
         raise _missing(problem) from problem
-    thresholds = (threshold_a, threshold_b) if gene_b else (threshold_a,)
     settings = RegionSettings(
-        thresholds=thresholds, check_registration=registration_check, **how
+        thresholds=tuple(by_name.get(name) for name in genes), check_registration=registration_check, **how
     )  # fmt: skip
     section = _section(slide, shape, channel, pixel_size)
     told = parse_columns(columns) if columns else None
     table = read_spots(spots, columns=told, unit=unit, pixel_size_um=section.pixel_size_um)
     say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
-    gene_lists = [genes for genes in (gene_a, gene_b) if genes]
-    done = make_regions(
-        section, table, gene_lists, out, settings=settings, overwrite=overwrite
-    )  # fmt: skip
+    done = make_regions(section, table, genes, out, settings=settings, overwrite=overwrite)
     for warning in done.warnings:
         say(verbosity, f"morphinfer: warning: {warning}")
     seconds = perf_counter() - started
@@ -180,6 +220,33 @@ def _check_usage(
         raise click.UsageError("--shape goes with SLIDE '-' only; a slide has a shape of its own")
     if threshold_b is not None and not gene_b:
         raise click.UsageError("--threshold-b needs --gene-b")
+
+
+def _gene_classes(
+    named: dict[str, str], gene_a: tuple[str, ...], gene_b: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Genes of each class by its name."""
+    if bool(named) == bool(gene_a):
+        raise click.UsageError("name the genes with --class NAME=GENES, or with --gene-a")
+    if gene_a:
+        return {"+".join(genes): genes for genes in (gene_a, gene_b) if genes}
+    return {
+        name: tuple(gene.strip() for gene in genes.split(",") if gene.strip())
+        for name, genes in named.items()
+    }
+
+
+def _numbers(told: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[str, float]:
+    """Thresholds by the name of their class."""
+    unknown = [name for name in told if name not in genes]
+    if unknown:
+        raise click.UsageError(
+            f"--threshold: no class '{unknown[0]}'; there are {', '.join(genes)}"
+        )
+    try:
+        return {name: float(number) for name, number in told.items()}
+    except ValueError as problem:
+        raise click.UsageError(f"--threshold: {problem}; write NAME=N") from problem
 
 
 def _missing(problem: ModuleNotFoundError) -> Exception:

@@ -1,0 +1,107 @@
+"""Dice of many methods on the same cells, with intervals from a bootstrap over spatial blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from morphinfer.bootstrap import bootstrap_dice, dice, mean_dice, paired_difference
+from morphinfer.classes import UNLABELLED
+from morphinfer_training.config import TrainConfig
+
+BLOCK_UM = 200.0
+AGAINST = "random forest"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What several methods say of the cells of one or more sections."""
+
+    name: str
+    """Which cells."""
+    independent: bool
+    """Whether they are of an animal that no choice has seen."""
+    config: TrainConfig
+    """Classes and size of a cell."""
+    labels: Sequence[NDArray[np.uint8]]
+    """Reference of each section."""
+    masks: Sequence[NDArray[np.bool_]]
+    """Cells of it that are scored."""
+    methods: Mapping[str, Sequence[NDArray[np.uint8]]]
+    """Labels of each section by each method."""
+
+    @property
+    def known(self) -> list[int]:
+        """Classes that the reference has."""
+        return sorted(
+            {int(v) for found, mask in zip(self.labels, self.masks, strict=True)
+             for v in np.unique(found[mask])} - {UNLABELLED}
+        )  # fmt: skip
+
+    def blocks(self, method: str) -> NDArray[np.int64]:
+        """Confusion matrix of each block, shape (B, C, C)."""
+        side = max(1, round(BLOCK_UM / (self.config.stride_px * self.config.pixel_size_um)))
+        count = len(self.config.classes)
+        found = []
+        for truth, mask, told in zip(self.labels, self.masks, self.methods[method], strict=True):
+            rows, cols = np.nonzero(mask & (truth != UNLABELLED))
+            wide = truth.shape[1] // side + 1
+            block = rows // side * wide + cols // side
+            pair = truth[rows, cols].astype(np.int64) * count + told[rows, cols]
+            size = (truth.shape[0] // side + 1) * wide
+            counts = np.bincount(block * count**2 + pair, minlength=size * count**2)
+            found.append(counts.reshape(size, count, count))
+        return np.concatenate(found)
+
+
+def figures(result: Result) -> dict[str, Any]:
+    """Dice, intervals and confusion of each method as JSON values."""
+    forest = result.blocks(AGAINST)
+    methods = []
+    for name in result.methods:
+        blocks = result.blocks(name)
+        told = bootstrap_dice(blocks, result.known)
+        per_class = dice(blocks.sum(axis=0)[None], result.known)[0]
+        better = paired_difference(blocks, forest, result.known)
+        names = result.config.classes
+        methods.append({
+            "name": name,
+            "dice": {
+                "mean": float(mean_dice(per_class[None])[0]),
+                "per_class": {
+                    n: None if np.isnan(d) else float(d)
+                    for n, d in zip(names, per_class, strict=True)
+                },
+            },
+            "intervals": {
+                "mean": told.mean, "per_class": dict(zip(names, told.per_class, strict=True)),
+            },
+            "above_random_forest": {"mean": better.mean_dice, "interval": better.interval},
+            "confusion": blocks.sum(axis=0).tolist(),
+        })  # fmt: skip
+    return {
+        "section": result.name, "independent": result.independent,
+        "classes": list(result.config.classes), "block_um": BLOCK_UM, "blocks": told.blocks,
+        "cells": int(forest.sum()), "methods": methods,
+    }  # fmt: skip
+
+
+def print_figures(result: Result) -> None:
+    """Print the table of one result."""
+    told = figures(result)
+    title = f"{told['section']}: {told['cells']} cells in {told['blocks']} blocks"
+    table = Table("Dice", *told["classes"], "mean", "95 %", "above forest", title=title)
+    for method in told["methods"]:
+        each = [method["dice"]["per_class"][c] for c in told["classes"]]
+        interval = method["intervals"]["mean"]
+        shown = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+        table.add_row(method["name"], *("n/a" if d is None else f"{d:.3f}" for d in each),
+                      f"{method['dice']['mean']:.3f}", shown,
+                      f"{method['above_random_forest']['mean']:+.3f}")  # fmt: skip
+    Console(width=130).print(table)

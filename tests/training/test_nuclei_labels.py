@@ -1,0 +1,83 @@
+"""Discs around the cells of a synthetic table, each of the class of its reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morphinfer.classes import UNLABELLED
+from morphinfer.errors import SpotsError
+from morphinfer_training.expression import CellLattice
+from morphinfer_training.nuclei_labels import nuclei_labels
+from morphinfer_training.region_settings import RegionSettings
+from morphinfer_training.regions import named_classes
+from morphinfer_training.spots import Spots
+
+PIXEL_UM = 0.5
+LATTICE = CellLattice((200, 300), PIXEL_UM, 1.0)
+GENES = {"a": ("A", "A2"), "b": ("B",)}
+
+
+def table(cells):
+    """Rows out of (row, col, reads of A, A2, B), in pixels; all genes at each position."""
+    gene, row, col, weight = [], [], [], []
+    for at_row, at_col, *reads in cells:
+        for code, count in enumerate(reads):
+            gene.append(code)
+            row.append(at_row)
+            col.append(at_col)
+            weight.append(count)
+    return Spots(
+        ("A", "A2", "B"), np.array(gene, np.int32), np.array(row, float), np.array(col, float),
+        np.array(weight, np.float32), "table",
+    )  # fmt: skip
+
+
+CELLS = table([(50, 50, 6, 6, 0), (50, 150, 0, 0, 9), (50, 250, 0.5, 0, 0.2), (150, 50, 8, 0, 9)])
+
+
+def labels(spots=CELLS, **told):
+    return nuclei_labels(spots, GENES, RegionSettings(cell_um=1.0, **told), LATTICE).labels
+
+
+def test_a_disc_has_the_class_of_its_cell_and_the_radius_of_a_nucleus():
+    found = labels(fraction=0.3)
+    assert [found[25, 25], found[25, 75], found[25, 125]] == [2, 3, 1]
+    assert (found == 2).sum() + (found == 3).sum() + (found == 1).sum() == pytest.approx(
+        4 * np.pi * 25, rel=0.1
+    )
+    assert found[25, 50] == UNLABELLED
+
+
+def test_reads_of_a_class_are_added_up_and_the_highest_relative_to_its_threshold_wins():
+    found = labels(thresholds=(10.0, 3.0))
+    assert found[25, 25] == 2  # 12 reads of A and A2 together
+    assert found[75, 25] == 3  # 8 of 10, but 9 of 3
+
+
+def test_what_lies_between_nuclei_is_background_only_inside_the_region_of_interest():
+    found = labels(between="background", roi="near-spots:20", gap_um=10.0)
+    assert found[25, 25 + 15] == 0
+    assert found[25, 25 + 7] == UNLABELLED
+    assert found[50, 100] == UNLABELLED
+
+
+def test_background_between_nuclei_needs_a_region_of_interest():
+    with pytest.raises(SpotsError, match="--roi near-spots:30"):
+        RegionSettings(between="background")
+
+
+def test_a_table_of_single_spots_is_refused():
+    rng = np.random.default_rng(0)
+    row, col = rng.uniform(0, 200, (2, 90))
+    spots = Spots(("A", "A2", "B"), np.arange(90, dtype=np.int32) % 3, row, col,
+                  np.ones(90, np.float32), "spots.csv")  # fmt: skip
+    with pytest.raises(SpotsError, match=r"spots.csv: 90 rows at 90 positions"):
+        labels(spots)
+
+
+def test_a_class_keeps_its_name_and_a_list_gets_that_of_its_genes():
+    assert named_classes({"layer": ["A"], "rim": ["B", "C"]}) == {
+        "layer": ("A",), "rim": ("B", "C"),
+    }  # fmt: skip
+    assert named_classes([["A"], ["B", "C"]]) == {"A": ("A",), "B+C": ("B", "C")}
