@@ -70,7 +70,7 @@ def test_blocks_depend_on_the_seed_and_share_out_the_classes():
     blocks = {"block_um": 60.0, "fraction": 0.25}
     labels = make_section(rows=90, cols=90).labels
     first, again = (split_section(labels, make_config(validation=blocks), 0) for _ in range(2))
-    other = split_section(labels, make_config(validation=blocks, seed=2), 0)
+    other = split_section(labels, make_config(validation={**blocks, "seed": 2}), 0)
     assert np.array_equal(first.validation, again.validation)
     assert not np.array_equal(first.validation, other.validation)
     assert np.bincount(labels[first.validation], minlength=3).min() > 0

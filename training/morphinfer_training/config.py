@@ -10,26 +10,20 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast
 
 from morphinfer.cards import Normalisation
 from morphinfer.classes import LabelClass, default_classes
 from morphinfer.errors import ConfigError
+from morphinfer_training.config_parsing import GeneClass, between, build
+from morphinfer_training.region_settings import RegionSettings
 
 STRIDE_PX = 8
 """Distance of neighbouring predictions: three poolings halve the lattice three times."""
 CONTEXT_PX = 30
 """Input pixels that the four convolutions need around what the last average sees."""
-
-T = TypeVar("T")
-
-
-def between(low: float, high: float, default: Any) -> Any:
-    """Field of a configuration with inclusive limits."""
-    return field(default=default, metadata={"limits": (low, high)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,13 @@ class SectionConfig:
     slide: str
     """OME-Zarr nuclei image."""
     reference: str = ""
-    """Label image of the section; left out where ``background_only``."""
+    """Label image of the section; or else it is made of ``spots`` and ``genes``."""
+    spots: str = ""
+    """Table of its spots, or of its cells."""
+    genes: tuple[GeneClass, ...] = ()
+    """Gene classes that its reference names; they are among the classes of the configuration."""
+    regions: RegionSettings = field(default_factory=RegionSettings)
+    """How its reference is made."""
     background_only: bool = False
     """Whether only clear background of the slide is used, as class 0."""
     background_below: float | None = None
@@ -190,7 +190,7 @@ def read_config(path: str | Path) -> TrainConfig:
 
 def parse_config(table: Mapping[str, Any], source: str) -> TrainConfig:
     """Training configuration out of a TOML table; ``source`` names it in messages."""
-    config = _build(TrainConfig, table, source, "")
+    config = build(TrainConfig, table, source, "")
     _check(config, source)
     return config
 
@@ -210,57 +210,6 @@ def resolve_path(written: str, folder: Path) -> Path:
             f"for example MORPHINFER_DATA=/path/to/sections"
         )
     return folder / Path(expanded).expanduser()
-
-
-def _build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T:
-    hints = get_type_hints(cls)
-    limits = {
-        f.name: f.metadata["limits"] for f in fields(cast(Any, cls)) if "limits" in f.metadata
-    }
-    for key in table:
-        if key not in hints:
-            raise ConfigError(
-                f"{source}: unknown key '{prefix}{key}'; known are {', '.join(sorted(hints))}"
-            )
-    values = {k: _convert(v, hints[k], source, prefix + k) for k, v in table.items()}
-    for key in values.keys() & limits.keys():
-        low, high = limits[key]
-        if not low <= values[key] <= high:
-            raise ConfigError(
-                f"{source}: {prefix}{key} = {values[key]}; it must lie between {low:g} and {high:g}"
-            )
-    absent = [
-        prefix + f.name
-        for f in fields(cast(Any, cls))
-        if f.default is MISSING and f.default_factory is MISSING and f.name not in values
-    ]
-    if absent:
-        raise ConfigError(
-            f"{source}: {', '.join(absent)} missing; add what training/example.toml has"
-        )
-    return cls(**values)
-
-
-def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
-    """A TOML value as the type that the field has."""
-    if hasattr(hint, "__dataclass_fields__") and isinstance(value, dict):
-        return _build(hint, value, source, f"{key}.")
-    if get_origin(hint) is Literal and value in get_args(hint):
-        return value
-    if get_origin(hint) is UnionType:
-        return _convert(value, next(a for a in get_args(hint) if a is not NoneType), source, key)
-    if get_origin(hint) is tuple and isinstance(value, list):
-        parts = get_args(hint)
-        if parts[-1] is Ellipsis or len(parts) == len(value):
-            return tuple(_convert(v, parts[0], source, f"{key}[{i}]") for i, v in enumerate(value))
-    if hint is float and type(value) in (int, float):
-        return float(value)
-    if hint is str and key.endswith("channel") and type(value) is int:
-        return str(value)
-    if isinstance(hint, type) and type(value) is hint:
-        return value
-    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-    raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {wanted}")
 
 
 def _check(config: TrainConfig, source: str) -> None:
@@ -285,8 +234,13 @@ def _check(config: TrainConfig, source: str) -> None:
         "normalisation: percentiles lie between 0 and 100": percent,
         "normalisation.clip: two rising numbers": told.clip[0] < told.clip[1],
         "augmentation.blur_px: 0 <= least <= largest <= 10": 0 <= low <= high <= 10,
-        "sections: each needs a reference, or background_only = true, not both": all(
-            bool(s.reference) != s.background_only for s in config.sections
+        "sections: each needs a reference, or spots and genes, or background_only = true": all(
+            (bool(s.reference), bool(s.spots), s.background_only).count(True) == 1
+            and bool(s.spots) == bool(s.genes)
+            for s in config.sections
+        ),
+        "sections: the names of genes are among the classes after the first two": all(
+            g.name in names[2:] and g.genes for s in config.sections for g in s.genes
         ),
         "sections: one needs a weight above 0": any(s.weight > 0 for s in config.sections),
     }

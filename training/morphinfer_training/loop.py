@@ -112,7 +112,9 @@ def fit(
         torch.manual_seed(step_seed(config.seed, patch_size_px, state.step))  # for dropout
         batch = sampler.draw(state.step)  # image (N, 1, T, T), labels (N, n, n)
         logits = network(batch.image)  # (N, C, n, n)
-        loss = balanced_loss(logits, batch.labels, told.label_smoothing, told.class_weight_limit)
+        loss = balanced_loss(
+            logits, batch.labels, told.label_smoothing, told.class_weight_limit, batch.tissue
+        )
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)

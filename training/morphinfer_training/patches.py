@@ -21,6 +21,7 @@ from morphinfer.gathering import reflect_indices
 from morphinfer.grid import Window, receptive_window
 from morphinfer_training.augmentation import cell_positions, cut_tile, draw_maps, vary_intensity
 from morphinfer_training.config import TrainConfig
+from morphinfer_training.expression import TISSUE
 from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
 
@@ -33,6 +34,9 @@ class Batch:
     """Normalised and varied intensities, float32, shape (N, 1, T, T)."""
     labels: Tensor
     """Classes, or UNLABELLED where no loss may fall, int64, shape (N, n, n)."""
+    tissue: Tensor | None = None
+    """Classes that a cell labelled tissue may be of, bool, shape (N, C); None where all sections
+    name all classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class TileSampler:
         pools = [self._pools(value, sections) for value in range(len(config.classes))]
         self._classes = [p for p in pools if p]
         self._device = device
+        self._tissue = tissue_classes(sections, len(config.classes))
 
     @property
     def side_px(self) -> int:
@@ -80,9 +85,10 @@ class TileSampler:
         rng = np.random.default_rng([config.seed, self._patch, step])
         count, cells = config.training.batch, config.training.tile_cells
         maps = draw_maps(rng, count, config.augmentation)
-        tiles, labels = [], []
+        tiles, labels, drawn = [], [], []
         for linear in maps:
             section, cell = self._draw_cell(rng)
+            drawn.append(section)
             centre = self._centre(rng, cell, linear)
             tiles.append(cut_tile(self._images[section], centre, linear, self.side_px))
             places = cell_positions(centre, linear, cells, config.stride_px)
@@ -90,7 +96,8 @@ class TileSampler:
         image = torch.cat(tiles)  # (N,1,T,T)
         image = vary_intensity(image, rng, config.augmentation, config.normalisation.clip)
         known = torch.from_numpy(np.stack(labels).astype(np.int64)).to(self._device)  # (N,n,n)
-        return Batch(image, known)
+        tissue = None if self._tissue is None else self._tissue[drawn].to(self._device)  # (N,C)
+        return Batch(image, known, tissue)
 
     def _pools(self, value: int, sections: Sequence[Section]) -> list[Pool]:
         found = [np.argwhere(labels == value) for labels in self._labels]
@@ -130,8 +137,27 @@ def classes_at(
     return np.where(inside, labels[row, col], UNLABELLED).astype(np.uint8)
 
 
-def balanced_loss(logits: Tensor, labels: Tensor, smoothing: float, limit: float) -> Tensor:
+def tissue_classes(sections: Sequence[Section], classes: int) -> Tensor | None:
+    """Classes that tissue may stand for in each section, bool, shape (sections, classes).
+
+    None where tissue is tissue in all of them.
+    """
+    if not any(section.unnamed for section in sections):
+        return None
+    found = torch.zeros(len(sections), classes, dtype=torch.bool)
+    for row, section in zip(found, sections, strict=True):
+        row[[TISSUE, *section.unnamed]] = True
+    return found
+
+
+def balanced_loss(
+    logits: Tensor, labels: Tensor, smoothing: float, limit: float, tissue: Tensor | None = None
+) -> Tensor:
     """Cross-entropy in which the classes of the batch weigh equally, up to ``limit`` per cell.
+
+    Where a section does not name all classes, a cell that it calls tissue may be of any of those it
+    lacks: the loss then asks for the sum of their probabilities (Cour, Sapp and Taskar, 'Learning
+    from partial labels', JMLR 2011).
 
     Parameters
     ----------
@@ -143,14 +169,27 @@ def balanced_loss(logits: Tensor, labels: Tensor, smoothing: float, limit: float
         Probability spread over all classes.
     limit : float
         Highest weight of a cell; 1 is the mean over the cells of the batch.
+    tissue : Tensor of bool, shape (N, C), optional
+        Classes that a cell of each tile may be of where it is labelled tissue.
     """
     classes = logits.shape[1]
     counts = torch.bincount(labels[labels != UNLABELLED], minlength=classes)  # (C,)
     present = (counts > 0).sum().clamp_min(1)
     weights = (counts.sum() / (present * counts.clamp_min(1))).clamp_max(limit)  # (C,)
-    return F.cross_entropy(
-        logits, labels, weights.to(logits), ignore_index=UNLABELLED, label_smoothing=smoothing
-    )
+    if tissue is None:
+        return F.cross_entropy(
+            logits, labels, weights.to(logits), ignore_index=UNLABELLED, label_smoothing=smoothing
+        )
+    known = labels != UNLABELLED  # (N, n, n)
+    target = torch.where(known, labels, 0)
+    logs = F.log_softmax(logits, dim=1)  # (N, C, n, n)
+    either = torch.where(tissue[:, :, None, None], logs, -torch.inf).logsumexp(dim=1)  # (N, n, n)
+    told = logs.gather(1, target[:, None])[:, 0]
+    right = torch.where(target == TISSUE, either, told) * weights.to(logits)[target]
+    spread = (logs * weights.to(logits)[None, :, None, None]).mean(dim=1)
+    loss = -(1 - smoothing) * right - smoothing * spread
+    total = (weights.to(logits)[target] * known).sum().clamp_min(1e-12)
+    return (loss * known).sum() / total
 
 
 def reflected_tile(

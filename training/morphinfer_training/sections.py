@@ -19,9 +19,11 @@ from morphinfer.errors import ConfigError, SlideError
 from morphinfer.grid import Window, ceil_div
 from morphinfer.labels import LabelImage, open_labels
 from morphinfer.normalising import otsu_threshold
-from morphinfer.slide import open_slide
+from morphinfer.slide import Slide, open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig, resolve_path
+from morphinfer_training.regions import make_regions
+from morphinfer_training.spots import read_spots
 
 BACKGROUND_RADIUS_UM = 30.0
 """No tissue may lie within this distance of background: tissue has a nucleus within it."""
@@ -49,6 +51,8 @@ class Section:
     """How often it is drawn, relative to others."""
     synthetic: bool = False
     """Whether the slide says that it is synthetic."""
+    unnamed: tuple[int, ...] = ()
+    """Gene classes that its reference does not name: what is labelled tissue may be of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,21 @@ class CellGrid:
     """Row and column of the outer corner of cell (0, 0), in the slide's frame."""
 
 
-def load_section(told: SectionConfig, config: TrainConfig, folder: Path) -> Section:
+def load_section(
+    told: SectionConfig, config: TrainConfig, folder: Path, references: Path | None = None
+) -> Section:
     """Load one section whole into memory.
+
+    Parameters
+    ----------
+    told : SectionConfig
+        The section.
+    config : TrainConfig
+        Pixel size, stride, normalisation and classes.
+    folder : Path
+        What its paths are relative to.
+    references : Path, optional
+        Folder for a reference that is made of its spots; needed where they are told.
 
     Raises
     ------
@@ -81,12 +98,30 @@ def load_section(told: SectionConfig, config: TrainConfig, folder: Path) -> Sect
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))
     grid = CellGrid(shape, stride * config.pixel_size_um, slide.corner_um)
+    unnamed: tuple[int, ...] = ()
     if told.background_only:
         labels = background_cells(image, grid, stride, told.background_below, slide.name)
     else:
-        reference = open_labels(resolve_path(told.reference, folder))
+        reference = open_labels(_reference_path(told, slide, folder, references))
         labels = cell_classes(reference, grid, config.classes)
-    return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic)
+        named = {c.name for c in reference.classes}
+        unnamed = tuple(k for k, name in enumerate(config.classes) if k > 1 and name not in named)
+    return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic, unnamed)
+
+
+def _reference_path(
+    told: SectionConfig, slide: Slide, folder: Path, references: Path | None
+) -> Path:
+    """The reference of a section, made of its spots where it has none."""
+    if not told.spots:
+        return resolve_path(told.reference, folder)
+    if references is None:
+        raise ConfigError(f"{told.spots}: a reference of spots needs a folder to be made in")
+    path = resolve_path(told.spots, folder)
+    spots = read_spots(path, pixel_size_um=slide.pixel_size_um)
+    genes = {each.name: each.genes for each in told.genes}
+    out = references / f"{slide.name.removesuffix('.zarr')}_regions.zarr"
+    return make_regions(slide, spots, genes, out, settings=told.regions, overwrite=True).path
 
 
 def cell_classes(

@@ -6,6 +6,8 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -56,7 +58,8 @@ def train(
 ) -> dict[str, Any]:
     """Train the networks of a configuration and publish them as a model set.
 
-    Checkpoints, logs and curves stand in the folder ``<out>.run`` beside the set.
+    Checkpoints, logs, curves and the references that were made of spots stand in the folder
+    ``<out>.run`` beside the set.
 
     Parameters
     ----------
@@ -94,8 +97,10 @@ def train(
     out = Path(out)
     check_target(out, overwrite=overwrite, folder=True)
     chosen = pick_device(device)
-    data = load_data(config, Path(folder))
-    run = prepare_run(out, resume=resume, overwrite=overwrite)
+    with TemporaryDirectory() as references:
+        data = load_data(config, Path(folder), Path(references))
+        run = prepare_run(out, resume=resume, overwrite=overwrite)
+        copytree(references, run / "references", dirs_exist_ok=True)
     judge = Judge(data.sections, data.splits, config, chosen)
     networks = []
     with torch.random.fork_rng():
@@ -159,9 +164,9 @@ def prepare_run(out: Path, *, resume: bool, overwrite: bool) -> Path:
     return run
 
 
-def load_data(config: TrainConfig, folder: Path) -> Data:
-    """Load all sections and split them."""
-    sections = [load_section(told, config, folder) for told in config.sections]
+def load_data(config: TrainConfig, folder: Path, references: Path | None = None) -> Data:
+    """Load all sections and split them; references that are made of spots go to ``references``."""
+    sections = [load_section(told, config, folder, references) for told in config.sections]
     labels = [section.labels for section in sections]
     splits = [split_section(known, config, i) for i, known in enumerate(labels)]
     check_split(labels, splits, config)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from morphinfer.grid import TileGrid, Window
 from morphinfer.metrics import Confusion, scores
 from morphinfer_training.config import TrainConfig
+from morphinfer_training.expression import TISSUE
 from morphinfer_training.nets import PaddingFreeNet
 from morphinfer_training.patches import reflected_tile
 from morphinfer_training.sections import Section
@@ -47,6 +48,7 @@ class Judge:
         self._stride = config.stride_px
         self._device = device
         self.classes = len(config.classes)
+        self._unnamed = [list(s.unnamed) for s in sections]
         masks = [split.validation for split in splits]
         self._pieces = [p for i, mask in enumerate(masks) for p in held_out_pieces(i, mask)]
         self.labels: NDArray[np.uint8] = np.concatenate(
@@ -55,7 +57,10 @@ class Judge:
         """Classes of the held-out cells, shape (K,)."""
 
     def probabilities(self, network: PaddingFreeNet, patch_size_px: int) -> NDArray[np.float32]:
-        """Probabilities of the held-out cells, shape (K, C)."""
+        """Probabilities of the held-out cells, shape (K, C).
+
+        Those of classes that the reference of a section does not name count as tissue there.
+        """
         was_training = network.training
         network.eval()
         found = []
@@ -65,6 +70,9 @@ class Judge:
                 tile = reflected_tile(image, piece.window, patch_size_px, self._stride)
                 x = torch.from_numpy(tile)[None, None].to(self._device)  # (1, 1, T, U)
                 y = torch.softmax(network(x), dim=1)[0].cpu().numpy()  # (C, h, w)
+                unnamed = self._unnamed[piece.section]
+                y[TISSUE] += y[unnamed].sum(axis=0)
+                y[unnamed] = 0
                 found.append(y[:, piece.mask].T)  # (k, C)
         network.train(was_training)
         return np.concatenate(found)

@@ -1,0 +1,90 @@
+"""TOML tables as frozen dataclasses, strictly: no unknown key, no value of another type or out of range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from morphinfer.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GeneClass:
+    """A gene class; in TOML an entry NAME = [GENE, ...] of a table."""
+
+    name: str
+    """Name of the class."""
+    genes: tuple[str, ...]
+    """Genes whose spots are added up."""
+
+
+def between(low: float, high: float, default: Any) -> Any:
+    """Field of a configuration with inclusive limits."""
+    return field(default=default, metadata={"limits": (low, high)})
+
+
+def build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T:
+    """A table as a dataclass; ``source`` names the file, ``prefix`` the table in messages.
+
+    Raises
+    ------
+    ConfigError
+        An unknown or a missing key, or a value of a wrong type or out of range.
+    """
+    hints = get_type_hints(cls)
+    limits = {
+        f.name: f.metadata["limits"] for f in fields(cast(Any, cls)) if "limits" in f.metadata
+    }
+    for key in table:
+        if key not in hints:
+            raise ConfigError(
+                f"{source}: unknown key '{prefix}{key}'; known are {', '.join(sorted(hints))}"
+            )
+    values = {k: _convert(v, hints[k], source, prefix + k) for k, v in table.items()}
+    for key in values.keys() & limits.keys():
+        low, high = limits[key]
+        if not low <= values[key] <= high:
+            raise ConfigError(
+                f"{source}: {prefix}{key} = {values[key]}; it must lie between {low:g} and {high:g}"
+            )
+    absent = [
+        prefix + f.name
+        for f in fields(cast(Any, cls))
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in values
+    ]
+    if absent:
+        raise ConfigError(
+            f"{source}: {', '.join(absent)} missing; add what training/example.toml has"
+        )
+    return cls(**values)
+
+
+def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
+    """A TOML value as the type that the field has."""
+    if hasattr(hint, "__dataclass_fields__") and isinstance(value, dict):
+        return build(hint, value, source, f"{key}.")
+    if get_origin(hint) is Literal and value in get_args(hint):
+        return value
+    if get_origin(hint) is UnionType:
+        return _convert(value, next(a for a in get_args(hint) if a is not NoneType), source, key)
+    if hint == tuple[GeneClass, ...] and isinstance(value, dict):
+        listed = {
+            name: _convert(v, tuple[str, ...], source, f"{key}.{name}") for name, v in value.items()
+        }
+        return tuple(GeneClass(name, genes) for name, genes in listed.items())
+    if get_origin(hint) is tuple and isinstance(value, list):
+        parts = get_args(hint)
+        if parts[-1] is Ellipsis or len(parts) == len(value):
+            return tuple(_convert(v, parts[0], source, f"{key}[{i}]") for i, v in enumerate(value))
+    if hint is float and type(value) in (int, float):
+        return float(value)
+    if hint is str and key.endswith("channel") and type(value) is int:
+        return str(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {wanted}")
