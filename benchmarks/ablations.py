@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,23 +160,25 @@ def measure(variant: Variant) -> None:
     config = configuration(variant, labelling)
     truth = load_data(configuration(variant, Labelling()), Path())
     spoilt_data = load_data(config, Path()) if labelling != Labelling() else truth
-    networks = train(variant, config, spoilt_data, truth)
+    same = replace(variant, sections=Variant("", "").sections)
+    held = truth if same == variant else load_data(configuration(same, Labelling()), Path())
+    networks = train(variant, config, Data(spoilt_data.sections, truth.splits), held)
     seconds = time.perf_counter() - started
-    figures = judge(config, truth, networks)
+    figures = judge(configuration(same, Labelling()), held, networks)
     told = {**asdict(variant), "train_seconds": seconds, **figures}
     told["multiply_adds_per_pixel"] = multiply_adds_per_pixel(config.channels, len(config.classes))
     (DONE / f"{variant.name}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(f"{variant.name:22} {told['fused']['mean']:.3f} {told['scanners_mean']:.3f}", flush=True)
 
 
-def train(variant: Variant, config: TrainConfig, data: Data, truth: Data) -> list[Fitted]:
-    """The networks; labels as the variant has them, held-out blocks as in truth."""
-    held = Judge(truth.sections, truth.splits, config, CPU)
+def train(variant: Variant, config: TrainConfig, data: Data, held_out: Data) -> list[Fitted]:
+    """The networks; every variant is judged on the held-out cells of the same sections."""
+    held = Judge(held_out.sections, held_out.splits, config, CPU)
     networks = []
     for patch in config.patch_sizes_px:
         folder = WORK / "ablations.run" / variant.name / str(patch)
         folder.mkdir(parents=True, exist_ok=True)
-        sampler = TileSampler(data.sections, truth.splits, config, patch, CPU)
+        sampler = TileSampler(data.sections, data.splits, config, patch, CPU)
         begin = pretrain(config, patch) if variant.pretext else None
         networks.append(fit(config, patch, sampler, held, folder, device=CPU, weights=begin))
     return networks
