@@ -126,7 +126,10 @@ def test_a_set_is_published_whole(tmp_path):
     names = {p.name for p in (tmp_path / "set").iterdir()}
     assert names == {f"p{p:03d}.onnx" for p in SIZES} | {"card.json", "README.md"}
     assert json.loads((tmp_path / "set" / "card.json").read_text()) == summary
-    assert "| p046 | 0.500 | 0.500 | n/a | 0.250 |" in (tmp_path / "set" / "README.md").read_text()
+    assert (
+        "| p046 | 0.200 | 0.500 | 0.500 | n/a | 0.250 |"
+        in (tmp_path / "set" / "README.md").read_text()
+    )
     with pytest.raises(OutputError, match="exists already"):
         publish.publish_set(tmp_path / "set", [fitted(p) for p in SIZES], facts())
 

@@ -124,6 +124,30 @@ class AugmentationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CardConfig:
+    """What the model card says that no file can tell."""
+
+    description: str = ""
+    """What the set tells apart, in a sentence."""
+    organism: str = "not documented"
+    """Species and organ of the training sections."""
+    stain: str = "not documented"
+    """What the image shows, such as DAPI."""
+    preparation: str = "not documented"
+    """How the sections were cut and imaged."""
+    intended_use: str = "not documented"
+    """What the set is for."""
+    limits: tuple[str, ...] = ()
+    """What it must not be used for, and where it was found to fail; a sentence each."""
+    citations: tuple[str, ...] = ()
+    """What to cite for the data and the method."""
+    licence: str = "BSD-3-Clause"
+    """SPDX identifier of the licence of the networks."""
+    authors: tuple[str, ...] = ()
+    """Who made the set."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Everything that determines a model set, but for the pixels of the sections."""
 
@@ -155,6 +179,8 @@ class TrainConfig:
     """Optimisation of each network."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     """How tiles are varied."""
+    card: CardConfig = field(default_factory=CardConfig)
+    """What the model card says."""
 
     @property
     def label_classes(self) -> tuple[LabelClass, ...]:

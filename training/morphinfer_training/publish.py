@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from morphinfer.staging import staged
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.export import build_model, check_parity, make_test_vectors
 from morphinfer_training.loop import Fitted, network_name
+from morphinfer_training.model_card import CARD, README, card_text, model_card
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,8 @@ def publish_set(
         partial.mkdir()
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        told = json.dumps(summary, indent=2, sort_keys=True) + "\n"
-        (partial / "card.json").write_text(told, encoding="utf-8")
-        (partial / "README.md").write_text(model_card(summary), encoding="utf-8")
+        (partial / CARD).write_text(card_text(summary), encoding="utf-8")
+        (partial / README).write_text(model_card(summary), encoding="utf-8")
     return summary
 
 
@@ -90,52 +89,6 @@ def make_card(fitted: Fitted, weight: float, facts: SetFacts) -> Card:
     )
 
 
-def model_card(summary: dict[str, Any]) -> str:
-    """Model card in Markdown: data, classes, protocol and figures."""
-    told = summary["provenance"]
-    sections = "\n".join(map(_section_line, told["sections"]))
-    names = summary["classes"]
-    rows = [*told["validation"]["networks"].items(), ("fused", told["validation"]["fused"])]
-    table = "\n".join(
-        f"| {name} | {_shown(dice['mean'])} | "
-        + " | ".join(_shown(dice["per_class"][c]) for c in names)
-        + " |"
-        for name, dice in rows
-    )
-    weights = ", ".join(f"{n['network']} {n['fusion_weight']:.3f}" for n in summary["networks"])
-    return f"""# {summary["name"]}
-
-{len(summary["networks"])} padding-free networks for nuclei images at {summary["pixel_size_um"]:g} \
-micrometres a pixel, one prediction every {summary["stride_px"]} pixels.
-Trained on {told["date"]} with morphinfer {told["versions"]["morphinfer"]}, torch \
-{told["versions"]["torch"]}, seed {told["config"]["seed"]}.
-
-Classes: {", ".join(names)}.
-
-Sections:
-
-{sections}
-
-Protocol: {told["protocol"]}
-
-Dice on the held-out cells (another part of the same sections, **not** independent tissue; the
-step of each network and the fusion weights were chosen there):
-
-| network | mean | {" | ".join(names)} |
-| --- | --- |{" --- |" * len(names)}
-{table}
-
-Fusion weights: {weights}.
-"""
-
-
-def _section_line(section: dict[str, Any]) -> str:
-    cells = ", ".join(f"{n} {name}" for name, n in section["trained_cells"].items() if n)
-    kind = " (synthetic)" if section["synthetic"] else ""
-    held_out = section["held_out_cells"]
-    return f"- {section['name']}{kind}: {cells} cells trained on, {held_out} held out"
-
-
 def _entry(card: Card, model: bytes, differences: dict[str, float]) -> dict[str, Any]:
     return {
         "network": card.network,
@@ -145,7 +98,3 @@ def _entry(card: Card, model: bytes, differences: dict[str, float]) -> dict[str,
         "sha256": hashlib.sha256(model).hexdigest(),
         "greatest_differences": differences,
     }
-
-
-def _shown(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"

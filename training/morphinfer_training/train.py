@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import OutputError
 from morphinfer.staging import check_target, remove
+from morphinfer_training.checkpoint import Row
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.curves import draw_curves
 from morphinfer_training.loop import Fitted, Progress, fit, network_name, pick_device, silent
@@ -129,6 +130,7 @@ def train(
     scores["temperatures"] = [round(t, 4) for t in temperatures]
     scores["calibration_error"] = round(reliability(fused, judge.labels)[1], 4)
     facts = provenance_of(config, data, scores, date, chosen)
+    facts["history"] = {network_name(n.patch_size_px): told_history(n.history) for n in networks}
     told = SetFacts(config, tuple(round(float(w), 4) for w in weights), facts)
     return publish_set(out, networks, told, overwrite=overwrite)
 
@@ -217,6 +219,15 @@ def provenance_of(
             "python": platform.python_version(),
         },
         "device": device.type,
+    }
+
+
+def told_history(history: list[Row]) -> dict[str, list[float]]:
+    """Learning curve of a network, rounded, as model files carry it."""
+    return {
+        "step": [row.step for row in history],
+        "loss": [round(row.loss, 4) for row in history],
+        "mean_dice": [round(row.mean_dice, 4) for row in history],
     }
 
 
