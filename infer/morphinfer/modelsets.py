@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,43 @@ def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
             }
         )
     return described
+
+
+def show_set(models: str | Path) -> dict[str, Any]:
+    """The card of a model set, for machines and for people.
+
+    Returns
+    -------
+    dict
+        card: content of card.json, or what the first file's own metadata holds; markdown: README.md,
+        or None; sha256: of the files as they are on disk; changed: files whose hash is not that of
+        the card.
+
+    Raises
+    ------
+    ModelError
+        No such set, a damaged file, or a card.json that is no JSON.
+    """
+    found = load_models(models)
+    folder = found.path if found.path.is_dir() else found.path.parent
+    card: dict[str, Any] = {"name": found.name, "provenance": found.card.provenance}
+    card["classes"] = [c.name for c in found.card.classes]
+    readme, stored = folder / "README.md", folder / "card.json"
+    try:
+        if found.path.is_dir() and stored.is_file():
+            card = json.loads(stored.read_text(encoding="utf-8"))
+        told = {n["file"]: n["sha256"] for n in card.get("networks", [])}
+        text = (
+            readme.read_text(encoding="utf-8") if found.path.is_dir() and readme.is_file() else None
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise ModelError(
+            f"{stored}: cannot be read ({problem!r}); restore it, or remove it to see what the model "
+            f"files themselves say"
+        ) from problem
+    hashes = {file.path.name: file.sha256 for file in found.files}
+    changed = [name for name, digest in hashes.items() if told.get(name, digest) != digest]
+    return {"card": card, "markdown": text, "sha256": hashes, "changed": changed}
 
 
 def verify_set(models: str | Path) -> list[dict[str, Any]]:

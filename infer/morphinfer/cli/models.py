@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import click
 
-from morphinfer.cli.console import print_json
+from morphinfer.cli.console import complain, print_json
 
 
 @click.group(invoke_without_command=True)
@@ -37,6 +40,29 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
             str(entry["stride_px"]),
         )
     Console().print(table)
+
+
+@models.command()
+@click.argument("set_name", metavar="SET")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(set_name: str, as_json: bool) -> None:
+    """Print the model card of SET: data, use and limits, figures, hashes."""
+    from morphinfer.modelsets import show_set
+
+    told = show_set(set_name)
+    for name in told["changed"]:
+        complain(f"warning: {name} is not the file that the card of {set_name} tells of")
+    if as_json:
+        print_json(told)
+    elif told["markdown"] is None:
+        click.echo(json.dumps(told["card"], indent=1))
+    elif sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(told["markdown"]))
+    else:
+        click.echo(told["markdown"], nl=False)
 
 
 @models.command()
