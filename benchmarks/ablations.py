@@ -16,7 +16,6 @@ import json
 import subprocess
 import sys
 import time
-import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,8 +51,10 @@ from variants import VARIANTS, Variant
 DONE = WORK / "ablations"
 GENES = (("Neurod6",), ("Plp1",))
 PROBE: dict[str, Any] = {
+    "classes": ["background", "tissue", "Neurod6", "Plp1"],
     "patch_sizes_px": [62, 126],
     "training": {"steps": 400, "evaluate_every": 100},
+    "augmentation": {"gain": 1.5, "gamma": 1.6},
 }
 CPU = torch.device("cpu")
 
@@ -134,14 +135,13 @@ def spoilt(spots: Spots, told: Labelling, pixel_size_um: float, shape: tuple[int
 
 def configuration(variant: Variant, labelling: Labelling) -> TrainConfig:
     """The probe configuration with the change of a variant."""
-    shipped = tomllib.loads((ROOT / "training" / "hippocampus.toml").read_text(encoding="utf-8"))
-    shipped["sections"] = [
+    sections = [
         {"slide": str(slide(name)), **({"reference": str(labelling.path)} if name == "ca1"
                                        else {"background_only": True})}
         for name in variant.sections
     ]  # fmt: skip
-    shipped["classes"] = ["background", "tissue", "Neurod6", "Plp1"]
-    return parse_config(merged(merged(shipped, PROBE), variant.change), variant.name)
+    table = {"name": variant.name, "sections": sections, **PROBE}
+    return parse_config(merged(table, variant.change), variant.name)
 
 
 def merged(table: dict[str, Any], change: Any) -> dict[str, Any]:

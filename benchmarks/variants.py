@@ -1,7 +1,7 @@
 """What is varied, one thing at a time, by `ablations.py`.
 
-Each variant changes the probe configuration: the shipped training/hippocampus.toml with two of its
-networks (62 and 126 pixels) and fewer steps. Nothing here looks at a section marked 'test only'.
+Each variant changes the probe configuration (`ablations.PROBE`): two networks (62 and 126 pixels), 400
+steps, otherwise the defaults with a wider gain and gamma. Nothing here looks at a section marked 'test only'.
 """
 
 from __future__ import annotations
