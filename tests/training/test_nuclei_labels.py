@@ -72,7 +72,7 @@ def test_a_table_of_single_spots_is_refused():
     row, col = rng.uniform(0, 200, (2, 90))
     spots = Spots(("A", "A2", "B"), np.arange(90, dtype=np.int32) % 3, row, col,
                   np.ones(90, np.float32), "spots.csv")  # fmt: skip
-    with pytest.raises(SpotsError, match=r"spots.csv: 90 rows at 90 positions"):
+    with pytest.raises(SpotsError, match=r"spots.csv: 90 rows of weight 1 at 90 positions"):
         labels(spots)
 
 
@@ -81,3 +81,31 @@ def test_a_class_keeps_its_name_and_a_list_gets_that_of_its_genes():
         "layer": ("A",), "rim": ("B", "C"),
     }  # fmt: skip
     assert named_classes([["A"], ["B", "C"]]) == {"A": ("A",), "B+C": ("B", "C")}
+
+
+def test_a_table_of_cells_may_hold_a_single_gene():
+    rng = np.random.default_rng(0)
+    row, col = rng.uniform(0, 190, (2, 90))
+    cells = Spots(("A", "A2", "B"), np.zeros(90, np.int32), row, col,
+                  rng.gamma(1, 3, 90).astype(np.float32), "cells.csv")  # fmt: skip
+    found = nuclei_labels(cells, {"a": ("A",)}, RegionSettings(cell_um=1.0), LATTICE).labels
+    assert set(np.unique(found)) == {1, 2, UNLABELLED}
+
+
+def test_a_cell_without_reads_of_any_class_is_tissue():
+    cells = table([(50, 50, 6, 0, 0), (50, 150, 0, 0, 9), (150, 150, 0, 0, 0)])
+    assert labels(cells)[75, 75] == 1
+
+
+def test_where_discs_overlap_the_nearest_centre_wins():
+    cells = table(
+        [(50, 100, 9, 0, 0), (50, 108, 0, 0, 9), (150, 50, 0, 0, 0)]
+    )  # 4 micrometres apart
+    found = labels(cells)
+    assert [found[25, 50], found[25, 51], found[25, 53], found[25, 54]] == [2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("told", [{"border_um": 3.0}, {"min_area_um2": 50.0}])
+def test_settings_of_regions_are_refused_for_nuclei(told):
+    with pytest.raises(SpotsError, match="--scale nuclei labels discs"):
+        RegionSettings(scale="nuclei", **told)

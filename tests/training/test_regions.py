@@ -238,3 +238,19 @@ def test_regions_of_ca1_are_a_layer_and_a_rim(tmp_path):
 def test_a_threshold_that_is_no_positive_number_is_refused(threshold):
     with pytest.raises(SpotsError, match="threshold"):
         RegionSettings(thresholds=(None, threshold))
+
+
+@pytest.mark.parametrize("name", ["tissue", "background", " "])
+def test_a_gene_class_may_not_have_the_name_of_another_class(section, tmp_path, name):
+    with pytest.raises(SpotsError, match="are classes of every reference"):
+        make_regions(*section, {name: ("Layer",)}, tmp_path / "ref.zarr")
+
+
+def test_there_may_be_more_than_two_gene_classes(section, tmp_path):
+    slide, spots = section
+    genes = {"layer": ("Layer",), "rim": ("Rim",), "all": ("Everywhere",)}
+    settings = RegionSettings(thresholds=(None, None, 1e9))
+    done = make_regions(slide, spots, genes, tmp_path / "ref.zarr", settings=settings)
+    assert [c.name for c in done.classes[2:]] == list(genes)
+    assert [c.cells > 0 for c in done.classes[2:]] == [True, True, False]
+    assert done.record["genes"] == {name: list(each) for name, each in genes.items()}

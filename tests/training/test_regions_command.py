@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from region_section import PIXEL_UM, SHAPE
@@ -119,3 +120,21 @@ def test_misnamed_classes_are_wrong_usage(words, said, on_disk, tmp_path):
     done = call(on_disk / "slide.zarr", on_disk / "spots.csv", *words, "--out", tmp_path / "r.zarr")
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
+
+
+def test_thresholds_of_nuclei_are_told_in_reads(on_disk, tmp_path):
+    rng = np.random.default_rng(2)
+    places = rng.integers(150, 500, (120, 2))
+    rows = [
+        f"{gene},{x},{y},{reads:.3f}"
+        for x, y in places
+        for gene, reads in zip("AB", rng.gamma(1, 3, 2), strict=True)
+    ]
+    (tmp_path / "cells.csv").write_text("gene,x,y,weight\n" + "\n".join(rows) + "\n")
+    done = call(
+        on_disk / "slide.zarr", tmp_path / "cells.csv", "--class", "first=A", "--class", "second=B",
+        "--scale", "nuclei", "--no-registration-check", "--out", tmp_path / "ref.zarr",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "threshold: reads of a nucleus" in done.stdout
+    assert "unlabelled" in done.stdout

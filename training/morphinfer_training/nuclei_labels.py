@@ -28,7 +28,7 @@ from morphinfer_training.roi import find_region
 from morphinfer_training.spots import Spots
 
 ROWS_A_CELL = 1.5
-"""Tables of cells have more rows at one position on average: one a gene."""
+"""Spots of weight 1 have fewer rows at one position on average; cells have one a gene."""
 
 Reads = NDArray[np.float64]
 
@@ -46,10 +46,10 @@ def nuclei_labels(
     centres, cell = np.unique(
         np.stack([spots.row, spots.col], axis=1), axis=0, return_inverse=True
     )  # (K, 2)
-    if len(spots) < ROWS_A_CELL * len(centres):
+    if len(spots) < ROWS_A_CELL * len(centres) and (spots.weight == 1).all():
         raise SpotsError(
-            f"{spots.name}: {len(spots)} rows at {len(centres)} positions, which are single spots; "
-            f"--scale nuclei needs a table of cells, with several genes at each position"
+            f"{spots.name}: {len(spots)} rows of weight 1 at {len(centres)} positions, which are single "
+            f"spots; --scale nuclei needs a table of cells, with the reads of genes at each position"
         )
     masks = [spots.of(each) for each in genes.values()]
     reads = np.stack(

@@ -21,16 +21,18 @@ class RegionSettings:
     sigma_um: float = 15.0
     """Sigma of the Gaussian that makes densities out of spots: about two nuclei wide."""
     fraction: float = 0.25
-    """Threshold of a gene as a fraction of the 99.5th percentile of its density in the tissue."""
+    """Threshold of a class as a fraction of the 99.5th percentile of its density in the tissue, or of
+    its reads over all nuclei."""
     thresholds: tuple[float | None, ...] = ()
-    """Thresholds in spots per (100 micrometres)^2, one a gene class; None or missing: found."""
+    """Thresholds in spots per (100 micrometres)^2, or in reads of a nucleus, one a gene class; None or
+    missing: found."""
     min_area_um2: float | None = None
     """Smaller islands and holes vanish; by default a disc of radius sigma, the finest detail that the
     Gaussian leaves."""
     roi: str | None = None
     """Region of interest (`morphinfer_training.roi`); cells outside it are unlabelled."""
     border_um: float = 0.0
-    """Cells this near to the border of two classes are unlabelled."""
+    """Cells this near to the border of two classes are unlabelled; only of regions."""
     scale: Literal["regions", "nuclei"] = "regions"
     """Whether regions of high density are labelled, or single nuclei (`nuclei_labels`)."""
     nucleus_um: float = 5.0
@@ -68,11 +70,16 @@ class RegionSettings:
                 "--between background without a region of interest would call all that the table does "
                 "not know background; give one, for example --roi near-spots:30"
             )
+        if self.scale == "nuclei" and (self.border_um > 0 or self.min_area_um2 is not None):
+            raise SpotsError(
+                "--border and --min-area are of regions, and --scale nuclei labels discs of one size; "
+                "leave them out, or give a smaller --nucleus"
+            )
         for told in self.thresholds:
             if told is not None and not 0 < told < math.inf:
                 raise SpotsError(
-                    f"a threshold of {told:g} spots per (100 micrometres)^2; it must be above 0 and "
-                    f"finite; correct --threshold-a or --threshold-b"
+                    f"a threshold of {told:g}; it must be above 0 and finite; correct --threshold, "
+                    f"--threshold-a or --threshold-b"
                 )
         least = {"border": self.border_um, "min-area": self.min_area_um2 or 0.0}
         for name, value in least.items():

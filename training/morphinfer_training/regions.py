@@ -30,6 +30,7 @@ from morphinfer_training.registration import (
 from morphinfer_training.spot_checks import (
     GeneLists,
     check_genes,
+    check_names,
     check_thresholds,
     drop_off_slide,
 )
@@ -114,8 +115,8 @@ def make_regions(
     Raises
     ------
     SpotsError
-        A gene is unknown, named twice or has too few spots; spots lie off the slide, or its
-        orientation is wrong; the region of interest is empty.
+        A gene is unknown, named twice or has too few spots; a class has the name of another; spots
+        lie off the slide, or its orientation is wrong; the region of interest is empty.
     SlideError
         The slide is constant or cannot be read.
     OutputError
@@ -128,6 +129,7 @@ def make_regions(
     refuse_inputs(out, [slide.path if isinstance(slide, Slide) else None])
     check_genes(spots, gene_lists.values() if isinstance(gene_lists, Mapping) else gene_lists)
     genes = named_classes(gene_lists)
+    check_names(genes)
     check_thresholds(settings.thresholds, genes)
     lattice = CellLattice(slide.shape, slide.pixel_size_um, settings.cell_um)
     warnings: list[str] = []

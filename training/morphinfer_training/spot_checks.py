@@ -14,7 +14,26 @@ FEWEST_SPOTS = 50
 OFF_SLIDE = 0.01
 """A larger share of spots off the slide means that coordinates and slide do not belong together."""
 
+GENERAL = ("background", "tissue")
+"""Names of the classes that every reference has."""
+
 GeneLists = Collection[Sequence[str]]
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuse names of gene classes that say nothing, or are those of other classes.
+
+    Raises
+    ------
+    SpotsError
+        A name is empty or one of GENERAL.
+    """
+    for name in names:
+        if not name.strip() or name in GENERAL:
+            raise SpotsError(
+                f"gene class '{name}': {' and '.join(GENERAL)} are classes of every reference, and a "
+                f"name must not be empty; give it another with --class NAME=GENES"
+            )
 
 
 def check_genes(spots: Spots, gene_lists: GeneLists) -> None:

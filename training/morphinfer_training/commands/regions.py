@@ -10,6 +10,12 @@ import click
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.errors import MorphinferError
+from morphinfer_training.commands.gene_options import (
+    gene_classes,
+    numbers,
+    split_genes,
+    split_pairs,
+)
 from morphinfer_training.orientation import ORIENTATIONS
 
 if TYPE_CHECKING:
@@ -20,29 +26,6 @@ if TYPE_CHECKING:
 EXTRA_MODULES = ("scipy", "pyarrow", "matplotlib")
 POSITIVE = click.FloatRange(min=0, min_open=True)
 NOT_NEGATIVE = click.FloatRange(min=0)
-
-
-def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Names between commas; none where the option is absent."""
-    genes = tuple(name.strip() for name in (value or "").split(",") if name.strip())
-    if value is not None and not genes:
-        raise click.BadParameter("names no gene")
-    return genes
-
-
-def split_pairs(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
-    """Texts by name out of NAME=TEXT; a name may stand once."""
-    pairs: dict[str, str] = {}
-    for value in values:
-        name, equals, text = (part.strip() for part in value.partition("="))
-        if not equals or not name or not text:
-            raise click.BadParameter(f"'{value}' is not {param.metavar}")
-        if name in pairs or name in ("background", "tissue"):
-            raise click.BadParameter(f"the name '{name}' is taken; give each class its own")
-        pairs[name] = text
-    return pairs
 
 
 @click.command()
@@ -178,9 +161,9 @@ def regions(
     --shape and --pixel-size are needed.
     """
     _check_usage(slide, shape, pixel_size, gene_b, threshold_b)
-    genes = _gene_classes(named, gene_a, gene_b)
+    genes = gene_classes(named, gene_a, gene_b)
     by_name = {**dict(zip(genes, (threshold_a, threshold_b), strict=False)),
-               **_numbers(named_thresholds, genes)}  # fmt: skip
+               **numbers(named_thresholds, genes)}  # fmt: skip
     started = perf_counter()
     try:
         from morphinfer_training.region_settings import RegionSettings
@@ -204,7 +187,7 @@ def regions(
     if as_json:
         print_json(_summary(done, seconds))
     else:
-        _print_table(done)
+        _print_table(done, settings.scale)
 
 
 def _check_usage(
@@ -220,33 +203,6 @@ def _check_usage(
         raise click.UsageError("--shape goes with SLIDE '-' only; a slide has a shape of its own")
     if threshold_b is not None and not gene_b:
         raise click.UsageError("--threshold-b needs --gene-b")
-
-
-def _gene_classes(
-    named: dict[str, str], gene_a: tuple[str, ...], gene_b: tuple[str, ...]
-) -> dict[str, tuple[str, ...]]:
-    """Genes of each class by its name."""
-    if bool(named) == bool(gene_a):
-        raise click.UsageError("name the genes with --class NAME=GENES, or with --gene-a")
-    if gene_a:
-        return {"+".join(genes): genes for genes in (gene_a, gene_b) if genes}
-    return {
-        name: tuple(gene.strip() for gene in genes.split(",") if gene.strip())
-        for name, genes in named.items()
-    }
-
-
-def _numbers(told: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[str, float]:
-    """Thresholds by the name of their class."""
-    unknown = [name for name in told if name not in genes]
-    if unknown:
-        raise click.UsageError(
-            f"--threshold: no class '{unknown[0]}'; there are {', '.join(genes)}"
-        )
-    try:
-        return {name: float(number) for name, number in told.items()}
-    except ValueError as problem:
-        raise click.UsageError(f"--threshold: {problem}; write NAME=N") from problem
 
 
 def _missing(problem: ModuleNotFoundError) -> Exception:
@@ -286,7 +242,7 @@ def _summary(done: RegionsResult, seconds: float) -> dict[str, Any]:
     }
 
 
-def _print_table(done: RegionsResult) -> None:
+def _print_table(done: RegionsResult, scale: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -300,5 +256,6 @@ def _print_table(done: RegionsResult) -> None:
     if done.unlabelled_cells:
         table.add_row("unlabelled", str(done.unlabelled_cells), "", "", "")
     Console().print(table)
-    click.echo("threshold: spots per (100 um)^2")
+    unit = "reads of a nucleus" if scale == "nuclei" else "spots per (100 um)^2"
+    click.echo(f"threshold: {unit}")
     click.echo(f"{done.path}\n{done.picture}")

@@ -1,0 +1,55 @@
+"""The options of ``morphinfer regions`` that name gene classes and their thresholds."""
+
+from __future__ import annotations
+
+import click
+
+
+def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Names between commas; none where the option is absent."""
+    genes = tuple(name.strip() for name in (value or "").split(",") if name.strip())
+    if value is not None and not genes:
+        raise click.BadParameter("names no gene")
+    return genes
+
+
+def split_pairs(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Texts by name out of NAME=TEXT; a name may stand once."""
+    pairs: dict[str, str] = {}
+    for value in values:
+        name, equals, text = (part.strip() for part in value.partition("="))
+        if not equals or not name or not text:
+            raise click.BadParameter(f"'{value}' is not {param.metavar}")
+        if name in pairs or name in ("background", "tissue"):
+            raise click.BadParameter(f"the name '{name}' is taken; give each class its own")
+        pairs[name] = text
+    return pairs
+
+
+def gene_classes(
+    named: dict[str, str], gene_a: tuple[str, ...], gene_b: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Genes of each class by its name."""
+    if bool(named) == bool(gene_a):
+        raise click.UsageError("name the genes with --class NAME=GENES, or with --gene-a")
+    if gene_a:
+        return {"+".join(genes): genes for genes in (gene_a, gene_b) if genes}
+    return {
+        name: tuple(gene.strip() for gene in genes.split(",") if gene.strip())
+        for name, genes in named.items()
+    }
+
+
+def numbers(told: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[str, float]:
+    """Thresholds by the name of their class."""
+    unknown = [name for name in told if name not in genes]
+    if unknown:
+        raise click.UsageError(
+            f"--threshold: no class '{unknown[0]}'; there are {', '.join(genes)}"
+        )
+    try:
+        return {name: float(number) for name, number in told.items()}
+    except ValueError as problem:
+        raise click.UsageError(f"--threshold: {problem}; write NAME=N") from problem
