@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from synthetic_section import everything, make_config, make_section
 
 from morphinfer.classes import UNLABELLED
-from morphinfer.errors import ConfigError
+from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.labels import open_labels
+from morphinfer_training import references
 from morphinfer_training.config_parsing import GeneClass
 from morphinfer_training.loop import make_network
 from morphinfer_training.patches import TileSampler, balanced_loss, tissue_classes
+from morphinfer_training.split import Split
 from morphinfer_training.train import load_data, train
 from morphinfer_training.validation import Judge
 
@@ -40,7 +43,13 @@ def test_genes_and_region_settings_are_read_from_the_table(on_disk):
     config = two_sections(on_disk)
     assert config.sections[1].genes == (GeneClass("both", ("Layer", "Rim")),)
     assert config.sections[1].regions.border_um == 6.0
-    assert config.plain()["sections"][1]["genes"] == [{"name": "both", "genes": ["Layer", "Rim"]}]
+
+
+def test_the_plain_form_tells_genes_as_they_are_written_and_only_where_there_are_spots(on_disk):
+    section = two_sections(on_disk).plain()["sections"][1]
+    assert section["genes"] == {"both": ["Layer", "Rim"]}
+    assert section["regions"]["border_um"] == 6.0
+    assert not {"spots", "genes", "regions"} & make_config().plain()["sections"][0].keys()
 
 
 def test_references_are_made_and_what_they_do_not_name_is_known(on_disk, tmp_path):
@@ -55,8 +64,50 @@ def test_one_configuration_trains_on_several_gene_pairs(on_disk, tmp_path):
     config = two_sections(on_disk)
     card = train(config, tmp_path / "set", folder=tmp_path)
     assert card["classes"] == CLASSES
-    made = open_labels(tmp_path / "set.run" / "references" / "slide_regions.zarr")
-    assert made.record["command"] == "regions"
+    made = tmp_path / "set.run" / "references"
+    named = [
+        [c.name for c in open_labels(made / n).classes] for n in ("slide.zarr", "slide_2.zarr")
+    ]
+    assert named == [[*CLASSES[:2], "layer", "rim"], [*CLASSES[:2], "both"]]
+
+
+def test_a_resumed_run_makes_only_references_that_have_changed(on_disk, tmp_path, monkeypatch):
+    config = two_sections(on_disk)
+    load_data(config, tmp_path, tmp_path)
+    made = []
+
+    def counted(slide, spots, genes, out, **told):
+        made.append(out.name)
+        return make(slide, spots, genes, out, **told)
+
+    make = references.make_regions
+    monkeypatch.setattr(references, "make_regions", counted)
+    load_data(config, tmp_path, tmp_path, reuse=True)
+    assert made == []
+    other = replace(config.sections[1].regions, border_um=8.0)
+    sections = (config.sections[0], replace(config.sections[1], regions=other))
+    load_data(replace(config, sections=sections), tmp_path, tmp_path, reuse=True)
+    assert made == ["slide_2.zarr"]
+
+
+def test_a_run_that_stands_is_kept_where_a_section_cannot_be_used(on_disk, tmp_path):
+    kept = tmp_path / "set.run" / "log.csv"
+    kept.parent.mkdir()
+    kept.write_text("precious")
+    config = make_config(sections=[section_table(on_disk, genes={"gene A": ["Layr"]})])
+    with pytest.raises(SpotsError, match="no gene 'Layr'"):
+        train(config, tmp_path / "set", folder=tmp_path, overwrite=True)
+    assert kept.read_text() == "precious"
+
+
+def test_what_the_making_of_a_reference_warns_of_is_told(on_disk, tmp_path):
+    genes, regions = {"gene A": ["Layer"]}, {"thresholds": [1e6]}
+    config = make_config(sections=[section_table(on_disk, genes=genes, regions=regions)])
+    with (
+        pytest.warns(UserWarning, match="class gene A has no cell"),
+        pytest.raises(ConfigError, match="'gene A' has no cell to train on"),
+    ):
+        load_data(config, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +121,9 @@ def test_one_configuration_trains_on_several_gene_pairs(on_disk, tmp_path):
         ({"slide": "a", "spots": "s.csv", "genes": {"gene A": "x"}}, r"genes.gene A = 'x'"),
         ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma": 3}},
          r"unknown key 'sections\[0\].regions.sigma'"),
+        ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma_um": -1}},
+         r"tiny.toml: sections\[0\].regions: --sigma -1: must be above 0"),
+        ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "regions tells how spots"),
     ],
 )  # fmt: skip
 def test_an_impossible_section_is_refused(section, told):
@@ -94,10 +148,31 @@ def test_where_tissue_is_only_tissue_the_loss_is_the_cross_entropy(smoothing):
     )
 
 
-def test_tissue_that_may_be_of_other_classes_asks_for_the_sum_of_their_probabilities():
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_where_all_classes_are_named_the_loss_is_that_of_torch_to_the_bit(smoothing):
+    logits, labels = logits_and_labels()
+    counts = torch.bincount(labels[labels != UNLABELLED], minlength=4)
+    weights = (counts.sum() / (4 * counts)).clamp_max(1.2)
+    plain = F.cross_entropy(
+        logits, labels, weights, ignore_index=UNLABELLED, label_smoothing=smoothing
+    )
+    assert float(balanced_loss(logits, labels, smoothing, 1.2)) == float(plain)
+
+
+def test_the_loss_of_partial_labels_has_finite_gradients():
+    logits, labels = logits_and_labels()
+    logits = (100 * logits).requires_grad_()
+    tissue = torch.tensor([[False, True, False, True], [False, True, False, False]])
+    balanced_loss(logits, labels, 0.05, 5.0, tissue).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad[labels[:, None].expand_as(logits) == UNLABELLED] == 0).all()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_tissue_that_may_be_of_other_classes_asks_for_the_sum_of_their_probabilities(smoothing):
     logits, labels = logits_and_labels()
     tissue = torch.tensor([[False, True, False, True], [False, True, False, False]])
-    found = float(balanced_loss(logits, labels, 0.0, 1e9, tissue))
+    found = float(balanced_loss(logits, labels, smoothing, 1e9, tissue))
     p, y = torch.softmax(logits, dim=1).numpy(), labels.numpy()
     counts = np.bincount(y[y != UNLABELLED], minlength=4)
     weights = counts.sum() / (4 * counts)
@@ -105,7 +180,8 @@ def test_tissue_that_may_be_of_other_classes_asks_for_the_sum_of_their_probabili
     for n, row, col in np.argwhere(y != UNLABELLED):
         value = y[n, row, col]
         known = tissue[n].numpy() if value == 1 else np.arange(4) == value
-        total -= weights[value] * np.log(p[n, known, row, col].sum())
+        total -= (1 - smoothing) * weights[value] * np.log(p[n, known, row, col].sum())
+        total -= smoothing * (weights * np.log(p[n, :, row, col])).mean()
         norm += weights[value]
     assert found == pytest.approx(total / norm, rel=1e-5)
 
@@ -119,15 +195,36 @@ def test_batches_tell_what_tissue_may_be_only_where_a_section_lacks_a_class():
     assert batch.tissue.tolist() == [[False, True, True]] * config.training.batch
 
 
-def test_a_class_that_a_section_does_not_name_counts_as_tissue_there():
+def judge_of_two():
+    """Two cells of a section that names all classes, then two of one that lacks class 2."""
+    config, section = make_config(), make_section(rows=1, cols=2)
+    section = replace(section, labels=np.ones((1, 2), np.uint8))
+    held = Split(np.zeros((1, 2), bool), np.ones((1, 2), bool))
+    return Judge([section, replace(section, unnamed=(2,))], [held, held], config, CPU)
+
+
+def test_a_class_that_a_section_does_not_name_is_as_good_as_tissue_there():
+    predicted = np.array([1, 2, 2, 2])
+    dice = judge_of_two().dice(np.eye(3, dtype=np.float32)[predicted])
+    assert dice[1] == pytest.approx(2 * 3 / (4 + 3))  # only the second cell is wrong
+    assert dice[2] == 0
+
+
+def test_the_winner_decides_not_the_sum_of_what_may_be_tissue():
+    probabilities = np.tile(np.float32([0.4, 0.3, 0.3]), (4, 1))
+    assert judge_of_two().dice(probabilities)[1] == 0
+
+
+def test_probabilities_of_classes_that_a_section_does_not_name_are_added_to_tissue():
+    probabilities = np.tile(np.float32([0.4, 0.25, 0.35]), (2, 4, 1))
+    merged = judge_of_two().merged(probabilities)
+    assert np.array_equal(merged[:, :2], probabilities[:, :2])
+    assert merged[:, 2:] == pytest.approx(np.tile(np.float32([0.4, 0.6, 0]), (2, 2, 1)))
+
+
+def test_nothing_is_merged_where_all_classes_are_named():
     config, section = make_config(), make_section()
+    judge = Judge([section], [everything(section)], config, CPU)
     torch.manual_seed(0)
-    network = make_network(config, 46).eval()
-    lacking = replace(section, unnamed=(2,))
-    plain, merged = (
-        Judge([s], [everything(s)], config, CPU).probabilities(network, 46)
-        for s in (section, lacking)
-    )
-    assert (merged[:, 2] == 0).all()
-    assert merged[:, 1] == pytest.approx(plain[:, 1] + plain[:, 2], abs=1e-6)
-    assert merged[:, 0] == pytest.approx(plain[:, 0], abs=1e-6)
+    probabilities = judge.probabilities(make_network(config, 46).eval(), 46)
+    assert judge.merged(probabilities) is probabilities

@@ -190,8 +190,14 @@ class TrainConfig:
         return tuple(map(LabelClass, self.classes, self.colours))
 
     def plain(self) -> dict[str, Any]:
-        """The configuration as JSON types."""
-        return cast(dict[str, Any], _plain(asdict(self)))
+        """The configuration as JSON types; genes as a table, as they are written."""
+        table = cast(dict[str, Any], _plain(asdict(self)))
+        for written, section in zip(table["sections"], self.sections, strict=True):
+            written["genes"] = {each.name: list(each.genes) for each in section.genes}
+            if not section.spots:
+                for key in ("spots", "genes", "regions"):
+                    del written[key]
+        return table
 
 
 def read_config(path: str | Path) -> TrainConfig:
@@ -264,6 +270,9 @@ def _check(config: TrainConfig, source: str) -> None:
             (bool(s.reference), bool(s.spots), s.background_only).count(True) == 1
             and bool(s.spots) == bool(s.genes)
             for s in config.sections
+        ),
+        "sections: regions tells how spots become a reference, and needs them": all(
+            s.spots or s.regions == RegionSettings() for s in config.sections
         ),
         "sections: the names of genes are among the classes after the first two": all(
             g.name in names[2:] and g.genes for s in config.sections for g in s.genes

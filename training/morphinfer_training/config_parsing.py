@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from morphinfer.errors import ConfigError
+from morphinfer.errors import ConfigError, MorphinferError
 
 T = TypeVar("T")
 
@@ -60,7 +60,10 @@ def build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T
         raise ConfigError(
             f"{source}: {', '.join(absent)} missing; add what training/example.toml has"
         )
-    return cls(**values)
+    try:
+        return cls(**values)
+    except MorphinferError as problem:  # of a dataclass that checks itself
+        raise ConfigError(f"{source}: {prefix.removesuffix('.')}: {problem}") from problem
 
 
 def _convert(value: Any, hint: Any, source: str, key: str) -> Any:

@@ -19,11 +19,10 @@ from morphinfer.errors import ConfigError, SlideError
 from morphinfer.grid import Window, ceil_div
 from morphinfer.labels import LabelImage, open_labels
 from morphinfer.normalising import otsu_threshold
-from morphinfer.slide import Slide, open_slide
+from morphinfer.slide import open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig, resolve_path
-from morphinfer_training.regions import make_regions
-from morphinfer_training.spots import read_spots
+from morphinfer_training.references import section_reference
 
 BACKGROUND_RADIUS_UM = 30.0
 """No tissue may lie within this distance of background: tissue has a nucleus within it."""
@@ -68,7 +67,12 @@ class CellGrid:
 
 
 def load_section(
-    told: SectionConfig, config: TrainConfig, folder: Path, references: Path | None = None
+    told: SectionConfig,
+    config: TrainConfig,
+    folder: Path,
+    made: Path | None = None,
+    *,
+    reuse: bool = False,
 ) -> Section:
     """Load one section whole into memory.
 
@@ -80,8 +84,10 @@ def load_section(
         Pixel size, stride, normalisation and classes.
     folder : Path
         What its paths are relative to.
-    references : Path, optional
-        Folder for a reference that is made of its spots; needed where they are told.
+    made : Path, optional
+        Where to make a reference of its spots, ``NAME.zarr``; needed where they are told.
+    reuse : bool
+        Take the one that stands there if it was made of the same with the same settings.
 
     Raises
     ------
@@ -102,26 +108,11 @@ def load_section(
     if told.background_only:
         labels = background_cells(image, grid, stride, told.background_below, slide.name)
     else:
-        reference = open_labels(_reference_path(told, slide, folder, references))
+        reference = open_labels(section_reference(told, slide, folder, made, reuse=reuse))
         labels = cell_classes(reference, grid, config.classes)
         named = {c.name for c in reference.classes}
         unnamed = tuple(k for k, name in enumerate(config.classes) if k > 1 and name not in named)
     return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic, unnamed)
-
-
-def _reference_path(
-    told: SectionConfig, slide: Slide, folder: Path, references: Path | None
-) -> Path:
-    """The reference of a section, made of its spots where it has none."""
-    if not told.spots:
-        return resolve_path(told.reference, folder)
-    if references is None:
-        raise ConfigError(f"{told.spots}: a reference of spots needs a folder to be made in")
-    path = resolve_path(told.spots, folder)
-    spots = read_spots(path, pixel_size_um=slide.pixel_size_um)
-    genes = {each.name: each.genes for each in told.genes}
-    out = references / f"{slide.name.removesuffix('.zarr')}_regions.zarr"
-    return make_regions(slide, spots, genes, out, settings=told.regions, overwrite=True).path
 
 
 def cell_classes(

@@ -22,6 +22,7 @@ from morphinfer_training.curves import draw_curves
 from morphinfer_training.loop import Fitted, Progress, fit, network_name, pick_device, silent
 from morphinfer_training.patches import TileSampler
 from morphinfer_training.publish import SetFacts, publish_set
+from morphinfer_training.references import reference_names
 from morphinfer_training.sections import Section, load_section
 from morphinfer_training.split import Split, check_split, gap_cells, split_section
 from morphinfer_training.validation import Judge, mean_dice
@@ -34,6 +35,9 @@ from morphinfer_training.weights import (
     with_factors,
     with_temperature,
 )
+
+REFERENCES = "references"
+"""Folder in that of the run for the references that were made of spots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def train(
     ------
     OutputError
         The set or the run exists already.
-    ConfigError, SlideError, AlignmentError
+    ConfigError, SlideError, SpotsError, AlignmentError
         A section cannot be used, or the checkpoint is of another configuration.
     ExportError
         An exported network does not reproduce the trained one.
@@ -98,10 +102,7 @@ def train(
     out = Path(out)
     check_target(out, overwrite=overwrite, folder=True)
     chosen = pick_device(device)
-    with TemporaryDirectory() as references:
-        data = load_data(config, Path(folder), Path(references))
-        run = prepare_run(out, resume=resume, overwrite=overwrite)
-        copytree(references, run / "references", dirs_exist_ok=True)
+    data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
     judge = Judge(data.sections, data.splits, config, chosen)
     networks = []
     with torch.random.fork_rng():
@@ -116,19 +117,19 @@ def train(
             networks.append(fitted)
             curves = {network_name(n.patch_size_px): n.history for n in networks}
             draw_curves(run / "curves.png", curves)
-    temperatures = [temperature(n.probabilities, judge.labels) for n in networks]
+    temperatures = [temperature(judge.merged(n.probabilities), judge.labels) for n in networks]
     cooled = [
         with_temperature(n.probabilities, t) for n, t in zip(networks, temperatures, strict=True)
     ]
-    factors = class_factors(np.stack(cooled), judge.labels)
+    factors = class_factors(judge.merged(np.stack(cooled)), judge.labels)
     probabilities = with_factors(np.stack(cooled), factors)  # (M, K, C)
     adjust(networks, temperatures, factors)
-    weights = fusion_weights(probabilities, judge.labels)
+    weights = fusion_weights(judge.merged(probabilities), judge.labels)
     fused = fuse(probabilities, weights)
     scores = validation_figures(config, judge, probabilities, fused)
     scores["class_factors"] = [round(float(f), 4) for f in factors]
     scores["temperatures"] = [round(t, 4) for t in temperatures]
-    scores["calibration_error"] = round(reliability(fused, judge.labels)[1], 4)
+    scores["calibration_error"] = round(reliability(judge.merged(fused), judge.labels)[1], 4)
     facts = provenance_of(config, data, scores, date, chosen)
     facts["history"] = {network_name(n.patch_size_px): told_history(n.history) for n in networks}
     told = SetFacts(config, tuple(round(float(w), 4) for w in weights), facts)
@@ -147,28 +148,58 @@ def adjust(networks: list[Fitted], temperatures: list[float], factors: NDArray[n
             head.bias += torch.from_numpy(np.log(factors)).to(head.bias)
 
 
-def prepare_run(out: Path, *, resume: bool, overwrite: bool) -> Path:
-    """The work folder beside the set, empty unless resumed.
+def prepare(
+    config: TrainConfig, out: Path, folder: Path, *, resume: bool, overwrite: bool
+) -> tuple[Data, Path]:
+    """The sections, and the work folder beside the set, empty but for references unless resumed.
+
+    A run that stands there is removed only after all sections could be used.
 
     Raises
     ------
     OutputError
         A run stands there and is neither resumed nor overwritten.
+    ConfigError, SlideError, SpotsError, AlignmentError
+        A section cannot be used.
     """
     run = out.with_name(out.name + ".run")
-    if run.exists() and not resume:
-        if not overwrite:
-            raise OutputError(
-                f"{run}: a run stands there; continue it with --resume, or start anew with --overwrite"
-            )
-        remove(run)
-    run.mkdir(exist_ok=True)
-    return run
+    if run.exists() and not resume and not overwrite:
+        raise OutputError(
+            f"{run}: a run stands there; continue it with --resume, or start anew with --overwrite"
+        )
+    kept = run / REFERENCES
+    if resume:
+        kept.mkdir(parents=True, exist_ok=True)
+        return load_data(config, folder, kept, reuse=True), run
+    with TemporaryDirectory() as made:
+        data = load_data(config, folder, Path(made))
+        if run.exists():
+            remove(run)
+        copytree(made, kept)
+    return data, run
 
 
-def load_data(config: TrainConfig, folder: Path, references: Path | None = None) -> Data:
-    """Load all sections and split them; references that are made of spots go to ``references``."""
-    sections = [load_section(told, config, folder, references) for told in config.sections]
+def load_data(
+    config: TrainConfig, folder: Path, references: Path | None = None, *, reuse: bool = False
+) -> Data:
+    """Load all sections and split them.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The sections, and how they are split.
+    folder : Path
+        What their paths are relative to.
+    references : Path, optional
+        Folder for the references that are made of spots; needed where a section tells spots.
+    reuse : bool
+        Take those that stand there if they were made of the same with the same settings.
+    """
+    made = [references and references / name for name in reference_names(config.sections)]
+    sections = [
+        load_section(told, config, folder, path, reuse=reuse)
+        for told, path in zip(config.sections, made, strict=True)
+    ]
     labels = [section.labels for section in sections]
     splits = [split_section(known, config, i) for i, known in enumerate(labels)]
     check_split(labels, splits, config)

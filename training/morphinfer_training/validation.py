@@ -15,7 +15,7 @@ from morphinfer.metrics import Confusion, scores
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.expression import TISSUE
 from morphinfer_training.nets import PaddingFreeNet
-from morphinfer_training.patches import reflected_tile
+from morphinfer_training.patches import reflected_tile, tissue_classes
 from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
 
@@ -35,7 +35,11 @@ class Piece:
 
 
 class Judge:
-    """The held-out cells of all sections, always in the same order."""
+    """The held-out cells of all sections, always in the same order.
+
+    Where the reference of a section does not name a class, a cell of it is labelled tissue there;
+    to predict that class is then as right or wrong as to predict tissue.
+    """
 
     def __init__(
         self,
@@ -48,19 +52,18 @@ class Judge:
         self._stride = config.stride_px
         self._device = device
         self.classes = len(config.classes)
-        self._unnamed = [list(s.unnamed) for s in sections]
         masks = [split.validation for split in splits]
         self._pieces = [p for i, mask in enumerate(masks) for p in held_out_pieces(i, mask)]
         self.labels: NDArray[np.uint8] = np.concatenate(
             [sections[p.section].labels[p.window.slices][p.mask] for p in self._pieces]
         )
         """Classes of the held-out cells, shape (K,)."""
+        tissue = tissue_classes(sections, self.classes)
+        held = [np.full(np.count_nonzero(p.mask), p.section) for p in self._pieces]
+        self._tissue = None if tissue is None else tissue.numpy()[np.concatenate(held)]  # (K, C)
 
     def probabilities(self, network: PaddingFreeNet, patch_size_px: int) -> NDArray[np.float32]:
-        """Probabilities of the held-out cells, shape (K, C).
-
-        Those of classes that the reference of a section does not name count as tissue there.
-        """
+        """Probabilities of the held-out cells, shape (K, C)."""
         was_training = network.training
         network.eval()
         found = []
@@ -70,16 +73,29 @@ class Judge:
                 tile = reflected_tile(image, piece.window, patch_size_px, self._stride)
                 x = torch.from_numpy(tile)[None, None].to(self._device)  # (1, 1, T, U)
                 y = torch.softmax(network(x), dim=1)[0].cpu().numpy()  # (C, h, w)
-                unnamed = self._unnamed[piece.section]
-                y[TISSUE] += y[unnamed].sum(axis=0)
-                y[unnamed] = 0
                 found.append(y[:, piece.mask].T)  # (k, C)
         network.train(was_training)
         return np.concatenate(found)
 
     def dice(self, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
         """Dice of each class over all held-out cells, NaN where it is undefined, shape (C,)."""
-        return dice_of(self.labels, probabilities.argmax(axis=1), self.classes)
+        predicted = probabilities.argmax(axis=1)
+        if self._tissue is not None:
+            is_tissue = np.take_along_axis(self._tissue, predicted[:, None], 1)[:, 0]
+            predicted = np.where(is_tissue, TISSUE, predicted)
+        return dice_of(self.labels, predicted, self.classes)
+
+    def merged(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities, shape (..., K, C), in which classes that a section does not name are tissue.
+
+        They are added up, as in the loss: what is fitted to the labels must not take a class that
+        the labels cannot tell for an error.
+        """
+        if self._tissue is None:
+            return probabilities
+        found = np.where(self._tissue, np.float32(0), probabilities)
+        found[..., TISSUE] = np.where(self._tissue, probabilities, np.float32(0)).sum(axis=-1)
+        return found
 
 
 def held_out_pieces(section: int, mask: NDArray[np.bool_]) -> list[Piece]:
