@@ -68,7 +68,7 @@ def test_segment_leaves_picture_page_and_record_beside_the_labels(call, slide, m
     assert "slide_labels.png" in out
     page = (tmp_path / "slide_labels.html").read_text()
     assert "data:image/png;base64" in page
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "://" not in page
     record = json.loads((tmp_path / "slide_labels.json").read_text())
     assert record["run"]["models"]["sha256"]
 

@@ -20,9 +20,10 @@ def set_with(tmp_path, **provenance):
 
 
 def test_the_configuration_is_left_to_the_model_files(tmp_path):
-    told = provenance_of(set_with(tmp_path, date="2026-01-02", config={"steps": 5}, limits="None."))
+    config = {"steps": 5, "card": {"limits": ("Not human tissue.",)}}
+    told = provenance_of(set_with(tmp_path, date="2026-01-02", config=config))
     assert told["date"] == "2026-01-02"
-    assert told["limits"] == "None."
+    assert told["card"] == {"limits": ["Not human tissue."]}
     assert "config" not in told
     assert told["networks"]["p062"] == {"patch_size_px": 62, "fusion_weight": 0.5}
 

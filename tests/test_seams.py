@@ -9,17 +9,22 @@ from morphinfer import seams
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.grid import Window
 from morphinfer.labels import create_labels, open_labels
-from morphinfer.seams import count_changes, find_seams, seams_json, verdict
+from morphinfer.seams import SeamCheck, check_seams, count_changes, find_seams, seams_json, verdict
 
 CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
 
 
 @pytest.fixture
 def make(tmp_path):
-    def build(values):
+    def build(values, **record):
         path = tmp_path / f"l{len(list(tmp_path.iterdir()))}.zarr"
         with create_labels(
-            path, shape=values.shape, pixel_size_um=4.0, corner_um=(0.0, 0.0), classes=CLASSES
+            path,
+            shape=values.shape,
+            pixel_size_um=4.0,
+            corner_um=(0.0, 0.0),
+            classes=CLASSES,
+            record=record,
         ) as out:
             out.write(Window(0, 0, *values.shape), values.astype(np.uint8))
         return open_labels(path)
@@ -68,7 +73,7 @@ def test_tiles_that_differ_are_seen(make):
     assert told.seen is True
     assert told.reached == 0
     assert "the tiles show" in verdict(told)
-    assert seams_json(told)["seen"] is True
+    assert seams_json(SeamCheck(verdict(told), told))["seen"] is True
 
 
 def test_shares_are_those_of_the_pairs_that_borders_cut(make):
@@ -83,11 +88,20 @@ def test_shares_are_those_of_the_pairs_that_borders_cut(make):
 
 
 def test_one_tile_has_no_borders(make):
-    told = find_seams(count_changes(make(blobs(60, 60))), (), ())
-    assert told is None
-    assert seams_json(None) == {
+    told = check_seams(make(blobs(60, 60), tiling={"row_edges": [], "col_edges": []}))
+    assert seams_json(told) == {
         "verdict": "There is one tile only, so there are no borders to check (n/a)."
     }
+
+
+def test_borders_are_those_of_the_run_record(make):
+    tiling = {"row_edges": [50, 100], "col_edges": [70]}
+    image = make(blobs(150, 140), tiling=tiling)
+    assert check_seams(image).seams == find_seams(count_changes(image), (50, 100), (70,))
+
+
+def test_a_record_that_tells_no_borders_is_said_so(make):
+    assert "does not tell where the tiles ended" in check_seams(make(blobs(20, 20))).verdict
 
 
 def test_edges_off_the_label_image_are_no_borders(make):

@@ -131,12 +131,17 @@ def write_overlay(
         A chunk of the slide or of the label image cannot be read.
     """
     with staged(Path(path), overwrite=overwrite) as partial:
-        grey = _stretch(read_thumbnail(slide, max_side))
-        values = _labels_over(_raster(slide, max_side), labels)
-        picture = _tint(grey, values, labels.classes)
-        note = "synthetic section" if slide.synthetic else ""
-        legend = draw_legend(labels.classes, picture.shape[1], note)
-        _write_png(partial, np.vstack([picture, legend]))
+        partial.write_bytes(overlay_png(slide, labels, max_side))
+
+
+def overlay_png(slide: Slide, labels: LabelImage, max_side: int = 1600) -> bytes:
+    """The bytes of the PNG that `write_overlay` writes."""
+    grey = _stretch(read_thumbnail(slide, max_side))
+    values = _labels_over(_raster(slide, max_side), labels)
+    picture = _tint(grey, values, labels.classes)
+    note = "synthetic section" if slide.synthetic else ""
+    legend = draw_legend(labels.classes, picture.shape[1], note)
+    return _png(np.vstack([picture, legend]))
 
 
 def write_label_map(
@@ -163,12 +168,17 @@ def write_label_map(
         A chunk of the label image cannot be read.
     """
     with staged(Path(path), overwrite=overwrite) as partial:
-        values = _labels_over(_raster(labels.image, max_side), labels)
-        square = min(LARGEST_SQUARE, max(1, max_side // max(values.shape)))
-        values = np.kron(values, np.ones((square, square), np.uint8))
-        picture = palette(labels.classes)[values].astype(np.uint8)
-        picture[_hatch(values)] = 96
-        _write_png(partial, np.vstack([picture, draw_legend(labels.classes, picture.shape[1])]))
+        partial.write_bytes(label_map_png(labels, max_side))
+
+
+def label_map_png(labels: LabelImage, max_side: int = 1600, note: str = "") -> bytes:
+    """The bytes of the PNG that `write_label_map` writes, with a note below the legend."""
+    values = _labels_over(_raster(labels.image, max_side), labels)
+    square = min(LARGEST_SQUARE, max(1, max_side // max(values.shape)))
+    values = np.kron(values, np.ones((square, square), np.uint8))
+    picture = palette(labels.classes)[values].astype(np.uint8)
+    picture[_hatch(values)] = 96
+    return _png(np.vstack([picture, draw_legend(labels.classes, picture.shape[1], note)]))
 
 
 def _labels_over(raster: _Raster, labels: LabelImage) -> NDArray[np.uint8]:
@@ -240,7 +250,7 @@ def _hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(stripe & (values == UNLABELLED))
 
 
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+def _png(picture: NDArray[np.uint8]) -> bytes:
     import imagecodecs
 
-    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture)))
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture)))

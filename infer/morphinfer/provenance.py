@@ -8,8 +8,8 @@ from typing import Any
 
 from morphinfer.session import ModelSet
 
-KEPT = ("date", "protocol", "sections", "validation", "limits")
-"""Keys of the cards' provenance that are kept; the configuration stays in the model files."""
+KEPT = ("date", "protocol", "sections", "validation")
+"""Keys of the cards' provenance that are kept; the rest stays in the model files."""
 MOST_POINTS = 120
 """Evaluations of a learning curve that are kept; more do not show on a page."""
 DIGITS = 4
@@ -21,12 +21,16 @@ def provenance_of(models: ModelSet) -> dict[str, Any]:
     Returns
     -------
     dict
-        The keys of `KEPT` that the first card has; 'networks', by name the patch size in pixels and
-        the fusion weight; and 'history', the learning curves by network, where there are any.
+        The keys of `KEPT` that the first card has; 'card', what its author says of use and limits,
+        where that is told; 'networks', by name the patch size in pixels and the fusion weight; and
+        'history', the learning curves by network, where there are any.
     """
     told = {
         key: _plain(models.card.provenance[key]) for key in KEPT if key in models.card.provenance
     }
+    config = models.card.provenance.get("config")
+    if isinstance(config, Mapping) and config.get("card"):
+        told["card"] = _plain(config["card"])
     told["networks"] = {
         f.card.network or f.path.stem: {
             "patch_size_px": f.card.patch_size_px,

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from morphinfer.errors import AlignmentError, SlideError
 from morphinfer.labels import LabelImage
 from morphinfer.metrics import Scores, scores_json
-from morphinfer.overlay import write_overlay
-from morphinfer.slide import Slide
+from morphinfer.overlay import label_map_png, overlay_png, write_overlay
+from morphinfer.report_page import Picture, page
+from morphinfer.seams import check_seams, seams_json
+from morphinfer.slide import Slide, open_slide
 from morphinfer.staging import check_target, staged
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; }
-img { max-width: 100%; background: #000; } table { border-collapse: collapse; margin: 1em 0; }
-td, th { padding: .25em .9em; border-bottom: 1px solid #ccc; text-align: right; }
-td:first-child, th:first-child { text-align: left; }
-.box { display: inline-block; width: .9em; height: .9em; margin-right: .5em; border: 1px solid #888; }
-pre { background: #f4f4f4; padding: 1em; overflow-x: auto; font-size: 12px; }
-"""
+NEEDED = (
+    "morphinfer", "slide", "models", "classes", "pixel_size_um", "stride_px", "provider", "seconds",
+    "megapixels_per_second", "class_fractions", "tiling",
+)  # fmt: skip
+"""Keys of the run record that a report tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +71,95 @@ def write_report(
     """
     paths = ReportPaths.beside(labels.image.path or Path(labels.image.name))
     write_overlay(paths.picture, slide, labels, overwrite=overwrite)
-    told = {**summary, "run": labels.record}
+    seams = check_seams(labels)
+    told = {**summary, "seams": seams_json(seams), "run": labels.record}
     with staged(paths.record, overwrite=overwrite) as partial:
         partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    page = _page(labels, summary, paths.picture.read_bytes())
+    picture = Picture(paths.picture.read_bytes(), True)
     with staged(paths.page, overwrite=overwrite) as partial:
-        partial.write_text(page, encoding="utf-8")
+        partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
     return paths
+
+
+def write_page(
+    path: str | Path,
+    labels: LabelImage,
+    summary: Mapping[str, Any],
+    *,
+    slide: Slide | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the page alone, for a label image that was made before.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to publish.
+    labels, summary, overwrite
+        As for `write_report`.
+    slide : Slide, optional
+        The nuclei; without them the picture shows the classes alone.
+
+    Returns
+    -------
+    dict
+        The check for seams, as JSON values.
+
+    Raises
+    ------
+    OutputError
+        The file exists, or cannot be written.
+    SlideError
+        A chunk of the slide or of the label image cannot be read.
+    """
+    with staged(Path(path), overwrite=overwrite) as partial:
+        seams = check_seams(labels)
+        note = "synthetic section" if labels.record["slide"].get("synthetic") else ""
+        png = label_map_png(labels, note=note) if slide is None else overlay_png(slide, labels)
+        picture = Picture(png, slide is not None)
+        partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
+    return seams_json(seams)
+
+
+def recorded_slide(labels: LabelImage, path: str | Path | None = None) -> Slide:
+    """The slide that a label image was made of, as its run record tells.
+
+    Parameters
+    ----------
+    labels : LabelImage
+        With a run record.
+    path : str or Path, optional
+        Where the slide stands by now; where the record says by default.
+
+    Raises
+    ------
+    SlideError
+        It cannot be opened, or is another image.
+    """
+    told = labels.record["slide"]
+    place = told["path"] if path is None else path
+    slide = open_slide(
+        place, channel=told["channel"], z=told["z"], pixel_size_um=told["pixel_size_um"]
+    )
+    if slide.identity != told["identity"]:
+        raise SlideError(f"{place}: is another image by now than the one that was segmented")
+    return slide
+
+
+def check_record(labels: LabelImage) -> None:
+    """Refuse a label image that no run of ours has written.
+
+    Raises
+    ------
+    AlignmentError
+        Its run record lacks what a report tells.
+    """
+    missing = [key for key in NEEDED if key not in labels.record]
+    if missing:
+        raise AlignmentError(
+            f"{labels.image.name}: its run record lacks {', '.join(missing)}, so 'morphinfer segment' "
+            f"did not write it; name a label image that it wrote"
+        )
 
 
 def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
@@ -100,51 +180,6 @@ def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
         "uncertain_fraction": record.get("uncertain_fraction"),
     }
     return told if scores is None else {**told, **scores_json(scores)}
-
-
-def _page(labels: LabelImage, summary: Mapping[str, Any], picture: bytes) -> str:
-    image = base64.b64encode(picture).decode()
-    title = html.escape(Path(str(summary["slide"])).name)
-    record = html.escape(json.dumps(labels.record, indent=1))
-    kind = "A synthetic section, segmented" if labels.record["slide"]["synthetic"] else "Segmented"
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
-        f"<style>{STYLE}</style><h1>{title}</h1>"
-        f"<p>{kind} with <b>{html.escape(str(summary['models']))}</b> on "
-        f"{html.escape(str(summary['provider']))} in {summary['seconds']:.1f} s.</p>"
-        f"<img alt='classes over nuclei' src='data:image/png;base64,{image}'>"
-        f"{_class_table(labels, summary)}<h2>Run record</h2><pre>{record}</pre></html>\n"
-    )
-
-
-def _class_table(labels: LabelImage, summary: Mapping[str, Any]) -> str:
-    height, width = labels.image.shape
-    total_mm2 = height * width * labels.image.pixel_size_um**2 / 1e6
-    dice = summary.get("dice")
-    head = "<tr><th>class<th>share<th>mm²" + ("<th>Dice" if dice else "")
-    rows = []
-    for entry in labels.classes:
-        share = summary["class_fractions"][entry.name]
-        cells = f"<td>{share:.1%}<td>{share * total_mm2:.3f}"
-        if dice:
-            cells += f"<td>{show(dice['per_class'][entry.name])}"
-        box = f"<span class=box style='background:{entry.colour}'></span>"
-        rows.append(f"<tr><td>{box}{html.escape(entry.name)}{cells}")
-    if dice:
-        rows.append(f"<tr><td><b>mean</b><td><td><td><b>{show(dice['mean'])}</b>")
-    return f"<table>{head}{''.join(rows)}</table>"
-
-
-def show(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A score with three decimals, and its interval where there is one; 'n/a' where it is undefined.
-
-    >>> show(0.7421, (0.711, 0.77))
-    '0.742 [0.711, 0.770]'
-    """
-    if value is None:
-        return "n/a"
-    ends = "" if interval is None else " [{:.3f}, {:.3f}]".format(*interval)
-    return f"{value:.3f}{ends}"
 
 
 def peak_rss_mb() -> float | None:

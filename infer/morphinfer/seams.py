@@ -148,6 +148,28 @@ def _sums(changes: Changes, edges: NDArray[np.intp]) -> tuple[int, int]:
     return int(changes.changed[edges].sum()), int(changes.pairs[edges].sum())
 
 
+@dataclass(frozen=True, slots=True)
+class SeamCheck:
+    """What is told of the seams of a label image."""
+
+    verdict: str
+    """One sentence."""
+    seams: Seams | None
+    """The figures; None where there are no tile borders, or none that are known."""
+
+
+def check_seams(labels: LabelImage) -> SeamCheck:
+    """Look for seams at the tile borders that the run record of a label image tells."""
+    tiling = labels.record.get("tiling", {})
+    if "row_edges" not in tiling or "col_edges" not in tiling:
+        return SeamCheck(
+            "The run record does not tell where the tiles ended, so seams were not looked for (n/a).",
+            None,
+        )
+    seams = find_seams(count_changes(labels), tiling["row_edges"], tiling["col_edges"])
+    return SeamCheck(verdict(seams), seams)
+
+
 def verdict(seams: Seams | None) -> str:
     """One sentence on the seams."""
     if seams is None:
@@ -165,11 +187,11 @@ def verdict(seams: Seams | None) -> str:
     return f"{told}: {'the tiles show' if seams.seen else 'no sign of seams'}."
 
 
-def seams_json(seams: Seams | None) -> dict[str, object]:
-    """Seams as JSON values; only the verdict where there are no borders."""
-    told: dict[str, object] = {"verdict": verdict(seams)}
+def seams_json(check: SeamCheck) -> dict[str, object]:
+    """The check as JSON values; only the verdict where there are no figures."""
+    seams, told = check.seams, {"verdict": check.verdict}
     if seams is None:
-        return told
+        return dict(told)
     return {
         **told,
         "borders": seams.borders,

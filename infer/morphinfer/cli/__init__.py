@@ -17,6 +17,7 @@ COMMANDS = {
     "finish": "morphinfer.cli.finish:finish",
     "plan": "morphinfer.cli.plan:plan",
     "evaluate": "morphinfer.cli.evaluate:evaluate",
+    "report": "morphinfer.cli.report:report",
     "models": "morphinfer.cli.models:models",
     "convert": "morphinfer.cli.convert:convert",
     "phantom": "morphinfer.cli.phantom:phantom",

@@ -10,13 +10,11 @@ import click
 from morphinfer.cli.console import Verbosity, verbosity_options
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
-from morphinfer.errors import MorphinferError, SlideError
+from morphinfer.errors import MorphinferError
 
 if TYPE_CHECKING:
-    from morphinfer.labels import LabelImage
     from morphinfer.report import ReportPaths
     from morphinfer.segmentation import Segmentation
-    from morphinfer.slide import Slide
 
 
 @click.command()
@@ -54,10 +52,10 @@ def finish(
 
 def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:
     """Make the report; None, and a line on stderr, where the slide cannot be shown any more."""
-    from morphinfer.report import write_report
+    from morphinfer.report import recorded_slide, write_report
 
     try:
-        slide = _slide_of(result.labels)
+        slide = recorded_slide(result.labels)
         return write_report(slide, result.labels, result.summary, overwrite=overwrite)
     except MorphinferError as problem:
         click.echo(
@@ -66,19 +64,3 @@ def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:
             err=True,
         )
         return None
-
-
-def _slide_of(labels: LabelImage) -> Slide:
-    """The slide that a label image was made of, as its run record tells."""
-    from morphinfer.slide import open_slide
-
-    told = labels.record["slide"]
-    slide = open_slide(
-        told["path"],
-        channel=told["channel"],
-        z=told["z"],
-        pixel_size_um=told["pixel_size_um"],
-    )
-    if slide.identity != told["identity"]:
-        raise SlideError(f"{told['path']}: is another image by now than the one that was segmented")
-    return slide

@@ -70,7 +70,7 @@ def dice_columns(summary: Mapping[str, Any]) -> list[str]:
 
 def dice_rows(summary: Mapping[str, Any]) -> dict[str | None, tuple[str, str]]:
     """Dice with its interval, and IoU, by class; those of the mean stand under None."""
-    from morphinfer.report import show
+    from morphinfer.report_page import show
 
     dice, iou = summary["dice"], summary["iou"]
     told = dice["intervals"] or {"mean": None, "per_class": {}}

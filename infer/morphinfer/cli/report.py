@@ -1,0 +1,90 @@
+"""``morphinfer report``: the page of a label image that was made before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
+from morphinfer.cli.matching import match_option
+from morphinfer.errors import SlideError
+
+if TYPE_CHECKING:
+    from morphinfer.labels import LabelImage
+    from morphinfer.slide import Slide
+
+
+@click.command()
+@click.argument("labels", metavar="LABELS.zarr", type=click.Path())
+@click.option("--slide", type=click.Path(), metavar="SLIDE.zarr",
+              help="Where the slide stands by now.  [default: where the run record says]")  # fmt: skip
+@click.option("--reference", type=click.Path(), metavar="REF.zarr",
+              help="Label image to score the result against (Dice, IoU).")  # fmt: skip
+@match_option
+@click.option("--out", type=click.Path(), metavar="PAGE.html",
+              help="Page to write.  [default: LABELS.html beside the label image]")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--overwrite", is_flag=True, help="Replace a page that stands there.")
+@verbosity_options
+def report(
+    labels: str, as_json: bool, overwrite: bool, verbosity: Verbosity, **choices: Any
+) -> None:
+    """Make the report of LABELS.zarr, which 'morphinfer segment' wrote, once more.
+
+    It is one HTML file that needs no network and no other file: the picture, the classes with areas
+    and Dice, the check for seams, the models and the run record. Where the slide is gone the picture
+    shows the classes alone.
+    """
+    from morphinfer.labels import open_labels
+    from morphinfer.report import ReportPaths, check_record, write_page
+    from morphinfer.staging import check_target
+
+    if choices["match"] and not choices["reference"]:
+        raise click.UsageError("--match says how to compare with a --reference; give one")
+    image = open_labels(labels)
+    check_record(image)
+    out = Path(choices["out"]) if choices["out"] else ReportPaths.beside(Path(labels)).page
+    check_target(out, overwrite=overwrite)
+    slide = _slide(image, choices["slide"])
+    summary = _summary(image, choices, verbosity)
+    seams = write_page(out, image, summary, slide=slide, overwrite=overwrite)
+    if as_json:
+        print_json(
+            {**summary, "seams": seams, "report": str(out), "picture_of_nuclei": slide is not None}
+        )
+        return
+    click.echo(f"report   {out}")
+
+
+def _slide(labels: LabelImage, given: str | None) -> Slide | None:
+    """The slide; None, and a line on stderr, where it no longer stands where the record says."""
+    from morphinfer.report import recorded_slide
+
+    if given is not None:
+        return recorded_slide(labels, given)
+    try:
+        return recorded_slide(labels)
+    except SlideError as problem:
+        click.echo(
+            f"morphinfer: warning: the picture shows the classes alone: {problem}; name the slide "
+            f"with --slide",
+            err=True,
+        )
+        return None
+
+
+def _summary(labels: LabelImage, choices: dict[str, Any], verbosity: Verbosity) -> dict[str, Any]:
+    """The outcome in figures, with Dice where there is a reference."""
+    from morphinfer.evaluation import evaluate
+    from morphinfer.matching import match_sentence
+    from morphinfer.report import summarise
+
+    if choices["reference"] is None:
+        return summarise(labels, None)
+    with progress_bar("comparing", verbosity) as progress:
+        scores = evaluate(labels, choices["reference"], progress, match=choices["match"])
+    for pair in scores.matched:
+        say(verbosity, match_sentence(*pair))
+    return summarise(labels, scores)
