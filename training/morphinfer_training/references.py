@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from warnings import warn
@@ -13,7 +13,9 @@ from morphinfer.errors import ConfigError
 from morphinfer.labels import open_labels
 from morphinfer.slide import Slide
 from morphinfer_training.config import SectionConfig, resolve_path
+from morphinfer_training.region_settings import RegionSettings
 from morphinfer_training.regions import make_regions
+from morphinfer_training.roi import NEAR_SPOTS
 from morphinfer_training.spots import Spots, read_spots
 
 
@@ -67,6 +69,7 @@ def section_reference(
             f"{told.spots}: a reference has to be made of these spots, and no folder for it was "
             f"given; give one, or a reference of 'morphinfer regions' in the configuration"
         )
+    told = replace(told, regions=with_region_file(told.regions, folder))
     spots = read_spots(resolve_path(told.spots, folder), pixel_size_um=slide.pixel_size_um)
     if reuse and made.exists() and is_made_of(made, told, slide, spots):
         return made
@@ -75,6 +78,13 @@ def section_reference(
     for text in result.warnings:
         warn(text, stacklevel=2)
     return made
+
+
+def with_region_file(settings: RegionSettings, folder: Path) -> RegionSettings:
+    """Settings whose file of a region of interest, if any, is relative to ``folder`` like all paths."""
+    if settings.roi is None or settings.roi.startswith(NEAR_SPOTS):
+        return settings
+    return replace(settings, roi=str(resolve_path(settings.roi, folder)))
 
 
 def is_made_of(made: Path, told: SectionConfig, slide: Slide, spots: Spots) -> bool:

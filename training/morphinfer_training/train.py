@@ -175,7 +175,9 @@ def prepare(
         data = load_data(config, folder, Path(made))
         if run.exists():
             remove(run)
-        copytree(made, kept)
+        part = run / (REFERENCES + ".part")
+        copytree(made, part)
+        part.rename(kept)  # a reference that is copied by half would be reused as background
     return data, run
 
 

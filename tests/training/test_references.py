@@ -1,0 +1,125 @@
+"""References that training makes itself of a synthetic section: what their settings mean."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from region_section import SHAPE
+from synthetic_section import make_config
+
+import morphinfer_training.train as train_module
+from morphinfer.classes import UNLABELLED
+from morphinfer.errors import ConfigError, SpotsError
+from morphinfer.labels import open_labels
+from morphinfer_training.train import REFERENCES, load_data, train
+
+GENES = {"layer": ["Layer"], "rim": ["Rim"]}
+
+
+@pytest.fixture
+def folder(on_disk, tmp_path):
+    """Two sections whose files are called alike, in folders of their own, and a folder ``made``."""
+    for name in ("first", "second"):
+        shutil.copytree(on_disk, tmp_path / name)
+    (tmp_path / "made").mkdir()
+    return tmp_path
+
+
+def section_of(name, **told):
+    return {"slide": f"{name}/slide.zarr", "spots": f"{name}/spots.csv", "genes": GENES, **told}
+
+
+def config_of(*sections):
+    return make_config(
+        classes=["background", "tissue", *GENES], validation={"fraction": 0.2, "block_um": 80.0},
+        sections=list(sections),
+    )  # fmt: skip
+
+
+def labels_of(folder, *sections):
+    data = load_data(config_of(*sections), folder, folder / "made")
+    return [section.labels for section in data.sections]
+
+
+def test_slides_that_are_called_alike_have_references_of_their_own(folder):
+    labels_of(folder, section_of("first"), section_of("second", genes={"rim": ["Rim"]}))
+    named = [list(open_labels(p).record["genes"]) for p in (folder / "made").glob("*.zarr")]
+    assert sorted(named) == [["layer", "rim"], ["rim"]]
+
+
+def test_a_border_of_the_configuration_is_left_unlabelled(folder):
+    (plain,) = labels_of(folder, section_of("first"))
+    (wide,) = labels_of(folder, section_of("first", regions={"border_um": 12.0}))
+    kept = wide != UNLABELLED
+    assert 0 < np.count_nonzero(~kept & (plain != UNLABELLED)) < plain.size / 2
+    assert (wide[kept] == plain[kept]).mean() > 0.99
+
+
+def test_what_lies_outside_a_region_of_interest_is_neither_trained_on_nor_judged(folder):
+    half = SHAPE[1] // 2
+    corners = [(0, 0), (half, 0), (half, SHAPE[0]), (0, SHAPE[0])]
+    (folder / "half.csv").write_text("x,y\n" + "\n".join(f"{x},{y}" for x, y in corners) + "\n")
+    config = config_of(section_of("first"), section_of("first", regions={"roi": "half.csv"}))
+    data = load_data(config, folder, folder / "made")
+    labels, split = data.sections[1].labels, data.splits[1]
+    middle = labels.shape[1] // 2
+    assert (labels[:, middle + 1 :] == UNLABELLED).all()
+    assert (labels[:, : middle - 1] != UNLABELLED).any()
+    assert not (split.train | split.validation)[labels == UNLABELLED].any()
+
+
+def test_cells_of_a_table_are_labelled_as_nuclei_by_the_configuration(folder):
+    rng = np.random.default_rng(2)
+    rows = [
+        f"{gene},{x},{y},{reads:.3f}"
+        for x, y in rng.integers(100, 600, (400, 2))
+        for gene, reads in zip(("Layer", "Rim"), rng.gamma(1, 3, 2), strict=True)
+    ]
+    (folder / "cells.csv").write_text("gene,x,y,weight\n" + "\n".join(rows) + "\n")
+    how = {"scale": "nuclei", "between": "background", "roi": "near-spots:30",
+           "check_registration": False}  # fmt: skip
+    nuclei, _ = labels_of(
+        folder, section_of("first", spots="cells.csv", regions=how), section_of("second")
+    )
+    assert set(np.unique(nuclei)) == {0, 1, 2, 3, UNLABELLED}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"sigma_um": 0.0}, r"tiny.toml: sections\[0\].regions: --sigma 0: must be above 0"),
+        ({"scale": "nuclei", "border_um": 3.0}, r"sections\[0\].regions: --border and"),
+        ({"scale": "cells"}, r"sections\[0\].regions.scale = 'cells'"),
+    ],
+)
+def test_impossible_region_settings_name_the_file_and_the_section(told, said):
+    with pytest.raises(ConfigError, match=said):
+        config_of(section_of("first", regions=told))
+
+
+def test_an_unknown_gene_is_told_before_a_run_is_begun(folder):
+    with pytest.raises(SpotsError, match="did you mean Layer"):
+        train(
+            config_of(section_of("first", genes={"layer": ["Layr"]})), folder / "set", folder=folder
+        )
+    assert not (folder / "set.run").exists()
+
+
+def test_a_run_stopped_while_references_are_copied_is_resumed_with_whole_ones(folder, monkeypatch):
+    def stop_half_way(source, target):
+        shutil.copytree(source, target)
+        for chunks in target.glob("*.zarr/0/c"):
+            shutil.rmtree(chunks)
+        raise KeyboardInterrupt
+
+    config = config_of(section_of("first"))
+    monkeypatch.setattr(train_module, "copytree", stop_half_way)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, folder / "set", folder=folder)
+    monkeypatch.undo()
+    train(config, folder / "set", folder=folder, resume=True)
+    resumed = load_data(config, folder, folder / "set.run" / REFERENCES, reuse=True).sections[0]
+    (expected,) = labels_of(folder, section_of("first"))
+    assert np.array_equal(resumed.labels, expected)
