@@ -5,8 +5,8 @@
 
 The baselines are trained on the sections of a training configuration. The first table is of its
 held-out cells; the networks' line there is what the set's card tells, left out unless its training
-held out as many cells of the same slides. One table follows for each section named by --on, which is
-segmented, written and evaluated as by `morphinfer segment --reference`.
+had as many cells of each class, and held out as many, of the same slides. One table follows for each
+section named by --on, which is segmented, written and evaluated as by `morphinfer segment --reference`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from morphinfer.session import load_models
 from morphinfer.slide import open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.config import TrainConfig, read_config
+from morphinfer_training.sections import Section
+from morphinfer_training.split import Split
 from morphinfer_training.train import Data, load_data
 from morphinfer_training.validation import dice_of
 
@@ -122,17 +124,29 @@ def by_class(scores: Scores) -> Dice:
 
 
 def card_dice(models: str, data: Data) -> Dice | None:
-    """Dice that the card of a model set tells, if it is of the same slides and as many cells."""
+    """Dice that the card of a model set tells, if it is of the same slides and counts of cells."""
     card = load_models(models).files[0].path.with_name("card.json")
     if not card.is_file():
         return None
     provenance = json.loads(card.read_text(encoding="utf-8"))["provenance"]
-    theirs = [(told["identity"], told["held_out_cells"]) for told in provenance["sections"]]
-    pairs = zip(data.sections, data.splits, strict=True)
-    if theirs != [(section.identity, int(split.validation.sum())) for section, split in pairs]:
+    theirs = [
+        (
+            told["identity"],
+            told["held_out_cells"],
+            sorted(n for n in told["trained_cells"].values() if n),
+        )
+        for told in provenance["sections"]
+    ]
+    if theirs != [counts_of(*pair) for pair in zip(data.sections, data.splits, strict=True)]:
         return None
     fused = provenance["validation"]["fused"]
     return {**fused["per_class"], MEAN: fused["mean"]}
+
+
+def counts_of(section: Section, split: Split) -> tuple[str, int, list[int]]:
+    """What tells that a set was trained on the same cells: another reference has other counts."""
+    trained = np.unique(section.labels[split.train], return_counts=True)[1]
+    return section.identity, int(split.validation.sum()), sorted(trained.tolist())
 
 
 def table(title: str, rows: dict[str, Dice]) -> Table:
