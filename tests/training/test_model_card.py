@@ -7,6 +7,7 @@ import json
 import pytest
 
 from morphinfer.errors import ModelError
+from morphinfer_training.config import CardConfig
 from morphinfer_training.model_card import card_text, model_card, write_cards
 
 DICE = {"mean": 0.5, "per_class": {"background": 0.75, "tissue": None}}
@@ -35,7 +36,7 @@ FIGURES = {
         {"section": "other", "independent": True, "classes": ["background", "tissue"],
          "block_um": 200.0, "blocks": 12, "cells": 99, "methods": [
              {"name": "fused", "dice": DICE, "intervals": {"mean": [0.4, 0.6]},
-              "above_random_forest": {"mean": 0.125}},
+              "above_random_forest": {"mean": 0.125, "interval": [0.05, 0.2]}},
              {"name": "bare", "dice": DICE},
          ]},
     ]
@@ -53,7 +54,8 @@ def test_a_card_tells_data_limits_figures_hashes_and_history():
     for told in (
         "- Do not use for livers.", "- Stain: DAPI", "s.zarr (synthetic): 7 background cells",
         "| p046 | 1.000 | 0.500 | 0.750 | n/a |", "Temperatures: 0.80", "there: 0.012.",
-        "## other: an independent section", "| fused | 0.750 | n/a | 0.500 | 0.400 to 0.600 | +0.125 |",
+        "## other: an independent section", "| fused | 0.750 | n/a | 0.500 | 0.400 to 0.600 "
+        "| +0.125 (+0.050 to +0.200) |",
         "| bare | 0.750 | n/a | 0.500 |  |  |", "ab" * 32, "| p046 | 100 | 0.500 | 0.400 |",
         "- Somebody 2020",
     ):  # fmt: skip
@@ -72,7 +74,32 @@ def test_without_figures_the_card_is_written_all_the_same(folder):
     assert (folder / "README.md").read_text().startswith("# made up\n")
 
 
-@pytest.mark.parametrize("content", [None, "{", '{"name": "x"}'])
+def test_limits_that_were_found_later_take_the_place_of_those_of_the_training(folder):
+    write_cards(folder, CardConfig(limits=("Do not use for hearts.",)))
+    text = (folder / "README.md").read_text()
+    assert "- Do not use for hearts." in text
+    assert "livers" not in text
+    write_cards(folder)
+    assert (folder / "README.md").read_text() == text
+
+
+def test_a_set_whose_configuration_says_nothing_tells_so():
+    config = {"seed": 3}
+    text = model_card({**CARD, "provenance": {**CARD["provenance"], "config": config}})
+    assert "- Preparation: not documented" in text
+    assert "- Licence: not documented" in text
+
+
+def test_figures_that_are_gone_leave_the_cards(folder):
+    (folder / "figures.json").write_text(json.dumps(FIGURES))
+    write_cards(folder)
+    (folder / "figures.json").unlink()
+    write_cards(folder)
+    assert "figures" not in json.loads((folder / "card.json").read_text())
+    assert "independent section" not in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[1]", '{"name": "x"}'])
 def test_a_damaged_card_is_refused_and_nothing_written(content, tmp_path):
     if content is not None:
         (tmp_path / "card.json").write_text(content)

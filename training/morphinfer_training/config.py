@@ -141,7 +141,7 @@ class CardConfig:
     """What it must not be used for, and where it was found to fail; a sentence each."""
     citations: tuple[str, ...] = ()
     """What to cite for the data and the method."""
-    licence: str = "BSD-3-Clause"
+    licence: str = "not documented"
     """SPDX identifier of the licence of the networks."""
     authors: tuple[str, ...] = ()
     """Who made the set."""

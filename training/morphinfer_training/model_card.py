@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import ModelError
 from morphinfer.staging import staged
+from morphinfer_training.config import CardConfig
 
 CARD, FIGURES, README = "card.json", "figures.json", "README.md"
 Table = Mapping[str, Any]
 
 
-def write_cards(folder: Path) -> None:
+def write_cards(folder: Path, about: CardConfig | None = None) -> None:
     """Write README.md anew, and the figures into card.json, out of what stands in a set's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of a model set.
+    about : CardConfig, optional
+        What the card says, in place of what the configuration said at the training: limits are often
+        found after it. The model files keep what they were trained with.
 
     Raises
     ------
@@ -24,10 +34,13 @@ def write_cards(folder: Path) -> None:
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card.pop("figures", None)
         if (folder / FIGURES).exists():
             card["figures"] = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+        if about is not None:
+            card["about"] = json.loads(json.dumps(asdict(about)))
         text = model_card(card)
-    except (OSError, ValueError, LookupError, TypeError) as problem:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ModelError(
             f"{folder}: its card cannot be read ({problem!r}); train again"
         ) from problem
@@ -49,37 +62,43 @@ def model_card(card: Table) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def about_of(card: Table) -> Table:
+    """What a card says of use and limits, with the defaults of ``CardConfig`` where it is silent."""
+    told = card.get("about") or card["provenance"]["config"].get("card", {})
+    return {**asdict(CardConfig()), **told}
+
+
 def _head(card: Table) -> str:
-    told = card["provenance"]
-    about = told["config"].get("card", {})
+    about = about_of(card)
     count, size, stride = len(card["networks"]), card["pixel_size_um"], card["stride_px"]
     patches = ", ".join(f"{n['patch_size_px'] * size:.0f}" for n in card["networks"])
     lines = [
         f"# {card['name']}",
-        about.get("description", ""),
+        about["description"],
         f"{count} padding-free networks for nuclei images at {size:g} micrometres a pixel, one "
         f"prediction every {stride} pixels ({stride * size:g} micrometres), patches of {patches} "
         f"micrometres. Classes: {', '.join(card['classes'])}.",
         _list({
-            "Organism": about.get("organism"), "Stain": about.get("stain"),
-            "Preparation": about.get("preparation"), "Intended use": about.get("intended_use"),
-            "Licence": about.get("licence"), "Authors": ", ".join(about.get("authors", [])),
+            "Organism": about["organism"], "Stain": about["stain"],
+            "Preparation": about["preparation"], "Intended use": about["intended_use"],
+            "Licence": about["licence"], "Authors": ", ".join(about["authors"]),
         }),
     ]  # fmt: skip
-    if about.get("limits"):
+    if about["limits"]:
         lines += ["## Limits", "\n".join(f"- {limit}" for limit in about["limits"])]
     return "\n\n".join(line for line in lines if line)
 
 
 def _data(card: Table) -> str:
     told = card["provenance"]
-    sections = "\n".join(map(_section_line, told["sections"]))
+    sections = "\n".join(_section_line(section, card["classes"]) for section in told["sections"])
     return f"## Data\n\n{sections}\n\nProtocol: {told['protocol']}"
 
 
-def _section_line(section: Table) -> str:
-    cells = ", ".join(f"{n} {name}" for name, n in section["trained_cells"].items() if n)
-    kind = " (synthetic)" if section["synthetic"] else ""
+def _section_line(section: Table, classes: Sequence[str]) -> str:
+    counts = section["trained_cells"]
+    cells = ", ".join(f"{counts[name]} {name}" for name in classes if counts.get(name))
+    kind = " (synthetic)" if section.get("synthetic") else ""
     held_out = section["held_out_cells"]
     return f"- {section['name']}{kind}: {cells} cells trained on, {held_out} held out"
 
@@ -97,37 +116,51 @@ def _validation(card: Table) -> str:
         for name, dice in [*told["networks"].items(), ("fused", told["fused"])]
     ]
     text = (
-        "## On the held-out cells\n\nAnother part of the same sections, **not** independent tissue; "
+        "## Validation on held-out cells\n\nAnother part of the same sections, **not** independent tissue; "
         "the step of each network, temperatures, class factors and weights were chosen there.\n\n"
         + table(["network", "weight", "mean Dice", *names], rows)
     )
+    notes = []
+    for name, key in (("Class factors", "class_factors"), ("Temperatures", "temperatures")):
+        if key in told:
+            notes.append(f"{name}: {', '.join(f'{value:.2f}' for value in told[key])}.")
     if "calibration_error" in told:
-        heat = ", ".join(f"{t:.2f}" for t in told["temperatures"])
-        text += (
-            f"\n\nTemperatures: {heat}. Expected calibration error of the fusion there: "
-            f"{told['calibration_error']:.3f}."
-        )
-    return text
+        error = told["calibration_error"]
+        notes.append(f"Expected calibration error of the fusion there: {error:.3f}.")
+    return "\n\n".join([text, " ".join(notes)]) if notes else text
 
 
 def _figures(section: Table) -> str:
     names = section["classes"]
-    rows = []
-    for method in section["methods"]:
-        dice, better = method["dice"], method.get("above_random_forest", {})
-        interval = method.get("intervals", {}).get("mean")
-        shown = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-        above = better.get("mean")
-        rows.append([
-            method["name"], *(show(dice["per_class"][c]) for c in names), show(dice["mean"]), shown,
-            "" if above is None else f"{above:+.3f}",
-        ])  # fmt: skip
-    kind = "an independent section" if section["independent"] else "for the comparison"
     head = ["method", *names, "mean Dice", "95 % interval", "above the random forest"]
-    return (
-        f"## {section['section']}: {kind}\n\n{section['cells']} cells in {section['blocks']} blocks of "
-        f"{section['block_um']:g} micrometres, which the bootstrap draws.\n\n{table(head, rows)}"
-    )
+    rows = [_method_row(method, names) for method in section["methods"]]
+    kind = "an independent section" if section.get("independent") else "for the comparison"
+    text = f"## {section['section']}: {kind}\n\n"
+    if "cells" in section:
+        text += f"{section['cells']} cells"
+        if "blocks" in section and "block_um" in section:
+            text += (
+                f" in {section['blocks']} blocks of {section['block_um']:g} micrometres, which the "
+                f"bootstrap draws"
+            )
+        text += ".\n\n"
+    return text + table(head, rows)
+
+
+def _method_row(method: Table, names: Sequence[str]) -> list[str]:
+    dice, better = method["dice"], method.get("above_random_forest") or {}
+    per_class = dice.get("per_class", {})
+    interval = (method.get("intervals") or {}).get("mean")
+    above = "" if better.get("mean") is None else f"{better['mean']:+.3f}"
+    if above and better.get("interval"):
+        above += " ({:+.3f} to {:+.3f})".format(*better["interval"])
+    return [
+        method["name"],
+        *(show(per_class.get(name)) for name in names),
+        show(dice.get("mean")),
+        "{:.3f} to {:.3f}".format(*interval) if interval else "",
+        above,
+    ]
 
 
 def _files(card: Table) -> str:
@@ -138,10 +171,11 @@ def _files(card: Table) -> str:
 def _making(card: Table) -> str:
     told = card["provenance"]
     versions = ", ".join(f"{name} {v}" for name, v in told["versions"].items())
+    device = f", on {told['device']}" if "device" in told else ""
     text = (
         f"## How it was made\n\nTrained on {told['date'] or 'a day not told'} with {versions}, seed "
-        f"{told['config']['seed']}, on {told['device']}; the whole configuration stands in card.json "
-        f"and in each file."
+        f"{told['config']['seed']}{device}; the whole configuration stands in card.json and in each "
+        f"file."
     )
     history = told.get("history", {})
     rows = [
@@ -152,8 +186,7 @@ def _making(card: Table) -> str:
     if rows:
         head = ["network", "steps", "last loss", "best held-out Dice"]
         text += "\n\n" + table(head, rows)
-    citations = told["config"].get("card", {}).get("citations", [])
-    if citations:
+    if citations := about_of(card)["citations"]:
         text += "\n\nCite:\n\n" + "\n".join(f"- {c}" for c in citations)
     return text
 
