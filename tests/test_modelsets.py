@@ -48,7 +48,13 @@ def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
     (copied / "card.json").write_text(json.dumps(card))
     done = call(copied)
     assert done.exit_code == 0
-    assert f"{card['networks'][0]['file']} is not the file that the card" in done.stderr
+    name = card["networks"][0]["file"]
+    assert f"{name} is gone, or not the file that the card of" in done.stderr
+
+
+def test_files_that_are_gone_or_that_the_card_does_not_list_are_told(copied):
+    (copied / "p046.onnx").rename(copied / "other.onnx")
+    assert show_set(copied)["changed"] == ["other.onnx", "p046.onnx"]
 
 
 def test_a_set_without_cards_shows_what_its_files_say(copied):

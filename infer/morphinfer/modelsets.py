@@ -64,7 +64,7 @@ def show_set(models: str | Path) -> dict[str, Any]:
     dict
         card: content of card.json, or what the first file's own metadata holds; markdown: README.md,
         or None; sha256: of the files as they are on disk; changed: files whose hash is not that of
-        the card.
+        the card, that are gone, or that the card does not tell of.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def show_set(models: str | Path) -> dict[str, Any]:
             f"files themselves say"
         ) from problem
     hashes = {file.path.name: file.sha256 for file in found.files}
-    changed = [name for name, digest in hashes.items() if told.get(name, digest) != digest]
+    listed = {*told, *hashes} if told else set()
+    changed = sorted(name for name in listed if told.get(name) != hashes.get(name))
     return {"card": card, "markdown": text, "sha256": hashes, "changed": changed}
 
 

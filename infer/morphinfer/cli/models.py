@@ -51,7 +51,10 @@ def show(set_name: str, as_json: bool) -> None:
 
     told = show_set(set_name)
     for name in told["changed"]:
-        complain(f"warning: {name} is not the file that the card of {set_name} tells of")
+        complain(
+            f"warning: {name} is gone, or not the file that the card of {set_name} tells of; what the "
+            f"card says need not hold for it"
+        )
     if as_json:
         print_json(told)
     elif told["markdown"] is None:
