@@ -32,9 +32,9 @@ check: $(VENV)/.installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/*.pyx
 	MYPYPATH=infer $(BIN)/python -m mypy.stubtest morphinfer._kernels --mypy-config-file pyproject.toml
 
-# Train the hippocampus set anew and measure it on its sections (needs MORPHINFER_DATA, see README).
+# Measure the shipped sets on their sections (needs MORPHINFER_DATA, see README).
 figures: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/hippocampus.py
+	$(BIN)/python benchmarks/accuracy.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'

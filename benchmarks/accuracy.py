@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy_figures import Result, figures, print_figures
+from accuracy_figures import Result, figures, print_figures, write_picture
 from baselines import BASELINES
 from morphinfer.fusion import fuse
 from morphinfer.grid import TileGrid
 from morphinfer.predictor import DensePredictor
-from morphinfer.runtime import choose_provider
+from morphinfer.runtime import ProviderChoice
 from morphinfer.session import ModelFile, Session, load_models
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
+from morphinfer_training.model_card import write_cards
 from morphinfer_training.patches import reflected_tile
-from morphinfer_training.publish import write_cards
 from morphinfer_training.sections import Section, load_section
 from morphinfer_training.train import Data, load_data
-from protocol import ROOT, WORK, morphinfer, reference, skip_reason, slide
+from protocol import ROOT, WORK, data_folder, morphinfer, reference, skip_reason, slide
 
 TILE_CELLS = 64
 
@@ -64,8 +65,14 @@ class ModelSetPlan:
 
 SETS = (
     ModelSetPlan(
-        "hippocampus", ("ca1", "septum_1"), "hippocampus_merfish",
+        "hippocampus", ("ca1", "septum_1", "midbrain_nuclei"), "hippocampus_merfish",
         ("--class", "principal neurons=Slc17a7"),
+    ),
+    ModelSetPlan(
+        "septum", ("septum_1",), "septum_3",
+        ("--scale", "nuclei", "--between", "background", "--roi", "near-spots:30", "--cell", "1.3",
+         "--class", "oligodendrocytes=Plp1",
+         "--class", "neurons=Gad1,Lhx6,Rgs4,Pcp4,Snca,Cnr1,Cplx2,Penk,Pde1a"),
     ),
 )  # fmt: skip
 
@@ -79,6 +86,8 @@ def main() -> int:
         "--validation-only", action="store_true", help="leave the test section alone"
     )
     told = parser.parse_args()
+    os.environ.setdefault("MORPHINFER_DATA", str(data_folder()))
+    os.environ["MORPHINFER_SECTIONS"] = str(WORK)
     wrong = 0
     for plan in (p for p in SETS if not told.sets or p.name in told.sets):
         reason = skip_reason([*plan.trained_on, plan.test])
@@ -86,12 +95,16 @@ def main() -> int:
             print(f"{plan.name}: {reason}")
             continue
         for name in plan.trained_on:
-            slide(name)
+            slide("midbrain_corner" if name == "midbrain_nuclei" else name)
         if told.train:
             morphinfer("train", str(plan.config), "--out", str(plan.folder), "--overwrite")
         results = measure(plan, test=not told.validation_only)
         for result in results:
             print_figures(result)
+        if told.validation_only:
+            continue
+        if plan.name == "hippocampus":
+            write_picture(ROOT / "docs" / "hippocampus.png", results[-1])
         wrong += settle(plan, [figures(r) for r in results], store=told.train)
     return int(wrong > 0)
 
@@ -116,7 +129,9 @@ def settle(plan: ModelSetPlan, found: list[dict[str, Any]], *, store: bool) -> b
 def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
     """All methods on the held-out cells and, if asked, on the independent section."""
     config = read_config(plan.config)
-    data = load_data(config, plan.config.parent)
+    made = WORK / "references" / plan.name
+    made.mkdir(parents=True, exist_ok=True)
+    data = load_data(config, plan.config.parent, made)
     baselines = [make(data.sections, data.splits, config) for make in BASELINES]
     shown = [("held-out cells", data, [s.validation for s in data.splits], False)]
     if test:
@@ -158,7 +173,7 @@ def network_labels(
 
 def probability_map(file: ModelFile, section: Section, config: TrainConfig) -> NDArray[np.float32]:
     """Probabilities of one network for all cells of a section, shape (C, M, N)."""
-    predictor = DensePredictor([Session(file, choose_provider("cpu"))])
+    predictor = DensePredictor([Session(file, ProviderChoice("cpu", "the protocol"))])
     found = np.empty((len(config.classes), *section.labels.shape), np.float32)
     patch, stride = file.card.patch_size_px, config.stride_px
     for band in TileGrid(*section.labels.shape, TILE_CELLS).bands():
