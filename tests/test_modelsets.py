@@ -63,6 +63,7 @@ def test_a_set_without_cards_shows_what_its_files_say(copied):
     told = json.loads(call(copied).stdout)
     assert told["classes"] == ["background", "tissue", "GeneA", "GeneB"]
     assert "protocol" in told["provenance"]
+    assert [n["patch_size_px"] for n in told["networks"]] == [46, 62, 94, 126, 158]
 
 
 def test_a_damaged_card_is_refused_by_name(copied):

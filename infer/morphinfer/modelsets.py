@@ -13,7 +13,7 @@ from morphinfer.cards import TestVector
 from morphinfer.errors import ModelError
 from morphinfer.predictor import DensePredictor, WindowPredictor
 from morphinfer.runtime import ProviderChoice
-from morphinfer.session import ModelFile, Session, load_models, shipped_sets
+from morphinfer.session import ModelFile, ModelSet, Session, load_models, shipped_sets
 
 PARITY_TOLERANCE = 1e-4
 """ONNX Runtime against the network as trained."""
@@ -73,8 +73,7 @@ def show_set(models: str | Path) -> dict[str, Any]:
     """
     found = load_models(models)
     folder = found.path if found.path.is_dir() else found.path.parent
-    card: dict[str, Any] = {"name": found.name, "provenance": found.card.provenance}
-    card["classes"] = [c.name for c in found.card.classes]
+    card = _card_of(found)
     readme, stored = folder / "README.md", folder / "card.json"
     try:
         if found.path.is_dir() and stored.is_file():
@@ -92,6 +91,28 @@ def show_set(models: str | Path) -> dict[str, Any]:
     listed = {*told, *hashes} if told else set()
     changed = sorted(name for name in listed if told.get(name) != hashes.get(name))
     return {"card": card, "markdown": text, "sha256": hashes, "changed": changed}
+
+
+def _card_of(models: ModelSet) -> dict[str, Any]:
+    """What the files of a set say, in the form of card.json."""
+    networks = [
+        {
+            "network": file.card.network,
+            "file": file.path.name,
+            "patch_size_px": file.card.patch_size_px,
+            "fusion_weight": file.card.fusion_weight,
+            "sha256": file.sha256,
+        }
+        for file in models.files
+    ]
+    return {
+        "name": models.name,
+        "pixel_size_um": models.card.pixel_size_um,
+        "stride_px": models.card.stride_px,
+        "classes": [c.name for c in models.card.classes],
+        "networks": networks,
+        "provenance": models.card.provenance,
+    }
 
 
 def verify_set(models: str | Path) -> list[dict[str, Any]]:

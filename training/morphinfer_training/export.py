@@ -135,7 +135,7 @@ def check_parity(model: bytes, card: Card) -> dict[str, float]:
     ExportError
         One of them exceeds its limit, 1e-4 and 1e-5.
     """
-    run = _runner(model)
+    run = graph_runner(model)
     differences = {
         "torch": max(
             float(np.abs(run(v.image[None, None])[0] - v.probabilities).max())
@@ -153,7 +153,7 @@ def check_parity(model: bytes, card: Card) -> dict[str, float]:
     return differences
 
 
-def _runner(model: bytes) -> Any:
+def graph_runner(model: bytes) -> Any:
     """Function from a batch of images to probabilities, on ONNX Runtime's CPU provider."""
     from morphinfer.runtime import load_runtime
 

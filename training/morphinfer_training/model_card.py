@@ -64,7 +64,7 @@ def model_card(card: Table) -> str:
 
 def about_of(card: Table) -> Table:
     """What a card says of use and limits, with the defaults of ``CardConfig`` where it is silent."""
-    told = card.get("about") or card["provenance"]["config"].get("card", {})
+    told = card.get("about") or card["provenance"].get("config", {}).get("card", {})
     return {**asdict(CardConfig()), **told}
 
 
