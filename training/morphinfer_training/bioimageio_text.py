@@ -13,6 +13,11 @@ from morphinfer_training.joined_graph import halo_cells, shares, smallest_px
 
 DOI = re.compile(r"10\.\d{4,9}/[^\s,;)]+")
 ARXIV = re.compile(r"arXiv[:\s]\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
+CODE = """    from morphinfer.normalising import measure_intensity
+    from morphinfer.session import load_models
+    from morphinfer.slide import open_slide
+
+    measure_intensity(open_slide("slide.zarr"), load_models("SET").card.normalisation)"""
 LONGEST = 500
 """Characters of a description that bioimage.io shows without complaint."""
 
@@ -49,33 +54,18 @@ def citations(texts: Sequence[str]) -> list[dict[str, str]]:
 
 def documentation(models: ModelSet, markdown: str | None) -> str:
     """README.md of a package: input, output and networks, and then the set's own model card."""
-    card = models.card
-    text = f"""# {package_name(models)}
-
-The model set '{models.name}' as one network, made by 'morphinfer bioimageio'. {_networks(models)}
-
-## Input
-
-One channel of stained nuclei, float32, shape (batch, 1, y, x). Resample the image to
-{card.pixel_size_um:g} micrometres a pixel first. Sides are at least {smallest_px(models)} pixels, in
-steps of {card.stride_px}.
-
-{_intensities(card)}
-
-## Output
-
-Probabilities, float32, shape (batch, {len(card.classes)}, y, x), in the order
-{", ".join(c.name for c in card.classes)}. Each cell stands for {card.stride_px} x {card.stride_px}
-pixels of the image, {card.stride_px * card.pixel_size_um:g} micrometres: cell (i, j) covers the rows
-{card.stride_px} i to {card.stride_px} i + {card.stride_px - 1} and the columns {card.stride_px} j to
-{card.stride_px} j + {card.stride_px - 1}. The most probable class is the label.
-
-The {halo_cells(models)} cells along each edge see past the image, which is mirrored there; the
-description declares them as halo. A tool that honours it (bioimageio.core does) mirrors the image
-at its edges, crops the halo of each tile, and gets what morphinfer gets, whatever its tiles are. In a
-tool that does not, let tiles overlap by twice that.
-"""
-    return f"{text}\nThe card of the set follows.\n\n{markdown}" if markdown else text
+    parts = [
+        f"# {package_name(models)}",
+        f"The model set '{models.name}' as one network, made by 'morphinfer bioimageio'. "
+        + _networks(models),
+        "## Input",
+        *_input(models),
+        "## Output",
+        *_output(models),
+    ]
+    if markdown:
+        parts += ["The card of the set follows.", markdown.rstrip()]
+    return "\n\n".join(parts) + "\n"
 
 
 def _networks(models: ModelSet) -> str:
@@ -87,26 +77,49 @@ def _networks(models: ModelSet) -> str:
     return f"Its output is the weighted mean of the probabilities of {told}{rest}."
 
 
-def _intensities(card: Card) -> str:
+def _input(models: ModelSet) -> list[str]:
+    card = models.card
+    return [
+        f"One channel of stained nuclei, float32, shape (batch, 1, y, x), at {card.pixel_size_um:g} "
+        f"micrometres a pixel: resample the image to that first. Sides are at least "
+        f"{smallest_px(models)} pixels, in steps of {card.stride_px}.",
+        *_intensities(card),
+    ]
+
+
+def _intensities(card: Card) -> list[str]:
     """How to normalise, which is the one step that a tool cannot do by itself."""
     norm = card.normalisation
     least, most = norm.clip
     if norm.method == "fixed":
-        return (
-            f"Feed intensities as they are. The package itself maps {norm.low:g} to 0 and {norm.high:g} "
-            f"to 1 and clips to {least:g} and {most:g}."
-        )
-    return f"""**Normalise each slide before**: (intensity - low) / (high - low), with two numbers for the
-whole slide. The package clips to {least:g} and {most:g} itself. Low is the {norm.low:g}th percentile
-of the darkest, high the {norm.high:g}th percentile of the brightest pixels of those blocks of
-{BLOCK} x {BLOCK} pixels ({SAMPLE_UM:g} micrometres each) that hold tissue. Take them from morphinfer:
+        return [
+            f"Feed intensities as they are: the package itself maps {norm.low:g} to 0 and "
+            f"{norm.high:g} to 1 and clips to {least:g} and {most:g}."
+        ]
+    return [
+        f"**Normalise each slide first**: (intensity - low) / (high - low), with the same two numbers "
+        f"for the whole slide. The package itself clips the result to {least:g} and {most:g}. Over "
+        f"those blocks of {BLOCK} x {BLOCK} pixels of {SAMPLE_UM:g} micrometres that hold tissue, low "
+        f"is the {norm.low:g}th percentile of their minima and high the {norm.high:g}th of their "
+        f"maxima. morphinfer measures both:",
+        CODE,
+        "They also stand in the run record of 'morphinfer segment' ('intensity'). Percentiles of one "
+        "image or tile ('scale_range' of BioImage.IO) are **not** the same: they move with the share "
+        "of background, and from tile to tile they make seams.",
+    ]
 
-    from morphinfer.normalising import measure_intensity
-    from morphinfer.session import load_models
-    from morphinfer.slide import open_slide
 
-    measure_intensity(open_slide("slide.zarr"), load_models("SET").card.normalisation)
-
-or from the run record that 'morphinfer segment' leaves beside its labels ('intensity'). Percentiles of a
-single image or tile ('scale_range' of BioImage.IO) are **not** the same: they move with the share of
-background, and from tile to tile they make seams."""
+def _output(models: ModelSet) -> list[str]:
+    card, halo = models.card, halo_cells(models)
+    stride, names = card.stride_px, ", ".join(c.name for c in card.classes)
+    return [
+        f"Probabilities, float32, shape (batch, {len(card.classes)}, y, x), of {names}. A cell stands "
+        f"for {stride} x {stride} pixels of the image ({stride * card.pixel_size_um:g} micrometres): "
+        f"cell (i, j) covers the rows from {stride} i and the columns from {stride} j. The most "
+        f"probable class is the label.",
+        f"The {halo} cells along each edge see past the image, which is mirrored there; the description "
+        f"declares them as halo. A tool that honours it, as bioimageio.core does, mirrors the image at "
+        f"its edges, crops the halo of each tile, and gets what morphinfer gets, whatever its tiles "
+        f"are. In another tool let tiles overlap by {2 * halo * stride} pixels and crop "
+        f"{halo} cells.",
+    ]

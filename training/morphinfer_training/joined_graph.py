@@ -184,7 +184,7 @@ def _branch(file: ModelFile, source: Any, share: float) -> tuple[list[Any], list
     graph = compose.add_prefix_graph(source.graph, prefix)
     end = file.card.patch_size_px - file.card.stride_px - start
     pads = np.array([0, 0, start, start, 0, 0, end, end], np.int64)
-    constants = {"pads": pads, "weight": np.array(share, np.float32)}
+    constants: dict[str, NDArray[Any]] = {"pads": pads, "weight": np.array(share, np.float32)}
     first, last = graph.input[0].name, graph.output[0].name
     nodes = [
         helper.make_node("Pad", [INPUT, f"{prefix}pads"], [first], mode="reflect"),
@@ -202,7 +202,7 @@ def _prefix(file: ModelFile) -> str:
 def _ports(models: ModelSet) -> tuple[list[Any], list[Any]]:
     float32 = TensorProto.FLOAT
     image = helper.make_tensor_value_info(INPUT, float32, ["batch", 1, "height", "width"])
-    shape = ["batch", len(models.card.classes), "rows", "cols"]
+    shape: list[str | int] = ["batch", len(models.card.classes), "rows", "cols"]
     return [image], [helper.make_tensor_value_info(OUTPUT, float32, shape)]
 
 
