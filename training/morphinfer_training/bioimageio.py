@@ -205,7 +205,7 @@ def packed(package: Path, models: ModelSet, card: Mapping[str, Any]) -> dict[str
             f"nothing was written"
         )
     complaints = {
-        f"{'.'.join(map(str, warning.loc))}: {' '.join(warning.msg.split())}"
+        ": ".join(filter(None, [".".join(map(str, warning.loc)), " ".join(warning.msg.split())]))
         for detail in summary.details
         for warning in detail.warnings
         if warning.severity >= logging.WARNING
