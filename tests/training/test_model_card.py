@@ -69,6 +69,16 @@ def test_figures_come_into_both_cards_without_training(folder):
     assert "an independent section" in (folder / "README.md").read_text()
 
 
+def test_figures_that_lack_something_are_shown_as_far_as_they_go():
+    sections = [
+        {"section": "bare", "methods": [{"name": "fused"}]},
+        {"section": "empty", "independent": True},
+    ]
+    text = model_card({**CARD, "figures": {"sections": sections}})
+    assert "| fused | n/a | n/a | n/a |  |  |" in text
+    assert "empty" not in text
+
+
 def test_without_figures_the_card_is_written_all_the_same(folder):
     write_cards(folder)
     assert (folder / "README.md").read_text().startswith("# made up\n")

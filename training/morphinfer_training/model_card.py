@@ -42,7 +42,8 @@ def write_cards(folder: Path, about: CardConfig | None = None) -> None:
         text = model_card(card)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ModelError(
-            f"{folder}: its card cannot be read ({problem!r}); train again"
+            f"{folder}: its card cannot be read ({problem!r}); mend {FIGURES} if that is at fault, or "
+            f"train again"
         ) from problem
     for name, content in ((CARD, card_text(card)), (README, text)):
         with staged(folder / name, overwrite=True) as partial:
@@ -57,7 +58,8 @@ def card_text(card: Table) -> str:
 def model_card(card: Table) -> str:
     """Model card in Markdown: use and limits, data, protocol, figures, hashes, history."""
     parts = [_head(card), _data(card), _validation(card)]
-    parts += [_figures(each) for each in card.get("figures", {}).get("sections", [])]
+    told = card.get("figures", {}).get("sections", [])
+    parts += [_figures(each, card["classes"]) for each in told if each.get("methods")]
     parts += [_files(card), _making(card)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -130,8 +132,8 @@ def _validation(card: Table) -> str:
     return "\n\n".join([text, " ".join(notes)]) if notes else text
 
 
-def _figures(section: Table) -> str:
-    names = section["classes"]
+def _figures(section: Table, classes: Sequence[str]) -> str:
+    names = section.get("classes", classes)
     head = ["method", *names, "mean Dice", "95 % interval", "above the random forest"]
     rows = [_method_row(method, names) for method in section["methods"]]
     kind = "an independent section" if section.get("independent") else "for the comparison"
@@ -148,7 +150,7 @@ def _figures(section: Table) -> str:
 
 
 def _method_row(method: Table, names: Sequence[str]) -> list[str]:
-    dice, better = method["dice"], method.get("above_random_forest") or {}
+    dice, better = method.get("dice", {}), method.get("above_random_forest") or {}
     per_class = dice.get("per_class", {})
     interval = (method.get("intervals") or {}).get("mean")
     above = "" if better.get("mean") is None else f"{better['mean']:+.3f}"
