@@ -17,7 +17,8 @@ from morphinfer.bootstrap import bootstrap_dice, dice, mean_dice, paired_differe
 from morphinfer.classes import UNLABELLED
 from morphinfer_training.config import TrainConfig
 
-BLOCK_UM = 200.0
+BLOCK_UM = 100.0
+"""Of the bootstrap: as wide as the largest patch."""
 AGAINST = "random forest"
 
 
