@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import logging
-import shutil
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +35,7 @@ from morphinfer_training.bioimageio_description import (
     COVER,
     SAMPLE_INPUT,
     SAMPLE_OUTPUT,
+    STEP_CELLS,
     TEST_INPUT,
     TEST_OUTPUT,
     WEIGHTS,
@@ -53,8 +54,10 @@ from morphinfer_training.joined_graph import (
 )
 from morphinfer_training.model_card import CARD, README, card_text
 
-TEST_STEPS = 11
-"""Strides that the test image is larger than the smallest one."""
+TEST_CELLS = 2 * STEP_CELLS
+"""Cells that the test image is larger than the smallest one."""
+ZIP_DAY = (1980, 1, 1, 0, 0, 0)
+"""The first day of ZIP files, so that the same set gives the same bytes on any day."""
 
 
 def export_package(models: str | Path, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def export_package(models: str | Path, out: Path, *, overwrite: bool = False) ->
         difference = write_files(package.parent, source, shown)
         told = packed(package, source, shown["card"])
         with staged(out, overwrite=overwrite) as partial:
-            shutil.copyfile(package, partial)
+            copy_undated(package, partial)
     return {
         "package": str(out),
         "name": package_name(source),
@@ -116,6 +119,14 @@ def check_zip(out: Path, inputs: list[object], *, overwrite: bool) -> None:
     check_target(out, overwrite=overwrite)
 
 
+def copy_undated(package: Path, out: Path) -> None:
+    """Copy a ZIP file without the days on which its files were written."""
+    with zipfile.ZipFile(package) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            undated = zipfile.ZipInfo(name, ZIP_DAY)
+            target.writestr(undated, source.read(name), zipfile.ZIP_DEFLATED)
+
+
 def write_files(folder: Path, models: ModelSet, shown: Mapping[str, Any]) -> float:
     """Write what a package holds; returns the difference of the joined graph from the fusion.
 
@@ -133,7 +144,7 @@ def write_files(folder: Path, models: ModelSet, shown: Mapping[str, Any]) -> flo
     ExportError
         That difference is too large.
     """
-    side, norm = smallest_px(models) + TEST_STEPS * models.card.stride_px, models.card.normalisation
+    side, norm = smallest_px(models) + TEST_CELLS * models.card.stride_px, models.card.normalisation
     joined = join_networks(models)
     difference = check_joined(joined, models, side)
     image = raw_of(smooth_image(side, seed=2), norm)
