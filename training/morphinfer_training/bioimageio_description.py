@@ -27,9 +27,6 @@ from morphinfer_training.model_card import CARD, README, about_of
 WEIGHTS, COVER = "weights.onnx", "cover.png"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
 SAMPLE_INPUT, SAMPLE_OUTPUT = "sample_input.tif", "sample_output.tif"
-STEP_CELLS = 8
-"""Cells by which a tile grows: tools count tiles in such steps (bioimageio.core takes ten if not told),
-and of a tile not much larger than its halo most is computed to be cropped."""
 UNITS = {"micrometer": 1.0, "nanometer": 1e3, "picometer": 1e6}
 ROUNDING = 1e-6
 UNKNOWN = "not documented"
@@ -129,10 +126,12 @@ def config(models: ModelSet, about: Mapping[str, Any]) -> Any:
 
 
 def image_tensor(folder: Path, models: ModelSet) -> Any:
-    """The input, from the smallest side that leaves a cell."""
+    """The input: sides in steps of the stride, from the smallest that leaves a cell.
+
+    Tools refuse images of any other side, so larger steps would shut images out.
+    """
     unit, scale = pixel_scale(models.card.pixel_size_um)
-    step = STEP_CELLS * models.card.stride_px
-    size = v0_5.ParameterizedSize(min=smallest_px(models), step=step)
+    size = v0_5.ParameterizedSize(min=smallest_px(models), step=models.card.stride_px)
     sides = [
         v0_5.SpaceInputAxis(
             id=v0_5.AxisId(name), size=size, unit=unit, scale=scale, concatenable=True
