@@ -234,9 +234,20 @@ def write_results() -> None:
     out = Path(__file__).parent / "results" / f"{datetime.date.today().isoformat()}-ablations.json"
     out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     draw_pareto(ROOT / "docs" / "pareto.png", rows)
-    for row in rows:
-        print(f"{row['question']:26} {row['name']:22} {row['fused']['mean']:.3f} "
-              f"{row['scanners_mean']:.3f}")  # fmt: skip
+    print(markdown(rows))
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table of training/PROTOCOL.md."""
+    lines = [
+        "| question | variant | held-out cells | simulated scanners |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row['question']} | {row['name']} | {row['fused']['mean']:.3f} | {row['scanners_mean']:.3f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

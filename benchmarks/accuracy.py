@@ -147,7 +147,9 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
             for baseline in baselines:
                 methods.setdefault(baseline.name, []).append(baseline(section.image))
         labels = [s.labels for s in of.sections]
-        results.append(Result(name, is_independent, config, labels, masks, methods))
+        lacking = set.intersection(*(set(s.unnamed) for s in of.sections))
+        named = [k for k in range(len(config.classes)) if k not in lacking]
+        results.append(Result(name, is_independent, config, labels, masks, methods, named))
     return results
 
 

@@ -38,6 +38,8 @@ class Result:
     """Cells of it that are scored."""
     methods: Mapping[str, Sequence[NDArray[np.uint8]]]
     """Labels of each section by each method."""
+    named: Sequence[int]
+    """Classes that the references name, whether they hold a cell of them or not."""
 
     @property
     def known(self) -> list[int]:
@@ -75,7 +77,11 @@ def write_picture(path: Path, result: Result, method: str = "fused") -> None:
 
 
 def figures(result: Result) -> dict[str, Any]:
-    """Dice, intervals and confusion of each method as JSON values."""
+    """Dice, intervals and confusion of each method as JSON values.
+
+    The mean is over the classes that the reference holds. 'mean_of_named' also counts a class that it
+    names but does not hold, with a Dice of 0 where the result shows it, as 'morphinfer evaluate' does.
+    """
     forest = result.blocks(AGAINST)
     methods = []
     for name in result.methods:
@@ -88,6 +94,9 @@ def figures(result: Result) -> dict[str, Any]:
             "name": name,
             "dice": {
                 "mean": float(mean_dice(per_class[None])[0]),
+                "mean_of_named": float(
+                    mean_dice(dice(blocks.sum(axis=0)[None], result.named))[0]
+                ),
                 "per_class": {
                     n: None if np.isnan(d) else float(d)
                     for n, d in zip(names, per_class, strict=True)
