@@ -122,7 +122,7 @@ def _output(models: ModelSet) -> list[str]:
         f"its edges, crops the halo of each tile, and gets what morphinfer gets, whatever its tiles "
         f"are. In another tool let tiles overlap by {2 * halo * stride} pixels and crop "
         f"{halo} cells.",
-        f"Tiles that are not much larger than their halo cost several times the work: with "
-        f"bioimageio.core ask for 'bioimageio predict --blockwise=100', whose count is in steps of "
-        f"{stride} pixels.",
+        f"Tiles that are not much larger than their halo cost several times the work. With "
+        f"bioimageio.core, predict images whole, and those too large for that with --blockwise=100: "
+        f"tiles of {smallest_px(models) + 100 * stride} pixels, which no side of the image may be below.",
     ]
