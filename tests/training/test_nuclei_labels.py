@@ -37,7 +37,8 @@ CELLS = table([(50, 50, 6, 6, 0), (50, 150, 0, 0, 9), (50, 250, 0.5, 0, 0.2), (1
 
 
 def labels(spots=CELLS, **told):
-    return nuclei_labels(spots, GENES, RegionSettings(cell_um=1.0, **told), LATTICE).labels
+    settings = RegionSettings(cell_um=1.0, scale="nuclei", **told)
+    return nuclei_labels(spots, GENES, settings, LATTICE).labels
 
 
 def test_a_disc_has_the_class_of_its_cell_and_the_radius_of_a_nucleus():
@@ -62,9 +63,27 @@ def test_what_lies_between_nuclei_is_background_only_inside_the_region_of_intere
     assert found[50, 100] == UNLABELLED
 
 
+def test_a_cell_without_reads_belongs_to_the_region_of_interest():
+    cells = table([(50, 50, 6, 0, 0), (50, 150, 0, 0, 9), (150, 250, 0, 0, 0)])
+    found = labels(cells, between="background", roi="near-spots:20")
+    assert found[75, 125] == 1
+    assert found[75, 125 + 15] == 0
+
+
+def test_background_may_not_reach_into_nuclei():
+    with pytest.raises(SpotsError, match=r"--gap 4 with nuclei of 5 micrometres"):
+        labels(between="background", roi="near-spots:20", gap_um=4.0)
+    assert 2 in labels(gap_um=4.0)
+
+
+def test_background_between_nuclei_is_refused_for_regions():
+    with pytest.raises(SpotsError, match="give --scale nuclei"):
+        RegionSettings(between="background", roi="near-spots:20")
+
+
 def test_background_between_nuclei_needs_a_region_of_interest():
     with pytest.raises(SpotsError, match="--roi near-spots:30"):
-        RegionSettings(between="background")
+        RegionSettings(scale="nuclei", between="background")
 
 
 def test_a_table_of_single_spots_is_refused():
@@ -81,6 +100,8 @@ def test_a_class_keeps_its_name_and_a_list_gets_that_of_its_genes():
         "layer": ("A",), "rim": ("B", "C"),
     }  # fmt: skip
     assert named_classes([["A"], ["B", "C"]]) == {"A": ("A",), "B+C": ("B", "C")}
+    with pytest.raises(SpotsError, match=r"both called 'A\+B'"):
+        named_classes([["A", "B"], ["A+B"]])
 
 
 def test_a_table_of_cells_may_hold_a_single_gene():

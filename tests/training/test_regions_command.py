@@ -106,10 +106,24 @@ def test_classes_have_names_of_their_own_and_thresholds_by_name(on_disk, tmp_pat
     assert told["record"]["genes"] == {"my layer": ["Layer"], "edge": ["Rim"]}
 
 
+def test_thresholds_by_order_go_with_named_classes_too(on_disk, tmp_path):
+    done = call(
+        on_disk / "slide.zarr", on_disk / "spots.csv", "--class", "my layer=Layer", "--class",
+        "edge=Rim", "--threshold-b", 44, "--threshold", "my layer=33", "--json",
+        "--out", tmp_path / "ref.zarr",
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert [c["threshold"] for c in told["classes"][2:]] == [33, 44]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--class", "a=Layer", "--gene-a", "Rim"], "with --class NAME=GENES, or with --gene-a"),
+        (["--class", "a=Layer", "--gene-b", "Rim"], "with --class NAME=GENES, or with --gene-a"),
+        (["--gene-a", "Layer", "--gene-b", "Rim,Layer"], "gene 'Layer' is in --gene-a and in"),
+        (["--class", "a=Layer", "--threshold-b", "3"], "--threshold-b needs a second gene class"),
+        (["--class", "a=Layer", "--threshold-a", "3", "--threshold", "a=4"], "two thresholds"),
         (["--class", "a"], "'a' is not NAME=GENE"),
         (["--class", "a=Layer", "--class", "a=Rim"], "the name 'a' is taken"),
         (["--class", "a=Layer", "--threshold", "b=3"], "no class 'b'"),

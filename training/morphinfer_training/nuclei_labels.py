@@ -60,7 +60,8 @@ def nuclei_labels(
     ratio = reads / np.array(thresholds)
     classes = np.where(ratio.max(axis=1) >= 1, FIRST_GENE + ratio.argmax(axis=1), TISSUE)
     labels = _discs(centres, classes, settings, lattice)
-    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
+    # A known cell counts as one even where it holds no read.
+    counts = count_spots(spots.row, spots.col, np.ones(len(spots), np.float32), lattice)
     labels[~find_region(settings.roi, counts, lattice)] = UNLABELLED
     return Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), None)
 

@@ -38,7 +38,8 @@ class RegionSettings:
     nucleus_um: float = 5.0
     """Radius of the disc that is labelled around the centre of a nucleus."""
     between: Literal["unlabelled", "background"] = "unlabelled"
-    """What cells between labelled nuclei are; background needs a region of interest."""
+    """What cells between nuclei are; background, which then means between nuclei, needs a region of
+    interest."""
     gap_um: float = 10.0
     """Distance to the nearest centre from which on a cell lies between nuclei."""
     tissue_from: TissueSource = "image"
@@ -65,10 +66,20 @@ class RegionSettings:
                 f"--sigma {self.sigma_um:g} with cells of {self.cell_um:g} micrometres: must be at "
                 f"least half a cell; give a larger --sigma or a smaller --cell"
             )
+        if self.between == "background" and self.scale != "nuclei":
+            raise SpotsError(
+                "--between background is of nuclei, and --scale regions finds background in the image; "
+                "give --scale nuclei, or leave it out"
+            )
         if self.between == "background" and self.roi is None:
             raise SpotsError(
                 "--between background without a region of interest would call all that the table does "
                 "not know background; give one, for example --roi near-spots:30"
+            )
+        if self.between == "background" and self.gap_um < self.nucleus_um:
+            raise SpotsError(
+                f"--gap {self.gap_um:g} with nuclei of {self.nucleus_um:g} micrometres: background would "
+                f"lie inside nuclei; give a larger --gap or a smaller --nucleus"
             )
         if self.scale == "nuclei" and (self.border_um > 0 or self.min_area_um2 is not None):
             raise SpotsError(

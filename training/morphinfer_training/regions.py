@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
+from morphinfer.errors import SpotsError
 from morphinfer.grid import Window
 from morphinfer.labels import LABEL_CHUNK, create_labels, open_labels
 from morphinfer.outputs import refuse_inputs
@@ -80,10 +81,23 @@ def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
 
     >>> named_classes([["Wfs1", "Cplx2"]])
     {'Wfs1+Cplx2': ('Wfs1', 'Cplx2')}
+
+    Raises
+    ------
+    SpotsError
+        Two lists get the same name.
     """
     if isinstance(gene_lists, Mapping):
         return {name: tuple(genes) for name, genes in gene_lists.items()}
-    return {"+".join(genes): tuple(genes) for genes in gene_lists}
+    named: dict[str, tuple[str, ...]] = {}
+    for genes in gene_lists:
+        name = "+".join(genes)
+        if name in named:
+            raise SpotsError(
+                f"two gene lists are both called '{name}'; give each a name of its own"
+            )
+        named[name] = tuple(genes)
+    return named
 
 
 def make_regions(

@@ -32,8 +32,11 @@ def gene_classes(
     named: dict[str, str], gene_a: tuple[str, ...], gene_b: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
     """Genes of each class by its name."""
-    if bool(named) == bool(gene_a):
+    if bool(named) == bool(gene_a) or (named and gene_b):
         raise click.UsageError("name the genes with --class NAME=GENES, or with --gene-a")
+    twice = sorted(set(gene_a) & set(gene_b))
+    if twice:
+        raise click.UsageError(f"gene '{twice[0]}' is in --gene-a and in --gene-b; name it once")
     if gene_a:
         return {"+".join(genes): genes for genes in (gene_a, gene_b) if genes}
     return {
@@ -42,8 +45,22 @@ def gene_classes(
     }
 
 
+def thresholds(
+    genes: dict[str, tuple[str, ...]], told: dict[str, str], by_order: tuple[float | None, ...]
+) -> tuple[float | None, ...]:
+    """Threshold of each class, by its name or by its place; None where none is given."""
+    if any(value is not None for value in by_order[len(genes) :]):
+        raise click.UsageError("--threshold-b needs a second gene class: --gene-b or --class")
+    found: dict[str, float | None] = dict(zip(genes, by_order, strict=False))
+    for name, value in numbers(told, genes).items():
+        if found.get(name) is not None:
+            raise click.UsageError(f"'{name}' has two thresholds; give it one")
+        found[name] = value
+    return tuple(found.get(name) for name in genes)
+
+
 def numbers(told: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[str, float]:
-    """Thresholds by the name of their class."""
+    """Numbers by the name of their class."""
     unknown = [name for name in told if name not in genes]
     if unknown:
         raise click.UsageError(

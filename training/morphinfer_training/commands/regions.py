@@ -12,9 +12,9 @@ from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.errors import MorphinferError
 from morphinfer_training.commands.gene_options import (
     gene_classes,
-    numbers,
     split_genes,
     split_pairs,
+    thresholds,
 )
 from morphinfer_training.orientation import ORIENTATIONS
 
@@ -57,7 +57,8 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 )  # fmt: skip
 @click.option(
     "--fraction", type=POSITIVE, default=0.25, show_default=True,
-    help="Threshold of a gene, as a fraction of the 99.5th percentile of its density in tissue.",
+    help="Threshold of a class, as a fraction of the 99.5th percentile of its density in tissue or of "
+    "its reads over all nuclei.",
 )  # fmt: skip
 @click.option(
     "--threshold", "named_thresholds", multiple=True, callback=split_pairs, metavar="NAME=N",
@@ -65,7 +66,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 )  # fmt: skip
 @click.option(
     "--threshold-a", type=POSITIVE, metavar="N",
-    help="Threshold of the first gene class in spots per (100 um)^2, in place of --fraction.",
+    help="Threshold of the first gene class, likewise.",
 )  # fmt: skip
 @click.option(
     "--threshold-b", type=POSITIVE, metavar="N",
@@ -90,7 +91,8 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 )  # fmt: skip
 @click.option(
     "--between", type=click.Choice(["unlabelled", "background"]), default="unlabelled",
-    show_default=True, help="What lies between nuclei; background needs --roi.",
+    show_default=True,
+    help="What lies between nuclei: nothing is said, or it is background (needs --roi).",
 )  # fmt: skip
 @click.option(
     "--gap", "gap_um", type=POSITIVE, default=10.0, show_default=True, metavar="UM",
@@ -157,13 +159,13 @@ def regions(
     """Turn SPOTS, a table of decoded transcripts (CSV or Parquet), into the reference of SLIDE.
 
     Cells where the density of a gene's spots is high get its class, other tissue and background
-    theirs. SLIDE '-' means that there is no nuclei image: tissue then comes from spots alone, and
-    --shape and --pixel-size are needed.
+    theirs. With --scale nuclei, SPOTS is a table of cells: a disc around each gets the class of its
+    reads, and background, if asked for, means between nuclei. SLIDE '-' means that there is no nuclei
+    image: tissue then comes from spots alone, and --shape and --pixel-size are needed.
     """
-    _check_usage(slide, shape, pixel_size, gene_b, threshold_b)
+    _check_usage(slide, shape, pixel_size)
     genes = gene_classes(named, gene_a, gene_b)
-    by_name = {**dict(zip(genes, (threshold_a, threshold_b), strict=False)),
-               **numbers(named_thresholds, genes)}  # fmt: skip
+    limits = thresholds(genes, named_thresholds, (threshold_a, threshold_b))
     started = perf_counter()
     try:
         from morphinfer_training.region_settings import RegionSettings
@@ -172,9 +174,7 @@ def regions(
         from morphinfer_training.spots import read_spots
     except ModuleNotFoundError as problem:
         raise _missing(problem) from problem
-    settings = RegionSettings(
-        thresholds=tuple(by_name.get(name) for name in genes), check_registration=registration_check, **how
-    )  # fmt: skip
+    settings = RegionSettings(thresholds=limits, check_registration=registration_check, **how)
     section = _section(slide, shape, channel, pixel_size)
     told = parse_columns(columns) if columns else None
     table = read_spots(spots, columns=told, unit=unit, pixel_size_um=section.pixel_size_um)
@@ -190,19 +190,11 @@ def regions(
         _print_table(done, settings.scale)
 
 
-def _check_usage(
-    slide: str,
-    shape: tuple[int, int] | None,
-    pixel_size: float | None,
-    gene_b: tuple[str, ...],
-    threshold_b: float | None,
-) -> None:
+def _check_usage(slide: str, shape: tuple[int, int] | None, pixel_size: float | None) -> None:
     if slide == "-" and (shape is None or pixel_size is None):
         raise click.UsageError("SLIDE '-' needs --shape H W and --pixel-size UM")
     if slide != "-" and shape is not None:
         raise click.UsageError("--shape goes with SLIDE '-' only; a slide has a shape of its own")
-    if threshold_b is not None and not gene_b:
-        raise click.UsageError("--threshold-b needs --gene-b")
 
 
 def _missing(problem: ModuleNotFoundError) -> Exception:
