@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from synthetic_section import make_config
 
 import morphinfer_training.train as train_module
 from morphinfer.classes import UNLABELLED
+from morphinfer.cli.console import Verbosity
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.labels import open_labels
+from morphinfer_training.commands.train import told_warnings
 from morphinfer_training.train import REFERENCES, load_data, train
 
 GENES = {"layer": ["Layer"], "rim": ["Rim"]}
@@ -123,3 +126,9 @@ def test_a_run_stopped_while_references_are_copied_is_resumed_with_whole_ones(fo
     resumed = load_data(config, folder, folder / "set.run" / REFERENCES, reuse=True).sections[0]
     (expected,) = labels_of(folder, section_of("first"))
     assert np.array_equal(resumed.labels, expected)
+
+
+def test_the_command_tells_warnings_as_lines_of_its_own(capsys):
+    with told_warnings(Verbosity.NORMAL):
+        warnings.warn("6 spots lie off the slide", stacklevel=1)
+    assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.util
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, verbosity_options
+from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.errors import MorphinferError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def train(
         told = replace(told, training=replace(told.training, steps=steps))
     if threads is not None:
         torch.set_num_threads(threads)
-    with progress_bars(told, verbosity) as progress:
+    with told_warnings(verbosity), progress_bars(told, verbosity) as progress:
         summary = run(
             told,
             out,
@@ -69,6 +70,19 @@ def train(
         print_json(summary)
     else:
         print_summary(summary, out)
+
+
+@contextmanager
+def told_warnings(verbosity: Verbosity) -> Iterator[None]:
+    """Warnings about the sections as lines on stderr, without the place in our code."""
+
+    def tell(message: Warning | str, *place: object, **more: object) -> None:
+        say(verbosity, f"morphinfer: warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = tell
+        yield
 
 
 def need_torch() -> None:
