@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def match_classes(
         raise AlignmentError(
             f"{reference} has the classes {', '.join(theirs)}, but {labels} has {', '.join(ours)} "
             f"and so no {_listed(foreign)}; say which class stands for it, for example "
-            f"--match {foreign[0]}={_example(theirs, ours)}, or segment with models that were "
+            f"--match {quote(f'{foreign[0]}={_example(theirs, ours)}')}, or segment with models that were "
             f"trained for the classes of the reference"
         )
     return tuple(ours.index(told.get(name, name)) for name in theirs)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from morphinfer.errors import ModelError
+from morphinfer.session import shipped_sets
 from morphinfer_training.config import CardConfig
 from morphinfer_training.model_card import card_text, model_card, write_cards
 
@@ -116,3 +117,10 @@ def test_a_damaged_card_is_refused_and_nothing_written(content, tmp_path):
     with pytest.raises(ModelError, match="its card cannot be read"):
         write_cards(tmp_path)
     assert not (tmp_path / "README.md").exists()
+
+
+@pytest.mark.parametrize("name", list(shipped_sets()))
+def test_the_readme_of_a_shipped_set_is_made_of_its_card(name):
+    shipped = shipped_sets()[name]
+    card = json.loads((shipped / "card.json").read_text(encoding="utf-8"))
+    assert (shipped / "README.md").read_text(encoding="utf-8") == model_card(card)
