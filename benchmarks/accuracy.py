@@ -30,6 +30,7 @@ from morphinfer.predictor import DensePredictor
 from morphinfer.runtime import ProviderChoice
 from morphinfer.session import ModelFile, Session, load_models
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
+from morphinfer_training.expression import TISSUE
 from morphinfer_training.model_card import write_cards
 from morphinfer_training.patches import reflected_tile
 from morphinfer_training.sections import Section, load_section
@@ -146,6 +147,11 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
                 methods.setdefault(method, []).append(labels)
             for baseline in baselines:
                 methods.setdefault(baseline.name, []).append(baseline(section.image))
+        methods = {
+            name: [np.where(np.isin(found, s.unnamed), TISSUE, found).astype(np.uint8)
+                   for found, s in zip(each, of.sections, strict=True)]
+            for name, each in methods.items()
+        }  # fmt: skip
         labels = [s.labels for s in of.sections]
         lacking = set.intersection(*(set(s.unnamed) for s in of.sections))
         named = [k for k in range(len(config.classes)) if k not in lacking]
