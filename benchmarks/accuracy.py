@@ -147,11 +147,12 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
                 methods.setdefault(method, []).append(labels)
             for baseline in baselines:
                 methods.setdefault(baseline.name, []).append(baseline(section.image))
-        methods = {
-            name: [np.where(np.isin(found, s.unnamed), TISSUE, found).astype(np.uint8)
-                   for found, s in zip(each, of.sections, strict=True)]
-            for name, each in methods.items()
-        }  # fmt: skip
+        if not is_independent:  # there a class that no one measured counts as missed tissue
+            methods = {
+                name: [np.where(np.isin(found, s.unnamed), TISSUE, found).astype(np.uint8)
+                       for found, s in zip(each, of.sections, strict=True)]
+                for name, each in methods.items()
+            }  # fmt: skip
         labels = [s.labels for s in of.sections]
         lacking = set.intersection(*(set(s.unnamed) for s in of.sections))
         named = [k for k in range(len(config.classes)) if k not in lacking]
