@@ -145,7 +145,9 @@ class Forest:
 def majority(sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig) -> Majority:
     """The class that most training cells have."""
     pairs = zip(sections, splits, strict=True)
-    labels = np.concatenate([section.labels[known_cells(section, split)] for section, split in pairs])
+    labels = np.concatenate(
+        [section.labels[known_cells(section, split)] for section, split in pairs]
+    )
     return Majority(int(np.bincount(labels).argmax()), config.stride_px)
 
 

@@ -260,13 +260,28 @@ def test_of_an_image_without_transcripts_background_is_known_and_tissue_may_be_a
     assert section.unnamed == (2, 3, 4)
 
 
+def test_nothing_is_held_out_of_an_image_without_transcripts(on_disk, tmp_path):
+    image_only_section(tmp_path)
+    config = make_config(
+        classes=CLASSES[:4], validation={"fraction": 0.2, "block_um": 80.0}, patch_sizes_px=[46],
+        sections=[
+            section_table(on_disk, genes={"layer": ["Layer"], "rim": ["Rim"]}),
+            {"slide": "nuclei.zarr", "image_only": True},
+        ],
+    )  # fmt: skip
+    spots, image = load_data(config, tmp_path, tmp_path).splits
+    assert spots.validation.any()
+    assert image.train.all()
+    assert not image.validation.any()
+
+
 def test_tissue_cannot_be_of_a_class_that_is_known_to_be_absent(tmp_path):
     assert image_only_section(tmp_path, absent=["rim"]).unnamed == (2, 4)
 
 
 def test_a_class_whose_genes_are_told_cannot_be_absent(on_disk):
     told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["layer"])
-    with pytest.raises(ConfigError, match="absent are classes .* that genes do not name"):
+    with pytest.raises(ConfigError, match=r"absent are classes .* that genes do not name"):
         make_config(classes=CLASSES, sections=[told])
 
 

@@ -42,7 +42,7 @@ class SectionConfig:
     """How its reference is made."""
     image_only: bool = False
     """Whether no transcripts are known: the image alone tells background from tissue, and the tissue
-    may be of any class that is not ``absent``."""
+    may be of any class that is not ``absent``. All of it is trained on, none of it held out."""
     absent: tuple[str, ...] = ()
     """Gene classes that the section is known not to hold, though its reference does not name them."""
     channel: str = ""
