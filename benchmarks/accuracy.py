@@ -30,7 +30,6 @@ from morphinfer.predictor import DensePredictor
 from morphinfer.runtime import ProviderChoice
 from morphinfer.session import ModelFile, Session, load_models
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
-from morphinfer_training.expression import TISSUE
 from morphinfer_training.model_card import write_cards
 from morphinfer_training.patches import reflected_tile
 from morphinfer_training.sections import Section, load_section
@@ -134,9 +133,7 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
     made.mkdir(parents=True, exist_ok=True)
     data = load_data(config, plan.config.parent, made)
     baselines = [make(data.sections, data.splits, config) for make in BASELINES]
-    pairs = [p for p in zip(data.sections, data.splits, strict=True) if p[1].validation.any()]
-    judged = Data([section for section, _ in pairs], [split for _, split in pairs])
-    shown = [("held-out cells", judged, [s.validation for s in judged.splits], False)]
+    shown = [("held-out cells", data, [s.validation for s in data.splits], False)]
     if test:
         other = independent(plan, config)
         everywhere = [np.ones(other.labels.shape, bool)]
@@ -149,12 +146,6 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
                 methods.setdefault(method, []).append(labels)
             for baseline in baselines:
                 methods.setdefault(baseline.name, []).append(baseline(section.image))
-        if not is_independent:  # there a class that no one measured counts as missed tissue
-            methods = {
-                name: [np.where(np.isin(found, s.unnamed), TISSUE, found).astype(np.uint8)
-                       for found, s in zip(each, of.sections, strict=True)]
-                for name, each in methods.items()
-            }  # fmt: skip
         labels = [s.labels for s in of.sections]
         lacking = set.intersection(*(set(s.unnamed) for s in of.sections))
         named = [k for k in range(len(config.classes)) if k not in lacking]

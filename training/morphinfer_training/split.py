@@ -66,12 +66,6 @@ def split_section(labels: NDArray[np.uint8], config: TrainConfig, index: int) ->
     return Split(known & ~near, known & held)
 
 
-def taught(labels: NDArray[np.uint8]) -> Split:
-    """Split of a section of which nothing is held out."""
-    known = labels != UNLABELLED
-    return Split(known, np.zeros_like(known))
-
-
 def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig) -> None:
     """Refuse a split that leaves a class without training cells, or validation without cells.
 
