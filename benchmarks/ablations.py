@@ -3,9 +3,10 @@
     MORPHINFER_DATA=/path/to/sections python benchmarks/ablations.py [NAME ...] [--workers 2]
 
 Trains the variants of `variants.py` (all, or those named), two processes of one thread side by side,
-and scores each on the held-out cells of the training sections: as scanned, and as the simulated
-scanners of `scanners.py` show them. What is done stands in runs/accuracy/ablations and is not done
-again. At the end results/DATE-ablations.json and docs/pareto.png are written from all that is there.
+and scores each on the held-out cells of the training sections: as scanned, as the simulated
+scanners of `scanners.py` show them, and where the normalisation misjudged the slide. What is done
+stands in runs/accuracy/ablations and is not done again. At the end results/DATE-ablations.json and
+docs/pareto.png are written from all that is there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from morphinfer_training.nets import multiply_adds_per_pixel
 from morphinfer_training.patches import TileSampler
 from morphinfer_training.region_settings import RegionSettings
 from morphinfer_training.regions import make_regions
+from morphinfer_training.sections import Section
+from morphinfer_training.split import Split
 from morphinfer_training.spots import Spots, read_spots
 from morphinfer_training.train import Data, load_data
 from morphinfer_training.validation import Judge, mean_dice
@@ -45,7 +48,7 @@ from morphinfer_training.weights import (
 )
 from pretext import pretrain
 from protocol import ROOT, WORK, skip_reason, slide, table
-from scanners import SCANNERS, scanned
+from scanners import MISJUDGED, SCANNERS, misjudged, scanned
 from variants import VARIANTS, Variant
 
 DONE = WORK / "ablations"
@@ -198,25 +201,34 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         dice = shown.dice(probabilities)
         return {"mean": mean_dice(dice), "per_class": dict(zip(config.classes, dice, strict=True))}
 
-    scanners = {}
-    slides = [open_slide(s.slide) for s in config.sections]
-    for name in SCANNERS:
-        pairs = [
-            scanned(*of, config, name)
-            for of in zip(slides, data.sections, data.splits, strict=True)
-        ]
+    def seen(pairs: list[tuple[Section, Split]]) -> dict[str, Any]:
         shown = Judge([p[0] for p in pairs], [p[1] for p in pairs], config, CPU)
-        seen = [
+        found = [
             with_temperature(shown.probabilities(n.network, n.patch_size_px), t)
             for n, t in zip(networks, heat, strict=True)
         ]
-        scanners[name] = figure(shown, fuse(with_factors(np.stack(seen), factors), weights))
+        return figure(shown, fuse(with_factors(np.stack(found), factors), weights))
+
+    slides = [open_slide(s.slide) for s in config.sections]
+    pairs = list(zip(data.sections, data.splits, strict=True))
+    scanners = {
+        name: seen([scanned(s, *of, config, name) for s, of in zip(slides, pairs, strict=True)])
+        for name in SCANNERS
+    }
+    wrong = {
+        f"x {gain:g} {offset:+g}": seen(
+            [(misjudged(s, config, gain, offset), to) for s, to in pairs]
+        )
+        for gain, offset in MISJUDGED
+    }
     return {
         "fused": figure(held, fuse(ready, weights)),
         "plain_mean": figure(held, ready.mean(axis=0)),
         "networks": {n.patch_size_px: figure(held, p) for n, p in zip(networks, ready, strict=True)},
         "scanners": scanners,
         "scanners_mean": float(np.mean([s["mean"] for s in scanners.values()])),
+        "misjudged": wrong,
+        "misjudged_mean": float(np.mean([s["mean"] for s in wrong.values()])),
         "weights": weights.tolist(), "factors": factors.tolist(), "temperatures": heat,
         "calibration_error": reliability(fuse(ready, weights), held.labels)[1],
         "calibration_error_uncalibrated": reliability(fuse(raw, weights), held.labels)[1],
@@ -240,13 +252,13 @@ def write_results() -> None:
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table of training/PROTOCOL.md."""
     lines = [
-        "| question | variant | held-out cells | simulated scanners |",
-        "| --- | --- | --- | --- |",
+        "| question | variant | held-out cells | simulated scanners | misjudged |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    lines += [
-        f"| {row['question']} | {row['name']} | {row['fused']['mean']:.3f} | {row['scanners_mean']:.3f} |"
-        for row in rows
-    ]
+    for row in rows:
+        wrong = f"{row['misjudged_mean']:.3f}" if "misjudged_mean" in row else ""
+        figures = f"{row['fused']['mean']:.3f} | {row['scanners_mean']:.3f} | {wrong}"
+        lines.append(f"| {row['question']} | {row['name']} | {figures} |")
     return "\n".join(lines)
 
 

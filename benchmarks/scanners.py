@@ -56,6 +56,24 @@ SCANNERS: dict[str, Callable[[Image, np.random.Generator], Image]] = {
 }
 
 
+MISJUDGED = (
+    *((gain, 0.0) for gain in (0.5, 0.7, 1.4, 2.0)),
+    *((1.0, offset) for offset in (-0.2, -0.1, 0.1, 0.2)),
+)
+"""Gains and offsets of normalised intensities that a misjudged slide may have."""
+
+
+def misjudged(section: Section, config: TrainConfig, gain: float, offset: float) -> Section:
+    """A section whose normalisation went wrong: its intensities are multiplied, then shifted.
+
+    Simulated scanners are normalised anew and cannot show this; a recipe that fell from 0.77 to 0.47
+    on another microscope was better than the shipped one under them, and far worse here
+    (training/PROTOCOL.md).
+    """
+    image = (section.image * gain + offset).clip(*config.normalisation.clip)
+    return replace(section, image=image.astype(np.float32))
+
+
 def scanned(
     slide: Slide, section: Section, split: Split, config: TrainConfig, scanner: str
 ) -> tuple[Section, Split]:

@@ -48,12 +48,16 @@ def augment(**changes: Any) -> dict[str, Any]:
     return {"augmentation": changes}
 
 
+WIDE = augment(gain=2.0, gamma=1.6, offset=0.2)
+NORMALISE_WIDE = {"normalisation": {"low": 25.0, "high": 90.0}}
+SMOOTH = {"training": {"label_smoothing": 0.15}}
+
 VARIANTS = [
     *_of("noise of the figure itself", probe={}, seed_2={"seed": 2}, seed_3={"seed": 3}),
     *_of(
         "normalisation",
         normalise_fixed={"normalisation": {"method": "fixed", "low": 0.0, "high": 255.0}},
-        normalise_wide={"normalisation": {"low": 25.0, "high": 90.0}},
+        normalise_wide=NORMALISE_WIDE,
     ),
     *_of(
         "augmentation",
@@ -71,6 +75,14 @@ VARIANTS = [
         illumination_0_6=augment(illumination=0.6),
         blur_2_5=augment(blur_px=[0.0, 2.5]),
         noise_0_15=augment(noise=0.15, downscale=0.3),
+    ),
+    *_of(
+        "wide intensities",
+        wide=WIDE,
+        wider=augment(gain=2.5, gamma=2.2, offset=0.3),
+        wide_normalise=WIDE | NORMALISE_WIDE,
+        wide_smoothing=WIDE | SMOOTH,
+        wide_all=WIDE | NORMALISE_WIDE | SMOOTH,
     ),
     *_of(
         "patch sizes",
@@ -92,7 +104,7 @@ VARIANTS = [
     *_of(
         "borders of regions",
         smoothing_0={"training": {"label_smoothing": 0.0}},
-        smoothing_0_15={"training": {"label_smoothing": 0.15}},
+        smoothing_0_15=SMOOTH,
     ),
     Variant("spots_50", "label noise", keep=0.5),
     Variant("spots_25", "label noise", keep=0.25),

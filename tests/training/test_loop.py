@@ -85,6 +85,13 @@ def test_another_configuration_is_not_resumed(tmp_path):
         run(tmp_path, make_config(dropout=0.5), resume=True)
 
 
+def test_new_words_of_the_card_do_not_hinder_a_resumed_run(tmp_path):
+    whole, _ = run(tmp_path, make_config())
+    again, steps = run(tmp_path, make_config(card={"limits": ["Found later."]}), resume=True)
+    assert steps == []
+    assert np.array_equal(whole.probabilities, again.probabilities)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ConfigError, match="no checkpoint of ours"):

@@ -63,7 +63,7 @@ def save_checkpoint(path: Path, state: TrainingState, config: TrainConfig) -> No
 
 
 def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> TrainingState:
-    """Read a checkpoint of a run of the same configuration.
+    """Read a checkpoint of a run of the same configuration, but for the words of its card.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
             f"{path}: no checkpoint of ours ({type(problem).__name__}); remove {path.parent} and train again"
         ) from problem
     ours = config.plain()
-    differ = [key for key in ours if ours[key] != other.get(key)]
+    differ = [key for key in ours if key != "card" and ours[key] != other.get(key)]
     if differ:
         raise ConfigError(
             f"{path}: made with another configuration ({', '.join(differ)} differ); restore it, or "
