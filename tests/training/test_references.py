@@ -6,6 +6,9 @@ import shutil
 import warnings
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
 import pytest
 from region_section import SHAPE
 from synthetic_section import make_config
@@ -15,6 +18,7 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.cli.console import Verbosity
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.labels import open_labels
+from morphinfer.slide import open_slide
 from morphinfer_training.commands.train import told_warnings
 from morphinfer_training.train import REFERENCES, load_data, train
 
@@ -58,6 +62,29 @@ def test_a_border_of_the_configuration_is_left_unlabelled(folder):
     kept = wide != UNLABELLED
     assert 0 < np.count_nonzero(~kept & (plain != UNLABELLED)) < plain.size / 2
     assert (wide[kept] == plain[kept]).mean() > 0.99
+
+
+def test_columns_and_unit_of_a_table_are_told_by_the_configuration(folder):
+    (detected,) = labels_of(folder, section_of("first"))
+    pixel_um = open_slide(folder / "first/slide.zarr").pixel_size_um
+    table = pv.read_csv(folder / "first/spots.csv")
+    moved = {
+        "what": table["gene"],
+        "down": pc.multiply(table["y"], pixel_um),
+        "right": pc.multiply(table["x"], pixel_um),
+    }
+    pv.write_csv(pa.table(moved), folder / "second/spots.csv")
+    columns = {"gene": "what", "x": "right", "y": "down"}
+    with pytest.raises(SpotsError, match="no coordinate columns"):
+        labels_of(folder, section_of("second"))
+    (told,) = labels_of(folder, section_of("second", columns=columns, unit="micrometer"))
+    assert (told == detected).mean() > 0.999
+
+
+def test_columns_without_a_table_are_refused():
+    section = {"slide": "slide.zarr", "reference": "regions.zarr", "unit": "pixel"}
+    with pytest.raises(ConfigError, match="columns and unit are of the table of spots"):
+        config_of(section)
 
 
 def test_what_lies_outside_a_region_of_interest_is_neither_trained_on_nor_judged(folder):

@@ -19,6 +19,7 @@ from morphinfer.classes import LabelClass, default_classes
 from morphinfer.errors import ConfigError
 from morphinfer_training.config_parsing import GeneClass, between, build
 from morphinfer_training.region_settings import RegionSettings
+from morphinfer_training.spot_columns import Columns
 
 STRIDE_PX = 8
 """Distance of neighbouring predictions: three poolings halve the lattice three times."""
@@ -36,6 +37,10 @@ class SectionConfig:
     """Label image of the section; or else it is made of ``spots`` and ``genes``."""
     spots: str = ""
     """Table of its spots, or of its cells."""
+    columns: Columns = field(default_factory=Columns)
+    """Names of its columns; those that are not told are detected."""
+    unit: Literal["", "pixel", "micrometer"] = ""
+    """Unit of its coordinates; empty where the names of the columns tell it."""
     genes: tuple[GeneClass, ...] = ()
     """Gene classes that its reference names; they are among the classes of the configuration."""
     regions: RegionSettings = field(default_factory=RegionSettings)
@@ -195,7 +200,7 @@ class TrainConfig:
         for written, section in zip(table["sections"], self.sections, strict=True):
             written["genes"] = {each.name: list(each.genes) for each in section.genes}
             if not section.spots:
-                for key in ("spots", "genes", "regions"):
+                for key in ("spots", "columns", "unit", "genes", "regions"):
                     del written[key]
         return table
 
@@ -273,6 +278,9 @@ def _check(config: TrainConfig, source: str) -> None:
         ),
         "sections: regions tells how spots become a reference, and needs them": all(
             s.spots or s.regions == RegionSettings() for s in config.sections
+        ),
+        "sections: columns and unit are of the table of spots, and need it": all(
+            s.spots or (s.columns == Columns() and not s.unit) for s in config.sections
         ),
         "sections: the names of genes are among the classes after the first two": all(
             g.name in names[2:] and g.genes for s in config.sections for g in s.genes

@@ -70,7 +70,12 @@ def section_reference(
             f"given; give one, or a reference of 'morphinfer regions' in the configuration"
         )
     told = replace(told, regions=with_region_file(told.regions, folder))
-    spots = read_spots(resolve_path(told.spots, folder), pixel_size_um=slide.pixel_size_um)
+    spots = read_spots(
+        resolve_path(told.spots, folder),
+        columns=told.columns,
+        unit=told.unit or None,
+        pixel_size_um=slide.pixel_size_um,
+    )
     if reuse and made.exists() and is_made_of(made, told, slide, spots):
         return made
     genes = {each.name: each.genes for each in told.genes}
