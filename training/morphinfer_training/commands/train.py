@@ -47,9 +47,11 @@ def train(
     need_torch()
     import torch
 
+    from morphinfer_training.allocator import keep_freed_memory
     from morphinfer_training.config import read_config
     from morphinfer_training.train import train as run
 
+    keep_freed_memory()
     told = read_config(config)
     if steps is not None:
         told = replace(told, training=replace(told.training, steps=steps))
