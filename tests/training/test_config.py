@@ -40,6 +40,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones():
         ({"classes": ["a", "a"]}, "different names"),
         ({"colours": ["#000000"]}, "one per class"),
         ({"training": {"steps": 0}}, "training.steps = 0; it must lie between 1"),
+        ({"augmentation": {"rotate": "some"}}, "must be one of .none., .quarter., .any."),
         ({"training": {"steps": 2.5}}, "training.steps = 2.5; it must be of type int"),
         ({"dropout": True}, "dropout = True; it must be of type float"),
         ({"validation": {"side": "middle"}}, "validation.side = 'middle'"),

@@ -83,7 +83,7 @@ def test_columns_and_unit_of_a_table_are_told_by_the_configuration(folder):
 
 def test_columns_without_a_table_are_refused():
     section = {"slide": "slide.zarr", "reference": "regions.zarr", "unit": "pixel"}
-    with pytest.raises(ConfigError, match="columns and unit are of the table of spots"):
+    with pytest.raises(ConfigError, match="regions, columns and unit tell how spots"):
         config_of(section)
 
 

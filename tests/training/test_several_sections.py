@@ -123,7 +123,7 @@ def test_what_the_making_of_a_reference_warns_of_is_told(on_disk, tmp_path):
          r"unknown key 'sections\[0\].regions.sigma'"),
         ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma_um": -1}},
          r"tiny.toml: sections\[0\].regions: --sigma -1: must be above 0"),
-        ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "regions tells how spots"),
+        ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "columns and unit tell how spots"),
     ],
 )  # fmt: skip
 def test_an_impossible_section_is_refused(section, told):

@@ -276,11 +276,9 @@ def _check(config: TrainConfig, source: str) -> None:
             and bool(s.spots) == bool(s.genes)
             for s in config.sections
         ),
-        "sections: regions tells how spots become a reference, and needs them": all(
-            s.spots or s.regions == RegionSettings() for s in config.sections
-        ),
-        "sections: columns and unit are of the table of spots, and need it": all(
-            s.spots or (s.columns == Columns() and not s.unit) for s in config.sections
+        "sections: regions, columns and unit tell how spots become a reference, and need them": all(
+            s.spots or (s.regions, s.columns, s.unit) == (RegionSettings(), Columns(), "")
+            for s in config.sections
         ),
         "sections: the names of genes are among the classes after the first two": all(
             g.name in names[2:] and g.genes for s in config.sections for g in s.genes

@@ -89,5 +89,8 @@ def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
         return str(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
+    if get_origin(hint) is Literal:
+        choices = ", ".join(repr(choice) for choice in get_args(hint))
+        raise ConfigError(f"{source}: {key} = {value!r}; it must be one of {choices}")
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
     raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {wanted}")
