@@ -8,6 +8,7 @@ import pytest
 
 MB = 2**20
 PROGRAM = """
+import resource
 import sys
 import numpy as np
 from morphinfer_training.allocator import keep_freed_memory
@@ -15,7 +16,7 @@ if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def resident():
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
+        return int(file.read().split()[1]) * resource.getpagesize()
 before = resident()
 np.ones(200 * 2**20, np.uint8)
 print(resident() - before)

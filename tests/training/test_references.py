@@ -81,6 +81,19 @@ def test_columns_and_unit_of_a_table_are_told_by_the_configuration(folder):
     assert (told == detected).mean() > 0.999
 
 
+def test_a_table_of_the_same_length_with_other_positions_is_not_taken_for_the_same(folder):
+    config = config_of(section_of("first"))
+    before = load_data(config, folder, folder / "made").sections[0].labels
+    head, *rows = (folder / "first/spots.csv").read_text().splitlines()
+    x = head.split(",").index("x")
+    cells = [row.split(",") for row in rows]
+    moved = [[*c[:x], str(float(c[x]) * 0.99), *c[x + 1 :]] for c in cells]
+    text = "\n".join([head, *(",".join(c) for c in moved)]) + "\n"
+    (folder / "first/spots.csv").write_text(text)
+    after = load_data(config, folder, folder / "made", reuse=True).sections[0].labels
+    assert (before != after).any()
+
+
 def test_columns_without_a_table_are_refused():
     section = {"slide": "slide.zarr", "reference": "regions.zarr", "unit": "pixel"}
     with pytest.raises(ConfigError, match="regions, columns and unit tell how spots"):

@@ -104,5 +104,5 @@ def is_made_of(made: Path, told: SectionConfig, slide: Slide, spots: Spots) -> b
     return (
         all(record.get(key) == json.loads(json.dumps(value)) for key, value in wanted.items())
         and image.get("identity") == slide.identity
-        and (table.get("name"), table.get("read")) == (spots.name, len(spots))
+        and (table.get("name"), table.get("checksum")) == (spots.name, spots.checksum)
     )

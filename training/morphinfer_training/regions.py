@@ -218,7 +218,10 @@ def _record(
         "slide": image,
         "slide_shape": list(slide.shape),
         "pixel_size_um": slide.pixel_size_um,
-        "spots": {"name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes)},
+        "spots": {
+            "name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes),
+            "checksum": spots.checksum,
+        },
         "settings": asdict(settings),
         "density_area_um2": AREA_UM2,
         "genes": {name: list(each) for name, each in genes.items()},
@@ -230,7 +233,7 @@ def _record(
         },
         "registration": None if registration is None else asdict(registration),
         "classes": [asdict(told) for told in classes],
-    }
+    }  # fmt: skip
 
 
 def _write(

@@ -7,6 +7,7 @@ micrometres are divided by the pixel size: micrometre 0 is the centre of pixel (
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -42,6 +43,14 @@ class Spots:
 
     def __len__(self) -> int:
         return len(self.gene)
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of all genes, positions and weights: it tells one table, or its reading, from another."""
+        found = zlib.crc32(",".join(self.genes).encode())
+        for column in (self.gene, self.row, self.col, self.weight):
+            found = zlib.crc32(np.ascontiguousarray(column).tobytes(), found)
+        return found
 
     def where(self, kept: NDArray[np.bool_]) -> Spots:
         """The spots of a mask of shape (len(self),)."""
