@@ -4,7 +4,8 @@
 
 Trains the variants of `variants.py` (all, or those named), two processes of one thread side by side,
 and scores each on the held-out cells of the training sections: as scanned, as the simulated
-scanners of `scanners.py` show them, and where the normalisation misjudged the slide. What is done
+scanners of `scanners.py` show them, where the normalisation misjudged the slide, and where everything
+is off at once. What is done
 stands in runs/accuracy/ablations and is not done again. At the end results/DATE-ablations.json and
 docs/pareto.png are written from all that is there.
 """
@@ -48,16 +49,16 @@ from morphinfer_training.weights import (
 )
 from pretext import pretrain
 from protocol import ROOT, WORK, skip_reason, slide, table
-from scanners import MISJUDGED, SCANNERS, misjudged, scanned
+from scanners import COMPOUND, MISJUDGED, SCANNERS, compound, misjudged, scanned
 from variants import VARIANTS, Variant
 
 DONE = WORK / "ablations"
 GENES = (("Neurod6",), ("Plp1",))
 PROBE: dict[str, Any] = {
     "classes": ["background", "tissue", "Neurod6", "Plp1"],
-    "patch_sizes_px": [62, 126],
+    "patch_sizes_px": [64, 128],
     "training": {"steps": 400, "evaluate_every": 100},
-    "augmentation": {"gain": 1.5, "gamma": 1.6},
+    "augmentation": {"gain": 2.0, "gamma": 1.6, "offset": 0.2},
 }
 CPU = torch.device("cpu")
 
@@ -221,6 +222,9 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         )
         for gain, offset in MISJUDGED
     }
+    all_at_once = {
+        str(seed): seen([(compound(s, config, seed), to) for s, to in pairs]) for seed in COMPOUND
+    }
     return {
         "fused": figure(held, fuse(ready, weights)),
         "plain_mean": figure(held, ready.mean(axis=0)),
@@ -229,6 +233,8 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         "scanners_mean": float(np.mean([s["mean"] for s in scanners.values()])),
         "misjudged": wrong,
         "misjudged_mean": float(np.mean([s["mean"] for s in wrong.values()])),
+        "compound": all_at_once,
+        "compound_mean": float(np.mean([s["mean"] for s in all_at_once.values()])),
         "weights": weights.tolist(), "factors": factors.tolist(), "temperatures": heat,
         "calibration_error": reliability(fuse(ready, weights), held.labels)[1],
         "calibration_error_uncalibrated": reliability(fuse(raw, weights), held.labels)[1],
@@ -252,12 +258,15 @@ def write_results() -> None:
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table of training/PROTOCOL.md."""
     lines = [
-        "| question | variant | held-out cells | simulated scanners | misjudged |",
-        "| --- | --- | --- | --- | --- |",
+        "| question | variant | held-out cells | simulated scanners | misjudged | compound |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        wrong = f"{row['misjudged_mean']:.3f}" if "misjudged_mean" in row else ""
-        figures = f"{row['fused']['mean']:.3f} | {row['scanners_mean']:.3f} | {wrong}"
+        means = (
+            row["fused"]["mean"],
+            *(row[f"{k}_mean"] for k in ("scanners", "misjudged", "compound")),
+        )
+        figures = " | ".join(f"{mean:.3f}" for mean in means)
         lines.append(f"| {row['question']} | {row['name']} | {figures} |")
     return "\n".join(lines)
 

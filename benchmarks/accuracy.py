@@ -29,6 +29,7 @@ from morphinfer.grid import TileGrid
 from morphinfer.predictor import DensePredictor
 from morphinfer.runtime import ProviderChoice
 from morphinfer.session import ModelFile, Session, load_models
+from morphinfer.uncertainty import normalised_entropy
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
 from morphinfer_training.model_card import write_cards
 from morphinfer_training.patches import reflected_tile
@@ -141,15 +142,20 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
     results = []
     for name, of, masks, is_independent in shown:
         methods: dict[str, list[NDArray[np.uint8]]] = {}
+        uncertainty = []
         for section in of.sections:
-            for method, labels in network_labels(plan.folder, section, config).items():
+            told, entropy = network_outputs(plan.folder, section, config)
+            uncertainty.append(entropy)
+            for method, labels in told.items():
                 methods.setdefault(method, []).append(labels)
             for baseline in baselines:
                 methods.setdefault(baseline.name, []).append(baseline(section.image))
         labels = [s.labels for s in of.sections]
         lacking = set.intersection(*(set(s.unnamed) for s in of.sections))
         named = [k for k in range(len(config.classes)) if k not in lacking]
-        results.append(Result(name, is_independent, config, labels, masks, methods, named))
+        results.append(
+            Result(name, is_independent, config, labels, masks, methods, uncertainty, named)
+        )
     return results
 
 
@@ -163,14 +169,22 @@ def independent(plan: ModelSetPlan, config: TrainConfig) -> Section:
 def network_labels(
     folder: Path, section: Section, config: TrainConfig
 ) -> dict[str, NDArray[np.uint8]]:
-    """Labels of every network alone, of their plain mean and of their fusion, by the shipped files."""
+    """Labels of every network alone, of their plain mean and of their fusion."""
+    return network_outputs(folder, section, config)[0]
+
+
+def network_outputs(
+    folder: Path, section: Section, config: TrainConfig
+) -> tuple[dict[str, NDArray[np.uint8]], NDArray[np.uint8]]:
+    """What `network_labels` gives, and the uncertainty of the fusion."""
     models = load_models(folder)
     maps = [probability_map(file, section, config) for file in models.files]
     names = [file.card.network for file in models.files]
     told = {n: m.argmax(axis=0).astype(np.uint8) for n, m in zip(names, maps, strict=True)}
     told["mean"] = fuse(maps, [1.0] * len(maps)).labels
-    told["fused"] = fuse(maps, [f.card.fusion_weight for f in models.files]).labels
-    return told
+    fused = fuse(maps, [f.card.fusion_weight for f in models.files])
+    told["fused"] = fused.labels
+    return told, normalised_entropy(fused.total)
 
 
 def probability_map(file: ModelFile, section: Section, config: TrainConfig) -> NDArray[np.float32]:

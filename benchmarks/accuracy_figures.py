@@ -38,6 +38,8 @@ class Result:
     """Cells of it that are scored."""
     methods: Mapping[str, Sequence[NDArray[np.uint8]]]
     """Labels of each section by each method."""
+    uncertainty: Sequence[NDArray[np.uint8]]
+    """Of the fused networks in each section, `morphinfer.uncertainty.normalised_entropy`."""
     named: Sequence[int]
     """Classes that the references name, whether they hold a cell of them or not."""
 
@@ -63,6 +65,17 @@ class Result:
             counts = np.bincount(block * count**2 + pair, minlength=size * count**2)
             found.append(counts.reshape(size, count, count))
         return np.concatenate(found)
+
+    def errors_by_uncertainty(self, parts: int = 3) -> list[float]:
+        """Share of cells that the fused networks get wrong, from the least to the most uncertain part."""
+        zipped = zip(self.labels, self.masks, self.methods["fused"], self.uncertainty, strict=True)
+        wrong, unsure = [], []
+        for truth, mask, told, uncertainty in zipped:
+            scored = mask & (truth != UNLABELLED)
+            wrong.append((told != truth)[scored])
+            unsure.append(uncertainty[scored])
+        order = np.argsort(np.concatenate(unsure), kind="stable")
+        return [float(part.mean()) for part in np.array_split(np.concatenate(wrong)[order], parts)]
 
 
 def write_picture(path: Path, result: Result, method: str = "fused") -> None:
@@ -112,6 +125,7 @@ def figures(result: Result) -> dict[str, Any]:
         "section": result.name, "independent": result.independent,
         "classes": list(result.config.classes), "block_um": BLOCK_UM, "blocks": told.blocks,
         "cells": int(forest.sum()), "methods": methods,
+        "errors_by_uncertainty": result.errors_by_uncertainty(),
     }  # fmt: skip
 
 
@@ -128,3 +142,5 @@ def print_figures(result: Result) -> None:
                       f"{method['dice']['mean']:.3f}", shown,
                       f"{method['above_random_forest']['mean']:+.3f}")  # fmt: skip
     Console(width=130).print(table)
+    parts = ", ".join(f"{share:.3f}" for share in told["errors_by_uncertainty"])
+    print(f"wrong cells in the least, the middle and the most uncertain third, fused: {parts}")

@@ -34,8 +34,8 @@ from morphinfer.fusion import fuse, quantise
 from morphinfer.gathering import gather
 from morphinfer.grid import Window
 
-TILE = 1174
-"""1024 model pixels and the halo of the largest patch, 158 - 8."""
+TILE = 1176
+"""1024 model pixels and the halo of the largest patch, 160 - 8."""
 HALO = 75
 BLOCK = 2048
 LOW, HIGH, CLIP = 8.0, 180.0, (0.0, 1.0)

@@ -44,24 +44,24 @@ def matmul_flops(seconds: float = 2.0) -> float:
 
 
 def network_flops(path: Path, height: int, width: int) -> float:
-    """Multiplications and additions of a network's convolutions on one input."""
+    """Multiplications and additions of a padding-free network's convolutions on one input."""
     graph = onnx.load(path).graph
     weights = {i.name: numpy_helper.to_array(i).shape for i in graph.initializer}
+    sizes = {graph.input[0].name: (height, width)}
     total = 0.0
     for node in graph.node:
         told = {a.name: list(a.ints) for a in node.attribute if a.ints}
+        kernel, channels = told.get("kernel_shape", [1, 1]), 0
         if node.op_type == "Conv":
             outputs, inputs, *kernel = weights[node.input[1]]
-        elif node.op_type.endswith("Pool"):
-            kernel = told["kernel_shape"]
-        else:
-            continue
-        strides = told.get("strides", [1, 1])
-        height, width = (
-            (n - k) // s + 1 for n, k, s in zip((height, width), kernel, strides, strict=True)
-        )
-        if node.op_type == "Conv":
-            total += 2.0 * height * width * outputs * inputs * kernel[0] * kernel[1]
+            channels = outputs * inputs
+        steps = zip(
+            sizes[node.input[0]], kernel, told.get("dilations", [1, 1]),
+            told.get("strides", [1, 1]), strict=True,
+        )  # fmt: skip
+        rows, cols = ((n - d * (k - 1) - 1) // s + 1 for n, k, d, s in steps)
+        sizes[node.output[0]] = rows, cols
+        total += 2.0 * rows * cols * channels * kernel[0] * kernel[1]
     return total
 
 

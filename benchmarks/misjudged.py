@@ -1,9 +1,10 @@
-"""Dice on held-out cells where the normalisation misjudged the slide: its intensities too high or too low.
+"""Dice on held-out cells where the intensities are not what normalisation should have made of them.
 
     MORPHINFER_DATA=/path/to/sections python benchmarks/misjudged.py SET [FOLDER]
 
 SET is a configuration of `accuracy.py`, FOLDER a model set made by it (by default the shipped one).
-The normalised image of the first section is changed by `scanners.misjudged` before the networks see it.
+The normalised image of the first section is changed by `scanners.misjudged` (too high or too low) and by
+`scanners.compound` (everything at once) before the networks see it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from morphinfer_training.sections import Section
 from morphinfer_training.train import load_data
 from morphinfer_training.validation import dice_of, mean_dice
 from protocol import WORK, data_folder, skip_reason, slide
-from scanners import MISJUDGED, misjudged
+from scanners import COMPOUND, MISJUDGED, compound, misjudged
 
 
 def main() -> int:
@@ -60,6 +61,8 @@ def main() -> int:
         found.append(dice(misjudged(section, config, gain, offset)))
         print(f"x {gain:g} {offset:+g}: {found[-1]:.3f}", flush=True)
     print(f"mean of these {len(found)}: {np.mean(found):.3f}")
+    found = [dice(compound(section, config, seed)) for seed in COMPOUND]
+    print(f"mean of {len(found)} compound changes: {np.mean(found):.3f}")
     return 0
 
 

@@ -1,8 +1,8 @@
 """A pretext task on nuclei images without spots: tell clean statistics from a varied tile.
 
-Each position of the last features sees 38 x 38 pixels. The network regresses what stands there in the
-tile before its intensities were varied: mean, spread, share of bright pixels, gradient, and the
-response of a Laplacian of Gaussian at two scales. Only its convolutions are kept.
+The network regresses what stands in the tile before its intensities were varied: spread, and the
+response of a Laplacian of Gaussian at two scales, each relative to the gradient, since it does not
+see how bright a tile is. Only its convolutions are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 from morphinfer.slide import open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.augmentation import cut_tile, draw_maps, vary_intensity
-from morphinfer_training.config import CONTEXT_PX, STRIDE_PX, TrainConfig
+from morphinfer_training.config import STRIDE_PX, TrainConfig
 from morphinfer_training.nets import PaddingFreeNet, make_network
 from protocol import slide
 
@@ -23,8 +23,10 @@ SECTIONS = ("ca1", "septum_1", "midbrain_corner")
 STEPS = 300
 BATCH = 16
 TILE_CELLS = 6
-STATISTICS = 6
-BRIGHT = 0.4
+STATISTICS = 3
+TINY = 1e-3
+WINDOW_PX = 40
+"""Side of what the statistics are taken over."""
 
 
 def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
@@ -49,7 +51,7 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
             centre = rng.uniform(0, image.shape[-2:])
             tiles.append(cut_tile(image, centre, linear, side))
         clean = torch.cat(tiles)  # (N, 1, T, T)
-        wanted = F.avg_pool2d(statistics(clean), network.window, stride=1)  # (N, 6, n, n)
+        wanted = cropped(statistics(clean), TILE_CELLS)  # (N, 3, n, n)
         varied = vary_intensity(clean, rng, config.augmentation, config.normalisation.clip)
         loss = F.smooth_l1_loss(network(varied), wanted)
         optimiser.zero_grad()
@@ -57,23 +59,31 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
         optimiser.step()
         plan.step()
     fresh = make_network(config, patch_size_px).state_dict()
-    kept = {k: v for k, v in network.state_dict().items() if not k.startswith("head")}
+    kept = {k: v for k, v in network.state_dict().items() if not k.startswith(("head", "bias"))}
     return {**fresh, **kept}
 
 
 def statistics(tiles: Tensor) -> Tensor:
-    """Standardised statistics of all 38 x 38 windows at stride 8, shape (N, 6, h, w)."""
+    """Standardised statistics of all 40 x 40 windows at stride 8, shape (N, 3, h, w)."""
     smooth = [_blurred(tiles, sigma) for sigma in (2.0, 3.0, 4.5)]
     down, right = (
         tiles[..., 1:, :-1] - tiles[..., :-1, :-1],
         tiles[..., :-1, 1:] - tiles[..., :-1, :-1],
     )
     edges = F.pad((down**2 + right**2).sqrt(), (0, 1, 0, 1), mode="replicate")
-    maps = [tiles, tiles**2, (tiles > BRIGHT).float(), edges, (smooth[0] - smooth[1]).abs(),
-            (smooth[1] - smooth[2]).abs()]  # fmt: skip
-    means = F.avg_pool2d(torch.cat(maps, dim=1), CONTEXT_PX + STRIDE_PX, stride=STRIDE_PX)
+    blobs = [(smooth[k] - smooth[k + 1]).abs() for k in (0, 1)]
+    maps = torch.cat([tiles, tiles**2, edges, *blobs], dim=1)  # (N, 5, T, T)
+    light, square, slope, fine, coarse = F.avg_pool2d(maps, WINDOW_PX, stride=STRIDE_PX).split(1, 1)
+    deviation = (square - light**2).clamp_min(0).sqrt()
+    means = (torch.cat([deviation, fine, coarse], dim=1) / (slope + TINY) + TINY).log()
     mean, spread = means.mean(dim=(0, 2, 3), keepdim=True), means.std(dim=(0, 2, 3), keepdim=True)
     return (means - mean) / (spread + 1e-4)
+
+
+def cropped(maps: Tensor, cells: int) -> Tensor:
+    """The middle cells x cells positions of maps."""
+    row, col = ((n - cells) // 2 for n in maps.shape[-2:])
+    return maps[..., row : row + cells, col : col + cells]
 
 
 def _blurred(tiles: Tensor, sigma: float) -> Tensor:

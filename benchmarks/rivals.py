@@ -2,7 +2,7 @@
 
     python benchmarks/rivals.py [--models SET] [--cells N] [--threads N] [--json FILE]
 
-All run the network for patches of 94 px every 8 px on one SYNTHETIC section in 8 bits. Ours is the
+All run the network for patches of 96 px every 8 px on one SYNTHETIC section in 8 bits. Ours is the
 dense engine on tiles of 1024 px, gathering and normalising included, over 256 x 256 cells; rivals
 predict N x N of them. CPU seconds are those of all threads and children. All take turns; the first
 round loads and warms up, and the least disturbed of the others counts: leave the machine alone.
@@ -56,8 +56,10 @@ from morphinfer.predictor import DensePredictor
 from morphinfer.runtime import ProviderChoice
 from morphinfer.session import ModelFile, Session
 from morphinfer.tiling import read_model_image
+from morphinfer_training.config import CONTEXT_PX
+from morphinfer_training.nets import POOLINGS, dilation_of
 
-PATCH, STRIDE, TILE_PX, OUR_CELLS, ROUNDS = 94, 8, 1024, 256, 5
+PATCH, STRIDE, TILE_PX, OUR_CELLS, ROUNDS = 96, 8, 1024, 256, 5
 EDGE = (PATCH - STRIDE) // 2
 FIGURES = ("cpu_us", "wall_us", "cpu_ratio", "wall_ratio")
 PACKAGES = "numpy onnxruntime onnxruntime-gpu torch torchvision zarr monai tiatoolbox wsinfer"
@@ -105,20 +107,27 @@ def numpy_windows(task: Task) -> Runs:
         yield np.concatenate(parts)[:, :, 0, 0]
 
 
-class Network(nn.Sequential):
+class Network(nn.Module):
     """The network as torch layers: scores (batch, classes) before the softmax."""
 
     def __init__(self, model: ModelFile) -> None:
-        arrays = map(onnx.numpy_helper.to_array, onnx.load(model.path).graph.initializer)
+        super().__init__()
+        told = onnx.load(model.path).graph.initializer
+        arrays = {t.name: torch.tensor(onnx.numpy_helper.to_array(t)) for t in told}
+        dilation = dilation_of((PATCH - CONTEXT_PX) // STRIDE)
         layers: list[nn.Module] = []
-        for depth, (weight, bias) in enumerate(zip(arrays, arrays, strict=True)):
-            layer = nn.Conv2d(*weight.shape[1::-1], weight.shape[2])
-            layer.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
-            layers += [layer, nn.ReLU(), nn.MaxPool2d(2)][: (3, 3, 3, 2, 1)[depth]]
-        super().__init__(*layers, nn.AvgPool2d((PATCH - 30) // STRIDE, stride=1), nn.Flatten())
+        for depth, weight in enumerate(arrays[f"weight{n}"] for n in range(5)):
+            spread = dilation if depth == 4 else 1
+            layer = nn.Conv2d(*weight.shape[1::-1], weight.shape[2], dilation=spread, bias=False)
+            layer.load_state_dict({"weight": weight})
+            layers += [layer, nn.ReLU(), nn.MaxPool2d(2)][: 3 if depth < POOLINGS else 2]
+        self.features = nn.Sequential(*layers)
+        self.head, self.bias, self.floor = (arrays[n] for n in ("head", "bias", "floor"))
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images[:, :1])  # tools for RGB give the grey image thrice
+        seen = self.features(images[:, :1])  # tools for RGB give the grey image thrice
+        evidence = nn.functional.conv2d(seen, self.head).mean(dim=(2, 3))
+        return evidence / (seen.mean(dim=(1, 2, 3))[:, None] + self.floor) + self.bias.flatten()
 
 
 @torch.inference_mode()

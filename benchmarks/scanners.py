@@ -74,6 +74,26 @@ def misjudged(section: Section, config: TrainConfig, gain: float, offset: float)
     return replace(section, image=image.astype(np.float32))
 
 
+COMPOUND = range(8)
+"""Seeds of compound changes."""
+
+
+def compound(section: Section, config: TrainConfig, seed: int) -> Section:
+    """A section whose gamma, gain, black level, sharpness and noise are all off, drawn at random.
+
+    Nothing is normalised anew. One change at a time did not show how networks lose faint nuclei; all
+    of them at once do.
+    """
+    rng = np.random.default_rng([7, seed])
+    gamma, gain = np.exp(rng.uniform(-0.5, 0.5)), np.exp(rng.uniform(-0.6, 0.6))
+    offset, noise = rng.uniform(-0.15, 0.15), rng.uniform(0, 0.1)
+    sigma = rng.uniform(0, 1.0) / config.pixel_size_um
+    image = np.where(section.image > 0, section.image.clip(1e-6) ** gamma, section.image)
+    image = gaussian_filter(image * gain + offset, sigma)
+    image = image + rng.standard_normal(image.shape) * noise
+    return replace(section, image=image.clip(*config.normalisation.clip).astype(np.float32))
+
+
 def scanned(
     slide: Slide, section: Section, split: Split, config: TrainConfig, scanner: str
 ) -> tuple[Section, Split]:

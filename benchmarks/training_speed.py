@@ -22,7 +22,7 @@ from morphinfer_training.config import TrainingConfig
 from morphinfer_training.nets import PaddingFreeNet
 from morphinfer_training.patches import balanced_loss
 
-PATCHES = (46, 62, 94, 126, 158)
+PATCHES = (48, 64, 96, 128, 160)
 CHANNELS = (16, 32, 64, 64)
 CLASSES = 4
 TURNS = 5

@@ -71,7 +71,7 @@ def trained() -> Trained:
         {
             "name": "synthetic",
             "sections": [{"slide": "s.zarr", "reference": "r.zarr"}],
-            "patch_sizes_px": [46],
+            "patch_sizes_px": [48],
             "validation": {"block_um": 60.0},
         },
         "synthetic.toml",

@@ -19,7 +19,7 @@ def make_config(**changes: object) -> TrainConfig:
     table = {
         "name": "tiny",
         "classes": ["background", "tissue", "gene A"],
-        "patch_sizes_px": [46],
+        "patch_sizes_px": [48],
         "channels": [4, 4, 6, 6],
         "sections": [{"slide": "slide.zarr", "reference": "reference.zarr"}],
         "validation": {"side": "right", "fraction": 0.3},
@@ -30,10 +30,15 @@ def make_config(**changes: object) -> TrainConfig:
 
 
 def make_section(rows: int = 24, cols: int = 60, seed: int = 0) -> Section:
-    """Three horizontal bands, the classes 0, 1 and 2, with an unlabelled first column."""
+    """Three horizontal bands, the classes 0, 1 and 2: empty, coarse and fine stripes.
+
+    The first column is unlabelled.
+    """
     rng = np.random.default_rng(seed)
     labels = (np.arange(rows)[:, None] * 3 // rows * np.ones(cols, int)).astype(np.uint8)
-    image = np.kron(labels, np.ones((STRIDE, STRIDE))) * 0.4
+    waves = [np.cos(2 * np.pi * np.arange(cols * STRIDE) / period) for period in (16, 5)]
+    shown = np.stack([np.zeros(cols * STRIDE), *(0.4 + 0.4 * wave for wave in waves)])
+    image = shown[np.repeat(labels[:, 0], STRIDE)]
     image = (image + rng.normal(0, 0.05, image.shape)).astype(np.float32)
     labels[:, 0] = UNLABELLED
     return Section("tiny", "0" * 64, image[:-3, :-5], labels, 1.0)

@@ -15,7 +15,7 @@ LEAST = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr"}
 def test_the_shipped_configurations_are_read(name):
     config = read_config(TRAINING / f"{name}.toml")
     assert config.name == name
-    assert config.patch_sizes_px == (46, 62, 94, 126, 158)
+    assert config.patch_sizes_px == (48, 64, 96, 128, 160)
 
 
 def test_the_example_shows_every_default():
@@ -35,7 +35,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"patch_sizes_px": [46, 60]}, "8 k \\+ 30"),
+        ({"patch_sizes_px": [48, 60]}, "8 k \\+ 32"),
         ({"channels": [16, 32]}, "four positive"),
         ({"classes": ["a", "a"]}, "different names"),
         ({"colours": ["#000000"]}, "one per class"),
@@ -85,7 +85,7 @@ def test_the_plain_form_tells_everything_but_expanded_paths(monkeypatch):
     plain = read_config(TRAINING / "example.toml").plain()
     assert plain["sections"][0]["slide"].startswith("$MORPHINFER_DATA")
     assert plain["training"]["steps"] == 800
-    assert plain["patch_sizes_px"] == [46, 62, 94, 126, 158]
+    assert plain["patch_sizes_px"] == [48, 64, 96, 128, 160]
 
 
 def test_what_is_missing_is_named():

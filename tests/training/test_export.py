@@ -25,7 +25,7 @@ from morphinfer_training.sections import CellGrid, background_cells, load_sectio
 from morphinfer_training.split import split_section
 from morphinfer_training.train import Data, provenance_of, train
 
-SIZES = (46, 62, 94, 126, 158)
+SIZES = (48, 64, 96, 128, 160)
 CONFIG = make_config(patch_sizes_px=list(SIZES), channels=[16, 32, 64, 64])
 
 
@@ -60,10 +60,10 @@ def test_an_exported_network_gives_what_torch_gives_densely_and_patch_by_patch(p
 
 
 def test_the_graph_is_as_small_as_it_can_be():
-    model = onnx.load_from_string(build_model(fitted(46).network, card_of(46)))
-    stage = ["Conv", "Relu", "MaxPool"]
+    model = onnx.load_from_string(build_model(fitted(48).network, card_of(48)))
+    stage, mean = ["Conv", "Relu", "MaxPool"], ["Conv", "AveragePool"]
     assert [node.op_type for node in model.graph.node] == [
-        *stage, *stage, *stage, "Conv", "Relu", "Conv", "AveragePool", "Softmax",
+        *stage, *stage, *stage, "Conv", "Relu", "Conv", "Relu", *mean, *mean, "Div", "Add", "Softmax",
     ]  # fmt: skip
     assert [v.name for v in model.graph.input] == ["image"]
     assert [v.name for v in model.graph.output] == ["probabilities"]
@@ -72,22 +72,22 @@ def test_the_graph_is_as_small_as_it_can_be():
 
 
 def test_the_same_weights_give_the_same_bytes():
-    one, two = (build_model(fitted(46).network, card_of(46)) for _ in range(2))
+    one, two = (build_model(fitted(48).network, card_of(48)) for _ in range(2))
     assert one == two
 
 
 def test_the_card_in_the_file_tells_everything():
-    model = onnx.load_from_string(build_model(fitted(62).network, card_of(62)))
+    model = onnx.load_from_string(build_model(fitted(64).network, card_of(64)))
     text = {p.key: p.value for p in model.metadata_props}["morphinfer"]
     card = decode_card(text, "test")
     assert (card.network, card.patch_size_px, card.stride_px, card.padding_free) == (
-        "p062", 62, 8, True,
+        "p064", 64, 8, True,
     )  # fmt: skip
     assert [c.name for c in card.classes] == ["background", "tissue", "gene A"]
     assert card.provenance["config"]["seed"] == 1
     assert card.provenance["sections"][0]["identity"] == "0" * 64
     assert [v.probabilities.shape for v in card.test_vectors] == [(3, 1, 1), (3, 3, 3)]
-    assert [v.image.shape for v in card.test_vectors] == [(62, 62), (78, 78)]
+    assert [v.image.shape for v in card.test_vectors] == [(64, 64), (80, 80)]
 
 
 def test_test_images_are_synthetic_smooth_and_compressible():
@@ -101,22 +101,22 @@ def test_test_images_are_synthetic_smooth_and_compressible():
 def test_a_spoiled_export_is_refused_and_writes_nothing(tmp_path, monkeypatch):
     def spoiled(network, card):
         with torch.no_grad():
-            network.head.bias[0] += 1
+            network.bias[0] += 1
         return build_model(network, card)
 
     monkeypatch.setattr(publish, "build_model", spoiled)
     with pytest.raises(
-        ExportError, match=r"p046: the exported network differs by .* limit 0\.0001"
+        ExportError, match=r"p048: the exported network differs by .* limit 0\.0001"
     ):
         publish.publish_set(tmp_path / "set", [fitted(p) for p in SIZES], facts())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_of_nan_is_refused():
-    card = card_of(46)
-    network = fitted(46).network
+    card = card_of(48)
+    network = fitted(48).network
     with torch.no_grad():
-        network.head.bias[0] = torch.nan
+        network.bias[0] = torch.nan
     with pytest.raises(ExportError):
         check_parity(build_model(network, card), card)
 
@@ -127,7 +127,7 @@ def test_a_set_is_published_whole(tmp_path):
     assert names == {f"p{p:03d}.onnx" for p in SIZES} | {"card.json", "README.md"}
     assert json.loads((tmp_path / "set" / "card.json").read_text()) == summary
     assert (
-        "| p046 | 0.200 | 0.500 | 0.500 | n/a | 0.250 |"
+        "| p048 | 0.200 | 0.500 | 0.500 | n/a | 0.250 |"
         in (tmp_path / "set" / "README.md").read_text()
     )
     with pytest.raises(OutputError, match="exists already"):
@@ -191,7 +191,7 @@ def test_a_set_is_trained_exported_and_told_by_the_command(tmp_path):
         """
 name = "tiny"
 classes = ["background", "tissue", "gene A"]
-patch_sizes_px = [46, 62]
+patch_sizes_px = [48, 64]
 channels = [4, 4, 6, 6]
 sections = [{ slide = "slide.zarr", reference = "reference.zarr" }]
 validation = { side = "right", fraction = 0.3 }
@@ -205,12 +205,12 @@ training = { steps = 50, batch = 2, tile_cells = 2, evaluate_every = 2 }
     result = CliRunner().invoke(command.train, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     summary = json.loads(result.stdout)
-    assert [n["network"] for n in summary["networks"]] == ["p046", "p062"]
+    assert [n["network"] for n in summary["networks"]] == ["p048", "p064"]
     assert sum(n["fusion_weight"] for n in summary["networks"]) == pytest.approx(1, abs=1e-3)
     assert summary["provenance"]["config"]["training"]["steps"] == 4
     assert str(tmp_path) not in (tmp_path / "set" / "card.json").read_text()
     kept = {str(p.relative_to(tmp_path / "set.run")) for p in (tmp_path / "set.run").rglob("*.*")}
-    assert {"p046/checkpoint.pt", "p046/log.csv", "p062/checkpoint.pt", "curves.png"} <= kept
+    assert {"p048/checkpoint.pt", "p048/log.csv", "p064/checkpoint.pt", "curves.png"} <= kept
 
 
 def test_a_run_that_stands_there_is_neither_continued_nor_dropped_unasked(tmp_path):
@@ -231,7 +231,7 @@ def test_a_failing_check_publishes_no_set_but_keeps_the_run(tmp_path, monkeypatc
     with pytest.raises(ExportError):
         train(config, tmp_path / "set", folder=tmp_path, device="cpu")
     assert not (tmp_path / "set").exists()
-    assert (tmp_path / "set.run" / "p046" / "checkpoint.pt").exists()
+    assert (tmp_path / "set.run" / "p048" / "checkpoint.pt").exists()
 
 
 def test_without_torch_the_command_says_what_to_install(monkeypatch):
@@ -245,5 +245,5 @@ def test_training_again_gives_the_same_files(tmp_path):
     config = replace(make_config(), name="again")
     for name in ("one", "two"):
         train(config, tmp_path / name, folder=tmp_path, date="2026-01-02", device="cpu")
-    one, two = ((tmp_path / name / "p046.onnx").read_bytes() for name in ("one", "two"))
+    one, two = ((tmp_path / name / "p048.onnx").read_bytes() for name in ("one", "two"))
     assert one == two

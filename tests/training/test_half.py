@@ -46,7 +46,7 @@ def write_network(folder, patch, *, spoil=None, **changes):
 def source(tmp_path):
     folder = tmp_path / "own"
     folder.mkdir()
-    for patch in (46, 62):
+    for patch in (48, 64):
         write_network(folder, patch)
     return folder
 
@@ -58,10 +58,11 @@ def halved(source, tmp_path):
 
 
 def test_layers_are_float16_between_float32_ends(halved):
-    graph = onnx.shape_inference.infer_shapes(onnx.load(halved / "p046.onnx")).graph
-    stage = ["Conv", "Relu", "MaxPool"]
+    graph = onnx.shape_inference.infer_shapes(onnx.load(halved / "p048.onnx")).graph
+    stage, mean = ["Conv", "Relu", "MaxPool"], ["Conv", "AveragePool"]
     assert [node.op_type for node in graph.node] == [
-        "Cast", *stage, *stage, *stage, "Conv", "Relu", "Conv", "AveragePool", "Cast", "Softmax",
+        "Cast", *stage, *stage, *stage, "Conv", "Relu", "Conv", "Relu", *mean, *mean, "Div", "Add",
+        "Cast", "Softmax",
     ]  # fmt: skip
     assert {w.data_type for w in graph.initializer} == {TensorProto.FLOAT16}
     types = {v.name: v.type.tensor_type.elem_type for v in graph.value_info}
@@ -74,7 +75,7 @@ def test_layers_are_float16_between_float32_ends(halved):
 
 def test_weights_are_those_of_the_source_rounded(source, halved):
     ours, theirs = (
-        {w.name: numpy_helper.to_array(w) for w in onnx.load(f / "p046.onnx").graph.initializer}
+        {w.name: numpy_helper.to_array(w) for w in onnx.load(f / "p048.onnx").graph.initializer}
         for f in (halved, source)
     )
     assert ours.keys() == theirs.keys()
@@ -110,7 +111,7 @@ def test_the_set_computes_what_the_source_does_within_the_tolerance(source, halv
 
 @pytest.mark.parametrize(("precision", "good"), [("float16", True), ("float32", False)])
 def test_verify_knows_the_tolerance_of_float16(halved, precision, good):
-    path = halved / "p046.onnx"
+    path = halved / "p048.onnx"
     model, card = onnx.load(path), load_models(path).card
     shift = np.float32(HALF_TOLERANCE / 2)
     vectors = tuple(replace(v, probabilities=v.probabilities + shift) for v in card.test_vectors)
@@ -125,7 +126,7 @@ def test_a_set_is_published_whole_with_both_cards_for_people(source, tmp_path):
     (source / "README.md").write_text("# random\n\nNot for diagnosis.\n")
     summary = halve_set(source, tmp_path / "half")
     names = {p.name for p in (tmp_path / "half").iterdir()}
-    assert names == {"p046.onnx", "p062.onnx", "card.json", "README.md"}
+    assert names == {"p048.onnx", "p064.onnx", "card.json", "README.md"}
     assert json.loads((tmp_path / "half" / "card.json").read_text()) == summary
     readme = (tmp_path / "half" / "README.md").read_text()
     assert readme.startswith("# random-half\n")
@@ -143,7 +144,7 @@ def test_what_stands_there_is_replaced_only_when_asked_and_never_the_source(sour
     with pytest.raises(OutputError, match="--overwrite"):
         halve_set(source, halved)
     halve_set(source, halved, overwrite=True)
-    for models in (source, source / "p046.onnx"):
+    for models in (source, source / "p048.onnx"):
         with pytest.raises(OutputError, match="would replace"):
             halve_set(models, source, overwrite=True)
 
@@ -169,15 +170,15 @@ def test_a_foreign_model_is_refused(tmp_path, described):
 
 
 def test_a_network_that_pads_is_foreign_even_with_a_card(source, tmp_path):
-    model = onnx.load(source / "p062.onnx")
+    model = onnx.load(source / "p064.onnx")
     model.graph.node[0].attribute.append(onnx.helper.make_attribute("pads", [1, 1, 1, 1]))
-    onnx.save(model, source / "p062.onnx")
-    with pytest.raises(ModelError, match=r"p062\.onnx: a foreign ONNX model"):
+    onnx.save(model, source / "p064.onnx")
+    with pytest.raises(ModelError, match=r"p064\.onnx: a foreign ONNX model"):
         halve_set(source, tmp_path / "half")
 
 
 def test_a_truncated_file_is_told_as_such(source, tmp_path):
-    path = source / "p046.onnx"
+    path = source / "p048.onnx"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match="truncated"):
         halve_set(source, tmp_path / "half")
@@ -192,10 +193,10 @@ def test_a_set_without_test_vectors_is_refused(tmp_path):
 
 def test_a_weight_beyond_float16_is_refused(source, tmp_path):
     def spoil(network):
-        network.head.bias.fill_(70000)
+        network.bias.fill_(70000)
 
-    write_network(source, 46, spoil=spoil)
-    with pytest.raises(ExportError, match=r"'bias4' holds 7e\+04 and float16 ends at 65504"):
+    write_network(source, 48, spoil=spoil)
+    with pytest.raises(ExportError, match=r"'bias' holds 7e\+04 and float16 ends at 65504"):
         halve_set(source, tmp_path / "half")
     assert not (tmp_path / "half").exists()
 
@@ -204,7 +205,7 @@ def test_a_network_that_float16_is_too_coarse_for_is_refused_and_nothing_written
     source, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(half, "HALF_TOLERANCE", 1e-9)
-    with pytest.raises(ExportError, match=r"p046: in float16 it differs by .* nothing was written"):
+    with pytest.raises(ExportError, match=r"p048: in float16 it differs by .* nothing was written"):
         halve_set(source, tmp_path / "half")
     assert {p.name for p in tmp_path.iterdir()} == {"own"}
 
@@ -213,7 +214,7 @@ def test_the_command_writes_a_set_that_verifies(call, source):
     code, out, err = call("half", str(source), "--out", "half")
     assert code == 0, err
     assert out == "models   half\n"
-    assert "p062: largest difference" in err
+    assert "p064: largest difference" in err
     code, out, _ = call("models", "verify", "half")
     assert (code, out.count("good")) == (0, 2)
     code, out, _ = call("half", str(source), "--out", "other", "--json", "-q")

@@ -32,7 +32,7 @@ class InterruptionError(Exception):
 def run(folder, config, *, stop_after=None, resume=False, section=None):
     section = section or make_section()
     splits = [split_section(section.labels, config, 0)]
-    sampler = TileSampler([section], splits, config, 46, CPU)
+    sampler = TileSampler([section], splits, config, 48, CPU)
     judge = Judge([section], splits, config, CPU)
     steps = []
 
@@ -43,7 +43,7 @@ def run(folder, config, *, stop_after=None, resume=False, section=None):
 
     folder.mkdir(exist_ok=True)
     fitted = fit(
-        config, 46, sampler, judge, folder, device=CPU, resume=resume, progress=progress
+        config, 48, sampler, judge, folder, device=CPU, resume=resume, progress=progress
     )  # fmt: skip
     return fitted, steps
 
@@ -92,18 +92,29 @@ def test_new_words_of_the_card_do_not_hinder_a_resumed_run(tmp_path):
     assert np.array_equal(whole.probabilities, again.probabilities)
 
 
+def test_a_checkpoint_of_another_version_is_refused(tmp_path):
+    run(tmp_path, make_config())
+    path = tmp_path / "checkpoint.pt"
+    stored = torch.load(path, weights_only=True)
+    del stored["format"]
+    torch.save(stored, path)
+    with pytest.raises(ConfigError, match=r"of another version of morphinfer.* --overwrite"):
+        load_checkpoint(path, make_config(), CPU)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ConfigError, match="no checkpoint of ours"):
         run(tmp_path, make_config(), resume=True)
 
 
-def test_training_learns_to_tell_brightness(tmp_path):
+def test_training_learns_to_tell_textures(tmp_path):
     training = {
-        "steps": 60, "batch": 4, "tile_cells": 3, "evaluate_every": 20, "learning_rate": 1e-2,
+        "steps": 80, "batch": 4, "tile_cells": 3, "evaluate_every": 20, "learning_rate": 1e-2,
     }  # fmt: skip
     augmentation = {"gain": 1.0, "gamma": 1.0, "offset": 0.0, "illumination": 0.0}
-    fitted, _ = run(tmp_path, make_config(training=training, augmentation=augmentation))
+    changes = {"training": training, "augmentation": augmentation, "channels": [16, 32, 64, 64]}
+    fitted, _ = run(tmp_path, make_config(**changes))
     best = max(row.mean_dice for row in fitted.history)
     assert best > 0.7
     assert fitted.probabilities.shape[1] == 3
@@ -122,7 +133,7 @@ def test_the_best_weights_are_kept(tmp_path):
     fitted, _ = run(tmp_path, config, section=section)
     splits = [split_section(section.labels, config, 0)]
     judge = Judge([section], splits, config, CPU)
-    score = mean_dice(judge.dice(judge.probabilities(fitted.network, 46)))
+    score = mean_dice(judge.dice(judge.probabilities(fitted.network, 48)))
     assert score == pytest.approx(max(row.mean_dice for row in fitted.history))
 
 
@@ -130,13 +141,13 @@ def test_held_out_cells_are_each_predicted_once_as_their_patch_is():
     config, section = make_config(), make_section()
     split = split_section(section.labels, config, 0)
     torch.manual_seed(0)
-    network = make_network(config, 46).eval()
-    found = Judge([section], [split], config, CPU).probabilities(network, 46)
+    network = make_network(config, 48).eval()
+    found = Judge([section], [split], config, CPU).probabilities(network, 48)
     assert len(found) == split.validation.sum()
-    padded = np.pad(section.image, 46, mode="symmetric")
+    padded = np.pad(section.image, 48, mode="symmetric")
     row, col = (int(n) for n in np.argwhere(split.validation)[0])
-    start = 46 + row * 8 - 19, 46 + col * 8 - 19
-    patch = padded[start[0] : start[0] + 46, start[1] : start[1] + 46]
+    start = 48 + row * 8 - 20, 48 + col * 8 - 20
+    patch = padded[start[0] : start[0] + 48, start[1] : start[1] + 48]
     with torch.inference_mode():
         one = torch.softmax(network(torch.from_numpy(patch.copy())[None, None]), 1)[0, :, 0, 0]
     assert np.allclose(found[0], one.numpy(), atol=1e-5)
@@ -176,15 +187,15 @@ def test_training_stops_when_patience_ends():
 
 
 def test_only_convolutions_decay():
-    groups = make_optimiser(make_network(make_config(), 46), make_config().training).param_groups
+    groups = make_optimiser(make_network(make_config(), 48), make_config().training).param_groups
     assert {p.ndim for p in groups[0]["params"]} == {4}
-    assert {p.ndim for p in groups[1]["params"]} == {1}
+    assert {p.ndim for p in groups[1]["params"]} == {0, 1}
     assert groups[1]["weight_decay"] == 0
 
 
 def test_curves_are_drawn(tmp_path):
     rows = [Row(s, 1 / s, 0.1, 1.0, 0.1 * s, ()) for s in (1, 2, 3)]
-    draw_curves(tmp_path / "curves.png", {network_name(46): rows})
+    draw_curves(tmp_path / "curves.png", {network_name(48): rows})
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

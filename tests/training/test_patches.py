@@ -35,7 +35,7 @@ def test_the_split_leaves_no_leak(validation, rotate):
     split = split_section(section.labels, config, 0)
     assert split.train.any()
     assert split.validation.any()
-    seen_px = 1.2 * (46 / 2 * (2**0.5 if rotate == "any" else 1) + 3 * 1.0)
+    seen_px = 1.2 * (48 / 2 * (2**0.5 if rotate == "any" else 1) + 3 * 1.0)
     assert distance(split.train, split.validation) * STRIDE >= seen_px
 
 
@@ -48,11 +48,11 @@ def test_patches_that_carry_loss_never_touch_held_out_cells():
     plain = {**PLAIN, "flip": True, "rotate": "any", "scale_jitter": 1.3}
     marked = type(section)("held", "", image, section.labels, 1.0)
     config = make_config(augmentation=plain)
-    sampler = TileSampler([marked], [split], config, 46, CPU)
+    sampler = TileSampler([marked], [split], config, 48, CPU)
     trained = 0
     for step in range(40):
         batch = sampler.draw(step)
-        patches = batch.image[:, 0].unfold(1, 46, STRIDE).unfold(2, 46, STRIDE)
+        patches = batch.image[:, 0].unfold(1, 48, STRIDE).unfold(2, 48, STRIDE)
         seen = patches.amax(dim=(-1, -2))[batch.labels != UNLABELLED]
         trained += len(seen)
         assert float(seen.max()) == 0
@@ -78,8 +78,8 @@ def test_blocks_depend_on_the_seed_and_share_out_the_classes():
 
 
 def test_the_gap_covers_half_of_the_largest_patch():
-    assert gap_cells(make_config(augmentation=PLAIN)) == 3
-    assert gap_cells(make_config(augmentation=PLAIN, patch_sizes_px=[46, 158])) == 10
+    assert gap_cells(make_config(augmentation=PLAIN)) == 4
+    assert gap_cells(make_config(augmentation=PLAIN, patch_sizes_px=[48, 160])) == 11
 
 
 def test_a_class_without_training_cells_is_refused_by_name():
@@ -99,20 +99,20 @@ def test_a_plain_tile_is_a_crop_of_the_section_with_its_cells():
     counting = np.arange(section.image.size, dtype=np.float32).reshape(section.image.shape)
     section = type(section)("count", "", counting / counting.size, section.labels, 1.0)
     config = make_config(augmentation=PLAIN)
-    sampler = TileSampler([section], [everything(section)], config, 46, CPU)
+    sampler = TileSampler([section], [everything(section)], config, 48, CPU)
     width = counting.shape[1]
     padded = np.pad(counting, 80, mode="symmetric")
     compared = 0
     for step in range(20):
         batch = sampler.draw(step)
         for tile, labels in zip(batch.image[:, 0].numpy(), batch.labels.numpy(), strict=True):
-            assert tile.shape == (62, 62)
-            inner = tile[20:42, 20:42] * counting.size
+            assert tile.shape == (64, 64)
+            inner = tile[21:43, 21:43] * counting.size
             row, col = divmod(round(float(inner[11, 11])), width)
             if not (16 <= row < 170 and 16 <= col < 460):
                 continue  # the centre itself may be a reflection
             compared += 1
-            crop = padded[row + 80 - 31 : row + 80 + 31, col + 80 - 31 : col + 80 + 31]
+            crop = padded[row + 80 - 32 : row + 80 + 32, col + 80 - 32 : col + 80 + 32]
             assert np.allclose(tile * counting.size, crop, atol=0.51)
             assert labels[1, 1] == section.labels[row // STRIDE, col // STRIDE]
     assert compared > 20
@@ -125,7 +125,7 @@ def test_classes_are_drawn_equally_often():
     labels[:2, 1:3] = 0
     section = type(section)("rare", "", section.image, labels, 1.0)
     config = make_config(training={"batch": 30, "tile_cells": 1}, augmentation=PLAIN)
-    sampler = TileSampler([section], [everything(section)], config, 46, CPU)
+    sampler = TileSampler([section], [everything(section)], config, 48, CPU)
     counts = sum(np.bincount(sampler.draw(s).labels.numpy().ravel(), minlength=3) for s in range(9))
     assert counts.sum() == 270
     assert counts.min() > 60
@@ -138,14 +138,14 @@ def test_sections_are_drawn_by_weight():
     )
     config = make_config(training={"batch": 40, "tile_cells": 1}, augmentation=PLAIN)
     splits = [everything(heavy), everything(light)]
-    sampler = TileSampler([heavy, light], splits, config, 46, CPU)
+    sampler = TileSampler([heavy, light], splits, config, 48, CPU)
     share = np.mean([float(sampler.draw(step).image.mean()) for step in range(8)])
     assert 0.65 < share < 0.85
 
 
 def test_a_step_is_the_same_whenever_it_is_drawn():
     section = make_section()
-    one, two = (TileSampler([section], [everything(section)], make_config(), 46, CPU) for _ in "ab")
+    one, two = (TileSampler([section], [everything(section)], make_config(), 48, CPU) for _ in "ab")
     two.draw(0)
     assert torch.equal(one.draw(5).image, two.draw(5).image)
     assert torch.equal(one.draw(5).labels, two.draw(5).labels)

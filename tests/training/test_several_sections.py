@@ -31,7 +31,7 @@ def section_table(on_disk, **told):
 
 def two_sections(on_disk):
     return make_config(
-        classes=CLASSES, patch_sizes_px=[46], validation={"fraction": 0.2, "block_um": 80.0},
+        classes=CLASSES, patch_sizes_px=[48], validation={"fraction": 0.2, "block_um": 80.0},
         sections=[
             section_table(on_disk, genes={"layer": ["Layer"], "rim": ["Rim"]}),
             section_table(on_disk, genes={"both": ["Layer", "Rim"]}, regions={"border_um": 6.0}),
@@ -190,7 +190,7 @@ def test_batches_tell_what_tissue_may_be_only_where_a_section_lacks_a_class():
     config, section = make_config(), make_section()
     assert tissue_classes([section], 3) is None
     lacking = replace(section, labels=np.minimum(section.labels, 1), unnamed=(2,))
-    sampler = TileSampler([lacking], [everything(lacking)], config, 46, CPU)
+    sampler = TileSampler([lacking], [everything(lacking)], config, 48, CPU)
     batch = sampler.draw(0)
     assert batch.tissue.tolist() == [[False, True, True]] * config.training.batch
 
@@ -226,5 +226,5 @@ def test_nothing_is_merged_where_all_classes_are_named():
     config, section = make_config(), make_section()
     judge = Judge([section], [everything(section)], config, CPU)
     torch.manual_seed(0)
-    probabilities = judge.probabilities(make_network(config, 46).eval(), 46)
+    probabilities = judge.probabilities(make_network(config, 48).eval(), 48)
     assert judge.merged(probabilities) is probabilities

@@ -15,6 +15,9 @@ from morphinfer.errors import ConfigError
 from morphinfer.staging import staged
 from morphinfer_training.config import TrainConfig
 
+FORMAT = 2
+"""Of checkpoints; another one holds other networks. The first had networks that saw brightness."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -59,7 +62,7 @@ def save_checkpoint(path: Path, state: TrainingState, config: TrainConfig) -> No
     plain = {name: getattr(state, name) for name in TrainingState.__slots__}
     plain["history"] = [asdict(row) for row in state.history]
     with staged(path, overwrite=True) as partial:
-        torch.save({"config": config.plain(), "state": plain}, partial)
+        torch.save({"format": FORMAT, "config": config.plain(), "state": plain}, partial)
 
 
 def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> TrainingState:
@@ -68,7 +71,7 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
     Raises
     ------
     ConfigError
-        The file is damaged, or the run had another configuration.
+        The file is damaged or of another version, or the run had another configuration.
     """
     try:
         stored = torch.load(path, map_location=device, weights_only=True)
@@ -80,6 +83,11 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
         raise ConfigError(
             f"{path}: no checkpoint of ours ({type(problem).__name__}); remove {path.parent} and train again"
         ) from problem
+    if stored.get("format") != FORMAT:
+        raise ConfigError(
+            f"{path}: a checkpoint of another version of morphinfer, whose networks differ; continue "
+            f"it there, or start anew with --overwrite"
+        )
     ours = config.plain()
     differ = [key for key in ours if key != "card" and ours[key] != other.get(key)]
     if differ:

@@ -23,8 +23,8 @@ from morphinfer_training.spot_columns import Columns
 
 STRIDE_PX = 8
 """Distance of neighbouring predictions: three poolings halve the lattice three times."""
-CONTEXT_PX = 30
-"""Input pixels that the four convolutions need around what the last average sees."""
+CONTEXT_PX = 32
+"""Pixels of a patch beyond 8 for each position that the last convolution and the average see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,10 @@ class TrainConfig:
     """Side of a model pixel in micrometres."""
     stride_px: int = between(STRIDE_PX, STRIDE_PX, STRIDE_PX)
     """Distance of predictions; given by the architecture."""
-    patch_sizes_px: tuple[int, ...] = (46, 62, 94, 126, 158)
-    """Patch sizes, one network each; 8 k + 30."""
+    patch_sizes_px: tuple[int, ...] = (48, 64, 96, 128, 160)
+    """Patch sizes, one network each; 8 k + 32."""
     channels: tuple[int, ...] = (16, 32, 64, 64)
-    """Channels of the four convolutions."""
+    """Channels of the first four convolutions; the fifth has those of the fourth."""
     dropout: float = between(0.0, 0.95, 0.2)
     """Share of the last features left out in training."""
     seed: int = between(0, 2**31 - 1, 1)
@@ -264,7 +264,7 @@ def _check(config: TrainConfig, source: str) -> None:
         "classes: from 2 to 254 different names": 2 <= len(set(names)) == len(names) <= 254,
         "colours: one per class, or none": len(colours) in (0, len(names)),
         "channels: four positive numbers": len(config.channels) == 4 and min(config.channels) > 0,
-        "patch_sizes_px: different sizes, each 8 k + 30 (38, 46, 54, ...)": (
+        "patch_sizes_px: different sizes, each 8 k + 32 (40, 48, 56, ...)": (
             0 < len(set(sizes)) == len(sizes) and all(map(_is_patch_size, sizes))
         ),
         "normalisation: fixed needs low < high": rising,

@@ -1,8 +1,8 @@
 """ONNX files out of trained networks: an explicit graph, checked before anything is published.
 
-The graph is written by hand: its fourteen nodes are all there is, heights, widths and the batch
-are free, batch normalisation is gone, and the same weights always give the same bytes. Opset 17 is
-read by every ONNX Runtime since 1.12, by DirectML, TensorRT and OpenVINO.
+The graph is written by hand: its twenty nodes are all there is, heights, widths and the batch are
+free, scales are folded into the convolutions, and the same weights always give the same bytes. Opset
+17 is read by every ONNX Runtime since 1.12, by DirectML, TensorRT and OpenVINO.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from morphinfer.cards import METADATA_KEY, Card, TestVector, encode_card
 from morphinfer.errors import ExportError
-from morphinfer_training.nets import POOLINGS, Layer, PaddingFreeNet, fold
+from morphinfer_training.nets import POOLINGS, PaddingFreeNet, Weights, fold
 
 OPSET = 17
 IR_VERSION = 8
@@ -40,22 +40,26 @@ def build_model(network: PaddingFreeNet, card: Card) -> bytes:
     card : Card
         What the file says of itself.
     """
-    layers = fold(network)
+    weights = fold(network)
     nodes, name = [], INPUT
-    for depth in range(len(layers) - 1):
-        nodes.append(_conv(depth, name))
+    for depth, (convolution, _) in enumerate(network.stages()):
+        dilation = convolution.dilation[0]
+        nodes.append(_conv(name, f"conv{depth}", f"weight{depth}", dilation=dilation))
         nodes.append(helper.make_node("Relu", [f"conv{depth}"], [f"relu{depth}"]))
         name = f"relu{depth}"
         if depth < POOLINGS:
             pooled = f"pool{depth}"
             nodes.append(_pool("MaxPool", name, pooled, side=2, stride=2))
             name = pooled
-    head = len(layers) - 1
-    nodes.append(_conv(head, name))
-    nodes.append(_pool("AveragePool", f"conv{head}", "mean", side=network.window, stride=1))
-    nodes.append(helper.make_node("Softmax", ["mean"], [OUTPUT], axis=1))
+    for told, *constants in (("evidence", "head"), ("contrast", "mean", "floor")):
+        nodes.append(_conv(name, f"{told}_map", *constants))
+        nodes.append(_pool("AveragePool", f"{told}_map", told, side=network.window, stride=1))
+    nodes.append(helper.make_node("Div", ["evidence", "contrast"], ["ratio"]))
+    nodes.append(helper.make_node("Add", ["ratio", "bias"], ["logits"]))
+    nodes.append(helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1))
+    ports = _ports(len(weights.bias))
     model = helper.make_model(
-        helper.make_graph(nodes, card.network, *_ports(layers), _weights(layers)),
+        helper.make_graph(nodes, card.network, *ports, _initializers(weights)),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="morphinfer",
@@ -65,9 +69,8 @@ def build_model(network: PaddingFreeNet, card: Card) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _conv(depth: int, source: str) -> Any:
-    names = [source, f"weight{depth}", f"bias{depth}"]
-    return helper.make_node("Conv", names, [f"conv{depth}"])
+def _conv(source: str, target: str, *constants: str, dilation: int = 1) -> Any:
+    return helper.make_node("Conv", [source, *constants], [target], dilations=[dilation] * 2)
 
 
 def _pool(kind: str, source: str, target: str, *, side: int, stride: int) -> Any:
@@ -75,20 +78,24 @@ def _pool(kind: str, source: str, target: str, *, side: int, stride: int) -> Any
     return helper.make_node(kind, [source], [target], **square)
 
 
-def _ports(layers: list[Layer]) -> tuple[list[Any], list[Any]]:
-    float32, classes = TensorProto.FLOAT, len(layers[-1].bias)
+def _ports(classes: int) -> tuple[list[Any], list[Any]]:
+    float32 = TensorProto.FLOAT
     shape: list[str | int] = ["batch", 1, "height", "width"]
     image = helper.make_tensor_value_info(INPUT, float32, shape)
     shape = ["batch", classes, "rows", "cols"]
     return [image], [helper.make_tensor_value_info(OUTPUT, float32, shape)]
 
 
-def _weights(layers: list[Layer]) -> list[Any]:
-    return [
-        numpy_helper.from_array(array, f"{name}{depth}")
-        for depth, layer in enumerate(layers)
-        for name, array in (("weight", layer.weight), ("bias", layer.bias))
-    ]
+def _initializers(weights: Weights) -> list[Any]:
+    features = weights.head.shape[1]
+    arrays = {f"weight{depth}": weight for depth, weight in enumerate(weights.convolutions)}
+    arrays |= {
+        "head": weights.head,
+        "mean": np.full((1, features, 1, 1), 1 / features, np.float32),
+        "floor": np.array([weights.floor], np.float32),
+        "bias": weights.bias[:, None, None],
+    }
+    return [numpy_helper.from_array(array, name) for name, array in arrays.items()]
 
 
 def smooth_image(side_px: int, seed: int) -> NDArray[np.float32]:

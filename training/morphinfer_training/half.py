@@ -12,7 +12,6 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from morphinfer.session import ModelFile, ModelSet, find_set, load_models
 from morphinfer.staging import staged
 
 SUFFIX = "-half"
-LAYERS = {"Conv", "Relu", "MaxPool", "AveragePool"}
+LAYERS = {"Conv", "Relu", "MaxPool", "AveragePool", "Div", "Add"}
 """What our own export is made of, before its softmax."""
 
 
@@ -83,15 +82,13 @@ def refuse_foreign(path: Path) -> None:
     Raises
     ------
     ModelError
-        It carries no card, or its graph is not a chain of layers without padding and a softmax.
+        It carries no card, or its graph is not of layers without padding and a softmax.
     """
     with suppress(DecodeError):  # loading the set tells what is wrong with a damaged file
         model = onnx.load(path)
         nodes = list(model.graph.node)
-        chained = all(a.output[0] == b.input[0] for a, b in pairwise(nodes))
         own = (
             METADATA_KEY in {p.key for p in model.metadata_props}
-            and chained
             and {n.op_type for n in nodes[:-1]} - {"Cast"} <= LAYERS
             and [n.op_type for n in nodes[-1:]] == ["Softmax"]
             and not any(a.name in ("pads", "auto_pad") for n in nodes for a in n.attribute)
@@ -131,7 +128,7 @@ def half_model(file: ModelFile, set_name: str, provenance: dict[str, Any]) -> by
 
 
 def _half_nodes(graph: Any) -> list[Any]:
-    """The chain of layers between two Casts, and the softmax."""
+    """The layers between two Casts, and the softmax."""
     *layers, softmax = (type(n).FromString(n.SerializeToString()) for n in graph.node)
     image, logits = layers[0].input[0], softmax.input[0]
     layers[0].input[0] = f"{image}_half"

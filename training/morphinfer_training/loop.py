@@ -60,8 +60,8 @@ def silent(network: str, step: int, loss: float, dice: float | None) -> None:
 def network_name(patch_size_px: int) -> str:
     """Name of a network in its set.
 
-    >>> network_name(94)
-    'p094'
+    >>> network_name(96)
+    'p096'
     """
     return f"p{patch_size_px:03d}"
 

@@ -146,7 +146,13 @@ def _figures(section: Table, classes: Sequence[str]) -> str:
                 f"bootstrap draws"
             )
         text += ".\n\n"
-    return text + table(head, rows)
+    text += table(head, rows)
+    if errors := section.get("errors_by_uncertainty"):
+        shares = ", ".join(f"{share:.1%}" for share in errors)
+        text += (
+            f"\n\nWrong cells of the fusion, from its least to its most uncertain third: {shares}."
+        )
+    return text
 
 
 def _method_row(method: Table, names: Sequence[str]) -> list[str]:

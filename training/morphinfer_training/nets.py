@@ -1,19 +1,23 @@
 """The padding-free networks: a large tile gives exactly what its patches give one by one.
 
 Every convolution is valid, every pooling window is fixed, and the last is an average of k x k
-positions at stride 1, with k = (P - 30) / 8 for patches of P pixels. The average follows the last,
-linear convolution to classes: both are linear, so the result is the same and four channels are
-averaged instead of 64.
+positions at stride 1, with k = (P - 32) / 8 for patches of P pixels, less what the dilated convolution
+takes. The average follows the last, linear convolution to classes: both are linear, so the result is
+the same and four channels are averaged instead of 64.
 
-Batch normalisation follows the pooling, where it costs a quarter, and has no factor of its own. Its
-scale is then always positive, so it commutes with the maximum and folds into the convolution; a
-positive factor would be absorbed by the next convolution anyway, since ReLU passes it on.
+What a patch shows, not how bright it is, decides. No convolution has a bias, so an image k times as
+bright gives features k times as high (Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, 'Robust and
+interpretable blind image denoising via bias-free convolutional neural networks', ICLR 2020); the
+filters of the first one sum to 0, so a raised black level changes nothing; and the logits are a ratio
+of two averages over the patch, evidence for the classes and the mean of all features, its contrast. A
+learned floor under the contrast tells an empty patch from a faint one. The first filters also contain
+a binomial blur, since filters that sum to 0 would otherwise see little but the noise of single pixels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,19 +29,74 @@ from morphinfer_training.config import CONTEXT_PX, STRIDE_PX, TrainConfig
 
 KERNEL = 3
 POOLINGS = 3
+BLUR = (0.25, 0.5, 0.25)
+"""What the first filters are convolved with, along rows and columns."""
+FLOOR = 0.5
+"""Contrast that is added to that of every patch, before training; features of nuclei average 0.5."""
+MOMENTUM = 0.1
+"""Share of the newest batch in the running scale of a channel."""
+TINY = 1e-5
+
+
+class Scale(nn.Module):
+    """Division of each channel by its root mean square over batches; nothing is taken off.
+
+    Unlike batch normalisation it maps an image k times as bright to features k times as high, and
+    being positive it commutes with the maximum and with ReLU, and folds into the convolution.
+    """
+
+    square: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("square", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of the same shape, (N, c, h, w)."""
+        if not self.training:
+            return x * (self.square + TINY).rsqrt()[:, None, None]
+        scaled, square = DivideByBatch.apply(x)  # type: ignore[no-untyped-call]
+        self.square.lerp_(square, MOMENTUM)
+        return cast(Tensor, scaled)
+
+
+class DivideByBatch(torch.autograd.Function):
+    """Division by the root mean square of the batch; in half the time of autograd's own steps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled features, (N, c, h, w), and the mean square of each channel, (c,)."""
+        square = torch.linalg.vector_norm(_by_channel(x), dim=0).square() * (x.shape[1] / x.numel())
+        factor = (square + TINY).rsqrt()[:, None, None]
+        scaled = x * factor
+        ctx.save_for_backward(scaled, factor)
+        ctx.mark_non_differentiable(square)
+        return scaled, square
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
+        """Gradient of the features."""
+        scaled, factor = ctx.saved_tensors
+        shared = _by_channel(gradient * scaled).mean(dim=0)[:, None, None]
+        return cast(Tensor, torch.addcmul(gradient, scaled, shared, value=-1) * factor)
+
+
+def _by_channel(x: Tensor) -> Tensor:
+    """Features as a matrix of positions and channels; a view where channels come last in memory."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
 class PaddingFreeNet(nn.Module):
-    """Four valid 3 x 3 convolutions, three halvings, a linear head and a fixed average.
+    """Five valid convolutions without bias, three halvings, a linear head and a fixed average.
 
     Parameters
     ----------
     channels : tuple of int
-        Channels of the four convolutions.
+        Channels of the first four convolutions; the fifth, dilated one has those of the fourth.
     classes : int
         Number of classes.
     patch_size_px : int
-        Side of a patch, 8 k + 30.
+        Side of a patch, 8 k + 32.
     dropout : float
         Share of the last features left out in training.
     """
@@ -46,48 +105,76 @@ class PaddingFreeNet(nn.Module):
         self, channels: tuple[int, ...], classes: int, patch_size_px: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        inputs = (1, *channels[:-1])
+        positions = (patch_size_px - CONTEXT_PX) // STRIDE_PX
+        self.dilation = dilation_of(positions)
+        self.window = positions - 2 * self.dilation
+        last = channels[-1]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, KERNEL, bias=False) for i, o in zip(inputs, channels, strict=True)
+            nn.Conv2d(i, o, KERNEL, bias=False)
+            for i, o in zip((1, *channels[:-1]), channels, strict=True)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in channels)
-        for _, norm in self.stages():
-            norm.weight.requires_grad_(False)
+        side = KERNEL if self.dilation else 1
+        self.convolutions.append(
+            nn.Conv2d(last, last, side, dilation=max(self.dilation, 1), bias=False)
+        )
+        self.scales = nn.ModuleList(Scale(c) for c in (*channels, last))
         self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(channels[-1], classes, 1)
+        self.head = nn.Conv2d(last, classes, 1, bias=False)
+        self.bias = nn.Parameter(torch.zeros(classes))
+        self.log_floor = nn.Parameter(torch.tensor(FLOOR).log())
         for convolution, _ in self.stages():
             convolution.weight.data = convolution.weight.data.contiguous(
                 memory_format=torch.channels_last
             )
-        self.window = (patch_size_px - CONTEXT_PX) // STRIDE_PX
 
-    def stages(self) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-        """Each convolution with the batch normalisation that follows it."""
+    def stages(self) -> list[tuple[nn.Conv2d, Scale]]:
+        """Each convolution with the division that follows it."""
         return cast(
-            list[tuple[nn.Conv2d, nn.BatchNorm2d]],
-            list(zip(self.convolutions, self.norms, strict=True)),
+            list[tuple[nn.Conv2d, Scale]], list(zip(self.convolutions, self.scales, strict=True))
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of shape (N, C, h, w) for images of shape (N, 1, P + 8 (h - 1), P + 8 (w - 1))."""
         x = x.contiguous(memory_format=torch.channels_last)  # (N, 1, H, W)
-        for i, (convolution, norm) in enumerate(self.stages()):
-            x = convolution(x)  # (N, c_i, H_i - 2, W_i - 2)
-            if i < POOLINGS:
-                x = F.max_pool2d(x, 2)  # (N, c_i, H_i / 2 - 1, W_i / 2 - 1)
-            x = F.relu(norm(x))
-        x = self.head(self.dropout(x))  # (N, C, h + k - 1, w + k - 1)
-        return F.avg_pool2d(x, self.window, stride=1)  # (N, C, h, w)
+        for depth, (convolution, scale) in enumerate(self.stages()):
+            x = F.conv2d(x, band_pass(convolution.weight)) if depth == 0 else convolution(x)
+            if depth < POOLINGS:
+                x = F.max_pool2d(x, 2)
+            x = F.relu(scale(x))  # (N, c, H / 2**n, W / 2**n) without the context
+        evidence = F.avg_pool2d(self.head(self.dropout(x)), self.window, stride=1)  # (N, C, h, w)
+        contrast = F.avg_pool2d(x.mean(dim=1, keepdim=True), self.window, stride=1)  # (N, 1, h, w)
+        return evidence / (contrast + self.log_floor.exp()) + self.bias[:, None, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Weights of one convolution, with batch normalisation folded in."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """What an exported network holds: its convolutions with their scales folded in, and the head."""
 
-    weight: NDArray[np.float32]
-    """Shape (out, in, height, width)."""
+    convolutions: list[NDArray[np.float32]]
+    """One of shape (out, in, height, width) for each of the five."""
+    head: NDArray[np.float32]
+    """Evidence for the classes, shape (classes, in, 1, 1)."""
     bias: NDArray[np.float32]
-    """Shape (out,)."""
+    """Logits of a patch without any contrast, shape (classes,)."""
+    floor: float
+    """What is added to the contrast."""
+
+
+def band_pass(weight: Tensor) -> Tensor:
+    """First filters, shape (out, 1, 5, 5): free ones of shape (out, 1, 3, 3) less their mean, blurred."""
+    line = torch.tensor(BLUR, dtype=weight.dtype, device=weight.device)
+    square = (line[:, None] * line)[None, None]  # (1, 1, 3, 3)
+    free = weight - weight.mean(dim=(2, 3), keepdim=True)
+    return F.conv2d(free, square, padding=len(BLUR) - 1)
+
+
+def dilation_of(positions: int) -> int:
+    """Dilation of the fifth convolution, a third of the patch's positions; 0 stands for 1 x 1.
+
+    >>> [dilation_of((patch - 32) // 8) for patch in (48, 64, 96, 128, 160)]
+    [0, 1, 2, 4, 5]
+    """
+    return positions // 3
 
 
 def make_network(config: TrainConfig, patch_size_px: int) -> PaddingFreeNet:
@@ -97,38 +184,32 @@ def make_network(config: TrainConfig, patch_size_px: int) -> PaddingFreeNet:
     )
 
 
-def fold(network: PaddingFreeNet) -> list[Layer]:
-    """The five convolutions with biases: four with folded batch normalisation, and the head."""
-    layers = []
-    for convolution, norm in network.stages():
-        weight, mean, variance, shift = (
-            _double(t) for t in (convolution.weight, norm.running_mean, norm.running_var, norm.bias)
-        )
-        scale = _double(norm.weight) / np.sqrt(variance + norm.eps)
-        layers.append(_layer(weight * scale[:, None, None, None], shift - mean * scale))
-    layers.append(_layer(_double(network.head.weight), _double(network.head.bias)))
-    return layers
+def fold(network: PaddingFreeNet) -> Weights:
+    """The weights of the network without its scales."""
+    convolutions = []
+    for depth, (convolution, scale) in enumerate(network.stages()):
+        weight = _double(convolution.weight)
+        if depth == 0:
+            weight = _double(band_pass(convolution.weight.double()))
+        factor = 1 / np.sqrt(_double(scale.square) + TINY)
+        convolutions.append(np.ascontiguousarray(weight * factor[:, None, None, None], np.float32))
+    head, bias = (_double(t).astype(np.float32) for t in (network.head.weight, network.bias))
+    return Weights(convolutions, head, bias, float(network.log_floor.detach().exp()))
 
 
 def multiply_adds_per_pixel(channels: tuple[int, ...], classes: int) -> float:
-    """Multiplications of the convolutions per input pixel of a large tile.
+    """Multiplications of the convolutions per input pixel of a large tile, the fifth one dilated.
 
     >>> multiply_adds_per_pixel((16, 32, 64, 64), 4)
-    3028.0
+    3860.0
     """
-    inputs = (1, *channels[:-1])
-    total: float = sum(
-        KERNEL**2 * i * o / 4**depth
-        for depth, (i, o) in enumerate(zip(inputs, channels, strict=True))
+    first = (KERNEL + len(BLUR) - 1) ** 2 * channels[0]
+    pairs = zip(channels, (*channels[1:], channels[-1]), strict=True)
+    others: float = sum(
+        KERNEL**2 * i * o / 4 ** min(depth, POOLINGS) for depth, (i, o) in enumerate(pairs, start=1)
     )
-    return total + channels[-1] * classes / STRIDE_PX**2
+    return first + others + channels[-1] * classes / STRIDE_PX**2
 
 
-def _double(tensor: Tensor | None) -> NDArray[np.float64]:
-    if tensor is None:
-        raise TypeError("batch normalisation without running statistics or bias cannot be folded")
+def _double(tensor: Tensor) -> NDArray[np.float64]:
     return np.asarray(tensor.detach().cpu().contiguous().numpy(), np.float64)
-
-
-def _layer(weight: NDArray[np.float64], bias: NDArray[np.float64]) -> Layer:
-    return Layer(np.ascontiguousarray(weight, np.float32), bias.astype(np.float32))

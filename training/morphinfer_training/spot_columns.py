@@ -110,13 +110,16 @@ def find_columns(
     x, y = _positions(folded, told, source, listed)
     gene = _named(told.gene, folded, GENE_NAMES, source, listed)
     if gene is None:
-        raise SpotsError(f"{source}: no gene column; {listed}; name it with --columns gene=NAME")
+        raise SpotsError(
+            f"{source}: no gene column; {listed}; name it with --columns gene=NAME, or columns in the "
+            f"configuration"
+        )
     weight = _named(told.weight, folded, WEIGHT_NAMES, source, listed)
     units = {_unit_of(x), _unit_of(y)}
     if unit is None and len(units) > 1:
         raise SpotsError(
             f"{source}: columns '{x}' and '{y}' seem to be in pixels and micrometres; choose two "
-            f"alike with --columns x=NAME,y=NAME, or state --unit"
+            f"alike with --columns x=NAME,y=NAME, or state --unit (columns and unit in a configuration)"
         )
     return FoundColumns(gene, x, y, weight, unit or units.pop())
 
@@ -128,7 +131,8 @@ def _positions(folded: dict[str, str], told: Columns, source: str, listed: str) 
         if (x or x_name in folded) and (y or y_name in folded):
             return x or folded[x_name], y or folded[y_name]
     raise SpotsError(
-        f"{source}: no coordinate columns; {listed}; name them with --columns x=NAME,y=NAME"
+        f"{source}: no coordinate columns; {listed}; name them with --columns x=NAME,y=NAME, or columns "
+        f"in the configuration"
     )
 
 
@@ -138,7 +142,7 @@ def _named(
     if told is None:
         return next((folded[name] for name in candidates if name in folded), None)
     if told.lower() not in folded:
-        raise SpotsError(f"{source}: no column '{told}'; {listed}; correct --columns")
+        raise SpotsError(f"{source}: no column '{told}'; {listed}; correct its name")
     return folded[told.lower()]
 
 

@@ -137,15 +137,12 @@ def train(
 
 
 def adjust(networks: list[Fitted], temperatures: list[float], factors: NDArray[np.float64]) -> None:
-    """Put temperatures and class factors into the heads of the networks."""
+    """Put temperatures and class factors into the last weights of the networks."""
     for fitted, told in zip(networks, temperatures, strict=True):
-        head = fitted.network.head
-        if head.bias is None:
-            raise TypeError("a head without bias cannot take class factors")
+        network = fitted.network
         with torch.no_grad():
-            head.weight /= told
-            head.bias /= told
-            head.bias += torch.from_numpy(np.log(factors)).to(head.bias)
+            network.head.weight.div_(told)
+            network.bias.div_(told).add_(torch.from_numpy(np.log(factors)).to(network.bias))
 
 
 def prepare(
