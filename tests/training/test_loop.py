@@ -187,10 +187,12 @@ def test_training_stops_when_patience_ends():
 
 
 def test_only_convolutions_decay():
-    groups = make_optimiser(make_network(make_config(), 48), make_config().training).param_groups
+    network = make_network(make_config(), 48)
+    groups = make_optimiser(network, make_config().training).param_groups
     assert {p.ndim for p in groups[0]["params"]} == {4}
-    assert {p.ndim for p in groups[1]["params"]} == {0, 1}
-    assert groups[1]["weight_decay"] == 0
+    assert [p.ndim for group in groups[1:] for p in group["params"]] == [0, 1]
+    assert [group["weight_decay"] for group in groups[1:]] == [0, 0]
+    assert sum(len(group["params"]) for group in groups) == len([*network.parameters()])
 
 
 def test_curves_are_drawn(tmp_path):

@@ -51,7 +51,7 @@ def test_a_patch_gives_one_prediction(patch):
 
 
 @pytest.mark.parametrize("patch", [48, 64])
-def test_every_pixel_of_a_patch_counts_but_the_outermost_of_none(patch):
+def test_a_patch_is_seen_up_to_its_edges(patch):
     network = trained(patch)
     image = noise(patch, patch).requires_grad_()
     torch.manual_seed(3)

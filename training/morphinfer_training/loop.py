@@ -28,6 +28,9 @@ from morphinfer_training.patches import TileSampler, balanced_loss
 from morphinfer_training.validation import Judge, mean_dice
 
 LARGEST_GRADIENT = 5.0
+BIAS_FACTOR = 10.0
+"""Learning rate of the bias by that of the others: Adam moves each number by about the rate, and the bias
+alone, by units, tells that an empty patch is background."""
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 
@@ -108,7 +111,7 @@ def fit(
     while not state.finished:
         rate = learning_rate(state.step, told)
         for group in run.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         torch.manual_seed(step_seed(config.seed, patch_size_px, state.step))  # for dropout
         batch = sampler.draw(state.step)  # image (N, 1, T, T), labels (N, n, n)
         logits = network(batch.image)  # (N, C, n, n)
@@ -202,11 +205,12 @@ def step_seed(seed: int, patch_size_px: int, step: int) -> int:
 
 
 def make_optimiser(network: PaddingFreeNet, told: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW that decays convolutions, not biases and shifts."""
-    trained = [p for p in network.parameters() if p.requires_grad]
+    """AdamW that decays convolutions, not the floor of the contrast and the logits of empty patches."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": told.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": kernels, "weight_decay": told.weight_decay, "factor": 1.0},
+        {"params": [network.log_floor], "weight_decay": 0.0, "factor": 1.0},
+        {"params": [network.bias], "weight_decay": 0.0, "factor": BIAS_FACTOR},
     ]
     return torch.optim.AdamW(groups, lr=told.learning_rate)
 
