@@ -25,8 +25,8 @@ BATCH = 16
 TILE_CELLS = 6
 STATISTICS = 3
 TINY = 1e-3
-WINDOW_PX = 40
-"""Side of what the statistics are taken over."""
+WINDOW_PX = 48
+"""Side of what the statistics are taken over; the middle cells then lie over the predictions."""
 
 
 def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
@@ -64,7 +64,7 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
 
 
 def statistics(tiles: Tensor) -> Tensor:
-    """Standardised statistics of all 40 x 40 windows at stride 8, shape (N, 3, h, w)."""
+    """Standardised statistics of all 48 x 48 windows at stride 8, shape (N, 3, h, w)."""
     smooth = [_blurred(tiles, sigma) for sigma in (2.0, 3.0, 4.5)]
     down, right = (
         tiles[..., 1:, :-1] - tiles[..., :-1, :-1],
