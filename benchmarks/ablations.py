@@ -141,7 +141,7 @@ def configuration(variant: Variant, labelling: Labelling) -> TrainConfig:
     """The probe configuration with the change of a variant."""
     sections = [
         {"slide": str(slide(name)), **({"reference": str(labelling.path)} if name == "ca1"
-                                       else {"background_only": True})}
+                                       else {"image_only": True})}
         for name in variant.sections
     ]  # fmt: skip
     table = {"name": variant.name, "sections": sections, **PROBE}

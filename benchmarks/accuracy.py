@@ -134,7 +134,9 @@ def measure(plan: ModelSetPlan, *, test: bool) -> list[Result]:
     made.mkdir(parents=True, exist_ok=True)
     data = load_data(config, plan.config.parent, made)
     baselines = [make(data.sections, data.splits, config) for make in BASELINES]
-    shown = [("held-out cells", data, [s.validation for s in data.splits], False)]
+    pairs = [p for p in zip(data.sections, data.splits, strict=True) if p[1].validation.any()]
+    judged = Data([section for section, _ in pairs], [split for _, split in pairs])
+    shown = [("held-out cells", judged, [s.validation for s in judged.splits], False)]
     if test:
         other = independent(plan, config)
         everywhere = [np.ones(other.labels.shape, bool)]

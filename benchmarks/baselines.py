@@ -26,6 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 from morphinfer.grid import TileGrid, Window, ceil_div
 from morphinfer.normalising import otsu_threshold
 from morphinfer_training.config import TrainConfig
+from morphinfer_training.expression import TISSUE
 from morphinfer_training.patches import TileSampler, reflected_tile
 from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
@@ -143,8 +144,9 @@ class Forest:
 
 def majority(sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig) -> Majority:
     """The class that most training cells have."""
-    pairs = zip(sections, splits, strict=True)
-    labels = np.concatenate([section.labels[split.train] for section, split in pairs])
+    pairs = list(zip(sections, splits, strict=True))
+    masks = [known_cells(section, split) for section, split in pairs]
+    labels = np.concatenate([s.labels[mask] for (s, _), mask in zip(pairs, masks, strict=True)])
     return Majority(int(np.bincount(labels).argmax()), config.stride_px)
 
 
@@ -153,15 +155,22 @@ def otsu_density(
 ) -> OtsuDensity:
     """The width and the thresholds that have the best mean Dice on the training cells."""
     pairs = list(zip(sections, splits, strict=True))
-    labels = np.concatenate([section.labels[split.train] for section, split in pairs])
+    masks = [known_cells(section, split) for section, split in pairs]
+    labels = np.concatenate([s.labels[mask] for (s, _), mask in zip(pairs, masks, strict=True)])
     found = []
     for sigma_um in SIGMAS_UM:
-        densities = [nuclei_density(s.image, sigma_um, config)[split.train] for s, split in pairs]
-        density = np.concatenate(densities)
+        maps = [nuclei_density(s.image, sigma_um, config) for s, _ in pairs]
+        density = np.concatenate([d[mask] for d, mask in zip(maps, masks, strict=True)])
         order = by_density(density, labels)
         thresholds, dice = best_thresholds(density, labels, order)
         found.append((dice, OtsuDensity(order, thresholds, sigma_um, config)))
     return max(found, key=lambda pair: pair[0])[1]
+
+
+def known_cells(section: Section, split: Split) -> NDArray[np.bool_]:
+    """Training cells whose class is known; tissue that may be of a class unnamed is not."""
+    vague = (section.labels == TISSUE) & bool(section.unnamed)
+    return np.asarray(split.train & ~vague)
 
 
 def nuclei_density(image: Image, sigma_um: float, config: TrainConfig) -> Image:
@@ -261,6 +270,8 @@ def training_cells(
         labels = batch.labels[0].numpy()
         tile = batch.image[0, 0].numpy()
         known = labels < len(config.classes)
+        if batch.tissue is not None and batch.tissue[0].sum() > 1:
+            known &= labels != TISSUE  # of which class, the section does not tell
         return cell_features(tile, config.pixel_size_um, config.stride_px)[known], labels[known]
 
     with ThreadPoolExecutor(THREADS) as pool:

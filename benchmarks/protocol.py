@@ -33,6 +33,7 @@ TABLES = {
     "septum_3": "cell_counts.parquet",
 }
 CORNER = Window(3000, 1500, 9000, 9000)
+"""Of midbrain_nuclei: half tissue and half real, dark background."""
 TEST_ONLY = ("hippocampus_merfish", "septum_3")
 
 
@@ -58,9 +59,9 @@ def skip_reason(names: list[str]) -> str:
 
 def slide(name: str) -> Path:
     """The OME-Zarr slide of a section, or of the corner of midbrain_nuclei that CORNER tells."""
+    if name == "midbrain_corner":
+        return crop("midbrain_nuclei", name, CORNER)
     path = WORK / f"{name}.zarr"
-    if not path.exists() and name == "midbrain_corner":
-        write_corner(path)
     if not path.exists():
         WORK.mkdir(parents=True, exist_ok=True)
         image = data_folder() / name / "nuclei.tif"
@@ -69,12 +70,15 @@ def slide(name: str) -> Path:
     return path
 
 
-def write_corner(path: Path) -> None:
-    """Cut out of midbrain_nuclei what is half tissue and half real, dark background."""
-    whole = open_slide(slide("midbrain_nuclei"))
-    with create_image(path, shape=(CORNER.height, CORNER.width), dtype=whole.dtype,
-                      pixel_size_um=whole.pixel_size_um) as writer:  # fmt: skip
-        writer.write(whole.read(CORNER))
+def crop(section: str, name: str, window: Window) -> Path:
+    """A part of a section's slide as a slide of its own."""
+    path = WORK / f"{name}.zarr"
+    if not path.exists():
+        whole = open_slide(slide(section))
+        with create_image(path, shape=(window.height, window.width), dtype=whole.dtype,
+                          pixel_size_um=whole.pixel_size_um) as writer:  # fmt: skip
+            writer.write(whole.read(window))
+    return path
 
 
 def table(name: str) -> Path:

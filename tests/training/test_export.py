@@ -21,7 +21,7 @@ from morphinfer_training.commands import train as command
 from morphinfer_training.export import build_model, check_parity, smooth_image
 from morphinfer_training.loop import Fitted
 from morphinfer_training.nets import make_network
-from morphinfer_training.sections import CellGrid, background_cells, load_section
+from morphinfer_training.sections import load_section
 from morphinfer_training.split import split_section
 from morphinfer_training.train import Data, provenance_of, train
 
@@ -174,15 +174,6 @@ def test_a_reference_that_is_shifted_is_looked_up_by_position(tmp_path):
     loaded = load_section(config.sections[0], config, tmp_path).labels
     assert (loaded[10:14, 20:25] == 2).all()
     assert (loaded != UNLABELLED).sum() == 20
-
-
-def test_only_clear_background_of_a_slide_is_taken():
-    rng = np.random.default_rng(0)
-    image = rng.normal(-0.05, 0.02, (400, 640)).astype(np.float32)
-    image[:, 320:] += rng.uniform(0.2, 0.9, (400, 320)).astype(np.float32)
-    labels = background_cells(image, CellGrid((50, 80), 5.2, (0.0, 0.0)), 8, None, "half")
-    assert (labels[:, :30] == 0).all()
-    assert (labels[:, 35:] == UNLABELLED).all()
 
 
 def test_a_set_is_trained_exported_and_told_by_the_command(tmp_path):

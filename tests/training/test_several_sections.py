@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from scipy.ndimage import maximum_filter
 from synthetic_section import everything, make_config, make_section
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.labels import open_labels
+from morphinfer.pyramid import create_image
 from morphinfer_training import references
 from morphinfer_training.config_parsing import GeneClass
 from morphinfer_training.loop import make_network
 from morphinfer_training.patches import TileSampler, balanced_loss, tissue_classes
+from morphinfer_training.sections import load_section
 from morphinfer_training.split import Split
 from morphinfer_training.train import load_data, train
 from morphinfer_training.validation import Judge
@@ -228,3 +231,61 @@ def test_nothing_is_merged_where_all_classes_are_named():
     torch.manual_seed(0)
     probabilities = judge.probabilities(make_network(config, 48).eval(), 48)
     assert judge.merged(probabilities) is probabilities
+
+
+def image_only_section(folder, **told):
+    """A slide of nuclei on its right half and nothing on its left, and the cells of it."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 4, (800, 1280)).astype(np.uint8)
+    image[::12, 640::12] = 250
+    image[:, 640:] = maximum_filter(image[:, 640:], 7)
+    with create_image(folder / "nuclei.zarr", shape=image.shape, dtype=np.uint8,
+                      pixel_size_um=0.65) as writer:  # fmt: skip
+        writer.write(image)
+    config = make_config(
+        classes=CLASSES,
+        sections=[
+            {"slide": "nuclei.zarr", "image_only": True, **told},
+            {"slide": "other.zarr", "reference": "reference.zarr"},
+        ],
+    )
+    return load_section(config.sections[0], config, folder)
+
+
+def test_of_an_image_without_transcripts_background_is_known_and_tissue_may_be_anything(tmp_path):
+    section = image_only_section(tmp_path)
+    assert section.labels.shape == (100, 160)
+    assert (section.labels[:, :77] == 0).all()
+    assert (section.labels[:, 83:] == 1).all()
+    assert section.unnamed == (2, 3, 4)
+
+
+def test_nothing_is_held_out_of_an_image_without_transcripts(on_disk, tmp_path):
+    image_only_section(tmp_path)
+    config = make_config(
+        classes=CLASSES[:4], validation={"fraction": 0.2, "block_um": 80.0}, patch_sizes_px=[48],
+        sections=[
+            section_table(on_disk, genes={"layer": ["Layer"], "rim": ["Rim"]}),
+            {"slide": "nuclei.zarr", "image_only": True},
+        ],
+    )  # fmt: skip
+    spots, image = load_data(config, tmp_path, tmp_path).splits
+    assert spots.validation.any()
+    assert image.train.all()
+    assert not image.validation.any()
+
+
+def test_tissue_cannot_be_of_a_class_that_is_known_to_be_absent(tmp_path):
+    assert image_only_section(tmp_path, absent=["rim"]).unnamed == (2, 4)
+
+
+def test_a_class_whose_genes_are_told_cannot_be_absent(on_disk):
+    told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["layer"])
+    with pytest.raises(ConfigError, match=r"absent are classes .* that genes do not name"):
+        make_config(classes=CLASSES, sections=[told])
+
+
+def test_a_class_that_no_one_knows_cannot_be_absent(on_disk):
+    told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["tissue"])
+    with pytest.raises(ConfigError, match="absent are classes after the first two"):
+        make_config(classes=CLASSES, sections=[told])

@@ -45,10 +45,11 @@ class SectionConfig:
     """Gene classes that its reference names; they are among the classes of the configuration."""
     regions: RegionSettings = field(default_factory=RegionSettings)
     """How its reference is made."""
-    background_only: bool = False
-    """Whether only clear background of the slide is used, as class 0."""
-    background_below: float | None = None
-    """Normalised intensity below which all surroundings of background lie; None finds it."""
+    image_only: bool = False
+    """Whether no transcripts are known: the image alone tells background from tissue, and the tissue
+    may be of any class that is not ``absent``. All of it is trained on, none of it held out."""
+    absent: tuple[str, ...] = ()
+    """Gene classes that the section is known not to hold, though its reference does not name them."""
     channel: str = ""
     """Name or index of the nuclei channel; empty where the slide itself tells."""
     pixel_size_um: float | None = between(0.001, 1000.0, None)
@@ -172,6 +173,9 @@ class TrainConfig:
     """Patch sizes, one network each; 8 k + 32."""
     channels: tuple[int, ...] = (16, 32, 64, 64)
     """Channels of the first four convolutions; the fifth has those of the fourth."""
+    contrast_floor: float = between(1e-3, 100.0, 0.135)
+    """What is added to the contrast of a patch before training, which then learns it. A patch of about
+    this contrast may be background; a high one takes faint tissue for it."""
     dropout: float = between(0.0, 0.95, 0.2)
     """Share of the last features left out in training."""
     seed: int = between(0, 2**31 - 1, 1)
@@ -271,8 +275,8 @@ def _check(config: TrainConfig, source: str) -> None:
         "normalisation: percentiles lie between 0 and 100": percent,
         "normalisation.clip: two rising numbers": told.clip[0] < told.clip[1],
         "augmentation.blur_px: 0 <= least <= largest <= 10": 0 <= low <= high <= 10,
-        "sections: each needs a reference, or spots and genes, or background_only = true": all(
-            (bool(s.reference), bool(s.spots), s.background_only).count(True) == 1
+        "sections: each needs a reference, or spots and genes, or image_only = true": all(
+            (bool(s.reference), bool(s.spots), s.image_only).count(True) == 1
             and bool(s.spots) == bool(s.genes)
             for s in config.sections
         ),
@@ -282,6 +286,9 @@ def _check(config: TrainConfig, source: str) -> None:
         ),
         "sections: the names of genes are among the classes after the first two": all(
             g.name in names[2:] and g.genes for s in config.sections for g in s.genes
+        ),
+        "sections: absent are classes after the first two that genes do not name": all(
+            set(s.absent) <= {*names[2:]} - {g.name for g in s.genes} for s in config.sections
         ),
         "sections: one needs a weight above 0": any(s.weight > 0 for s in config.sections),
     }

@@ -31,8 +31,6 @@ KERNEL = 3
 POOLINGS = 3
 BLUR = (0.25, 0.5, 0.25)
 """What the first filters are convolved with, along rows and columns."""
-FLOOR = 0.5
-"""Contrast that is added to that of every patch, before training; features of nuclei average 0.5."""
 MOMENTUM = 0.1
 """Share of the newest batch in the running scale of a channel."""
 TINY = 1e-5
@@ -99,10 +97,18 @@ class PaddingFreeNet(nn.Module):
         Side of a patch, 8 k + 32.
     dropout : float
         Share of the last features left out in training.
+    floor : float
+        Contrast that is added to that of every patch, before training; features of nuclei average
+        about 0.5.
     """
 
     def __init__(
-        self, channels: tuple[int, ...], classes: int, patch_size_px: int, dropout: float = 0.0
+        self,
+        channels: tuple[int, ...],
+        classes: int,
+        patch_size_px: int,
+        dropout: float = 0.0,
+        floor: float = 0.135,
     ) -> None:
         super().__init__()
         positions = (patch_size_px - CONTEXT_PX) // STRIDE_PX
@@ -121,7 +127,7 @@ class PaddingFreeNet(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(last, classes, 1, bias=False)
         self.bias = nn.Parameter(torch.zeros(classes))
-        self.log_floor = nn.Parameter(torch.tensor(FLOOR).log())
+        self.log_floor = nn.Parameter(torch.tensor(floor).log())
         for convolution, _ in self.stages():
             convolution.weight.data = convolution.weight.data.contiguous(
                 memory_format=torch.channels_last
@@ -180,7 +186,7 @@ def dilation_of(positions: int) -> int:
 def make_network(config: TrainConfig, patch_size_px: int) -> PaddingFreeNet:
     """A fresh network for one patch size, its weights drawn from torch's generator."""
     return PaddingFreeNet(
-        config.channels, len(config.classes), patch_size_px, dropout=config.dropout
+        config.channels, len(config.classes), patch_size_px, config.dropout, config.contrast_floor
     )
 
 

@@ -12,24 +12,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from morphinfer.classes import UNLABELLED
-from morphinfer.errors import ConfigError, SlideError
+from morphinfer.errors import ConfigError
 from morphinfer.grid import Window, ceil_div
 from morphinfer.labels import LabelImage, open_labels
-from morphinfer.normalising import otsu_threshold
-from morphinfer.slide import open_slide
+from morphinfer.slide import Slide, open_slide
 from morphinfer.tiling import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig, resolve_path
+from morphinfer_training.expression import BACKGROUND, FIRST_GENE, TISSUE, CellLattice
 from morphinfer_training.references import section_reference
+from morphinfer_training.tissue import slide_tissue
 
-BACKGROUND_RADIUS_UM = 30.0
-"""No tissue may lie within this distance of background: tissue has a nucleus within it."""
-CLEAR = 0.3
-"""Background is clear this far or less on the way from the mean of the dark to the limit."""
-CLEAR_MOST = 0.25
-"""Normalised intensity above which no slide is background: it may be tissue throughout."""
 VOTES = 4
 """A cell's class is the majority of at most VOTES x VOTES positions in it."""
 
@@ -51,7 +45,7 @@ class Section:
     synthetic: bool = False
     """Whether the slide says that it is synthetic."""
     unnamed: tuple[int, ...] = ()
-    """Gene classes that its reference does not name: what is labelled tissue may be of them."""
+    """Gene classes that it may hold without telling: what is labelled tissue may be of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +88,7 @@ def load_section(
     ConfigError
         The reference has classes that the configuration does not know, or an unset variable.
     SlideError
-        The slide cannot be read, or shows no clear background where only that is wanted.
+        The slide cannot be read or is constant.
     AlignmentError
         The reference is no label image.
     """
@@ -104,14 +98,15 @@ def load_section(
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))
     grid = CellGrid(shape, stride * config.pixel_size_um, slide.corner_um)
-    unnamed: tuple[int, ...] = ()
-    if told.background_only:
-        labels = background_cells(image, grid, stride, told.background_below, slide.name)
+    named = set(told.absent)
+    if told.image_only:
+        labels = image_classes(slide, grid)
     else:
         reference = open_labels(section_reference(told, slide, folder, made, reuse=reuse))
         labels = cell_classes(reference, grid, config.classes)
-        named = {c.name for c in reference.classes}
-        unnamed = tuple(k for k, name in enumerate(config.classes) if k > 1 and name not in named)
+        named |= {c.name for c in reference.classes}
+    genes = enumerate(config.classes[FIRST_GENE:], FIRST_GENE)
+    unnamed = tuple(k for k, name in genes if name not in named)
     return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic, unnamed)
 
 
@@ -178,34 +173,11 @@ def _look_up(
     return np.where(inside[0][:, None] & inside[1], found, UNLABELLED).astype(np.uint8)
 
 
-def background_cells(
-    image: NDArray[np.float32], grid: CellGrid, stride_px: int, below: float | None, name: str
-) -> NDArray[np.uint8]:
-    """Cells that are clearly background as class 0, all others UNLABELLED.
-
-    The brightest cell within BACKGROUND_RADIUS_UM is high wherever there is tissue, dense or
-    sparse, since a nucleus lies near; it falls into two groups, which Otsu's limit divides
-    (Otsu 1979). Clear background lies well below the limit.
-
-    Raises
-    ------
-    SlideError
-        Nothing of the slide is clear background.
-    """
-    height, width = grid.shape
-    overhang = ((0, height * stride_px - image.shape[0]), (0, width * stride_px - image.shape[1]))
-    means = np.pad(image, overhang, mode="edge").reshape(height, stride_px, width, stride_px)
-    radius = int(np.ceil(BACKGROUND_RADIUS_UM / grid.cell_um))
-    brightest = maximum_filter(means.mean(axis=(1, 3)), size=2 * radius + 1, mode="nearest")
-    limit = below
-    if limit is None:
-        otsu = otsu_threshold(brightest)
-        dark = float(brightest[brightest <= otsu].mean())
-        limit = min(dark + CLEAR * (otsu - dark), CLEAR_MOST)
-    clear = brightest <= limit
-    if not clear.any():
-        raise SlideError(
-            f"{name}: no clear background (nothing below {limit:.3f} in normalised intensity); "
-            f"take the section out, or state background_below"
-        )
-    return np.where(clear, 0, UNLABELLED).astype(np.uint8)
+def image_classes(slide: Slide, grid: CellGrid) -> NDArray[np.uint8]:
+    """Class of each cell as far as the image tells it: background or tissue (`tissue.py`)."""
+    mask = slide_tissue(slide, CellLattice(slide.shape, slide.pixel_size_um, grid.cell_um))
+    rows, cols = (  # the model image is rounded, the lattice is not
+        np.minimum(np.arange(wanted), have - 1)
+        for wanted, have in zip(grid.shape, mask.shape, strict=True)
+    )
+    return np.where(mask[np.ix_(rows, cols)], TISSUE, BACKGROUND).astype(np.uint8)

@@ -7,7 +7,7 @@ of neighbours agree. Cells nearer to a held-out block than half of the largest p
 rotated and blurred by augmentation) are therefore neither trained on nor validated. Patches of the
 two kinds still share pixels of the gap, which carry no label. Pixels of held-out blocks pass
 through the network where a tile reaches over the gap, without loss there; what they touch are the
-running means of batch normalisation.
+running scales of the channels.
 """
 
 from __future__ import annotations
@@ -64,6 +64,12 @@ def split_section(labels: NDArray[np.uint8], config: TrainConfig, index: int) ->
     near = maximum_filter(held, size=2 * gap_cells(config) + 1, mode="constant", cval=False)
     known = labels != UNLABELLED
     return Split(known & ~near, known & held)
+
+
+def taught(labels: NDArray[np.uint8]) -> Split:
+    """Split of a section of which nothing is held out."""
+    known = labels != UNLABELLED
+    return Split(known, np.zeros_like(known))
 
 
 def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig) -> None:

@@ -108,6 +108,18 @@ def find_tissue(
     return Tissue(mask, image_limit, spot_limit)
 
 
+def slide_tissue(slide: Slide, lattice: CellLattice) -> Mask:
+    """Cells of a slide that are tissue, by its image alone, shape ``lattice.shape``.
+
+    Raises
+    ------
+    SlideError
+        A chunk cannot be read or holds NaN, or the slide is constant.
+    """
+    none = np.zeros(lattice.shape, np.float32)
+    return find_tissue(read_cells(slide, lattice), none, none, 0.0, lattice).mask
+
+
 def spot_tissue(spot_density: Floats, limit: float, sigma_um: float, cell_um: float) -> Mask:
     """Cells above a limit, drawn back by how far the limit lies outside a straight border.
 

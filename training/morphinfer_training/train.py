@@ -24,7 +24,7 @@ from morphinfer_training.patches import TileSampler
 from morphinfer_training.publish import SetFacts, publish_set
 from morphinfer_training.references import reference_names
 from morphinfer_training.sections import Section, load_section
-from morphinfer_training.split import Split, check_split, gap_cells, split_section
+from morphinfer_training.split import Split, check_split, gap_cells, split_section, taught
 from morphinfer_training.validation import Judge, mean_dice
 from morphinfer_training.weights import (
     class_factors,
@@ -183,6 +183,9 @@ def load_data(
 ) -> Data:
     """Load all sections and split them.
 
+    Of a section without transcripts nothing is held out: it tells nothing of how often the classes
+    occur, by which steps, factors and weights are chosen.
+
     Parameters
     ----------
     config : TrainConfig
@@ -200,7 +203,10 @@ def load_data(
         for told, path in zip(config.sections, made, strict=True)
     ]
     labels = [section.labels for section in sections]
-    splits = [split_section(known, config, i) for i, known in enumerate(labels)]
+    splits = [
+        taught(known) if told.image_only else split_section(known, config, i)
+        for i, (told, known) in enumerate(zip(config.sections, labels, strict=True))
+    ]
     check_split(labels, splits, config)
     return Data(sections, splits)
 
@@ -239,7 +245,7 @@ def provenance_of(
             _section_facts(section, split, config)
             for section, split in zip(data.sections, data.splits, strict=True)
         ],
-        "protocol": f"{what} of each section held out ({how.fraction:.0%}), with a gap of "
+        "protocol": f"{what} of each section with transcripts held out ({how.fraction:.0%}), with a gap of "
         f"{gap_um:.0f} micrometres that was neither trained on nor scored.",
         "validation": scores,
         "versions": {
