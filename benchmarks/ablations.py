@@ -5,7 +5,7 @@
 Trains the variants of `variants.py` (all, or those named), two processes of one thread side by side,
 and scores each on the held-out cells of the training sections: as scanned, as the simulated
 scanners of `scanners.py` show them, where the normalisation misjudged the slide, and where everything
-is off at once. What is done
+is off at once; and by `faint.py`, on another slide. What is done
 stands in runs/accuracy/ablations and is not done again. At the end results/DATE-ablations.json and
 docs/pareto.png are written from all that is there.
 """
@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from faint import CONTRASTS, faded, kept_and_found, unseen_section
 from machine import describe
 from morphinfer.slide import open_slide
 from morphinfer_training.config import TrainConfig, parse_config
@@ -202,16 +204,20 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         dice = shown.dice(probabilities)
         return {"mean": mean_dice(dice), "per_class": dict(zip(config.classes, dice, strict=True))}
 
-    def seen(pairs: list[tuple[Section, Split]]) -> dict[str, Any]:
-        shown = Judge([p[0] for p in pairs], [p[1] for p in pairs], config, CPU)
+    def fused(shown: Judge) -> NDArray[np.float32]:
         found = [
             with_temperature(shown.probabilities(n.network, n.patch_size_px), t)
             for n, t in zip(networks, heat, strict=True)
         ]
-        return figure(shown, fuse(with_factors(np.stack(found), factors), weights))
+        return fuse(with_factors(np.stack(found), factors), weights)
 
-    slides = [open_slide(s.slide) for s in config.sections]
-    pairs = list(zip(data.sections, data.splits, strict=True))
+    def seen(pairs: list[tuple[Section, Split]]) -> dict[str, Any]:
+        shown = Judge([p[0] for p in pairs], [p[1] for p in pairs], config, CPU)
+        return figure(shown, fused(shown))
+
+    told = zip(config.sections, data.sections, data.splits, strict=True)
+    judged = [(open_slide(c.slide), s, to) for c, s, to in told if to.validation.any()]
+    slides, pairs = [s for s, *_ in judged], [(s, to) for _, s, to in judged]
     scanners = {
         name: seen([scanned(s, *of, config, name) for s, of in zip(slides, pairs, strict=True)])
         for name in SCANNERS
@@ -225,6 +231,13 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
     all_at_once = {
         str(seed): seen([(compound(s, config, seed), to) for s, to in pairs]) for seed in COMPOUND
     }
+    other = unseen_section(config)
+    everywhere = Split(np.zeros(other.labels.shape, bool), np.ones(other.labels.shape, bool))
+    faint = {}
+    for contrast in CONTRASTS:
+        shown = Judge([faded(other, contrast)], [everywhere], config, CPU)
+        labels = fused(shown).argmax(axis=1).astype(np.uint8)
+        faint[f"x {contrast:g}"] = kept_and_found(shown.labels, labels)
     return {
         "fused": figure(held, fuse(ready, weights)),
         "plain_mean": figure(held, ready.mean(axis=0)),
@@ -235,6 +248,8 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         "misjudged_mean": float(np.mean([s["mean"] for s in wrong.values()])),
         "compound": all_at_once,
         "compound_mean": float(np.mean([s["mean"] for s in all_at_once.values()])),
+        "faint": faint,
+        "faint_mean": float(np.mean(list(faint.values()))),
         "weights": weights.tolist(), "factors": factors.tolist(), "temperatures": heat,
         "calibration_error": reliability(fuse(ready, weights), held.labels)[1],
         "calibration_error_uncalibrated": reliability(fuse(raw, weights), held.labels)[1],
@@ -258,13 +273,13 @@ def write_results() -> None:
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table of training/PROTOCOL.md."""
     lines = [
-        "| question | variant | held-out cells | simulated scanners | misjudged | compound |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| question | variant | held-out cells | simulated scanners | misjudged | compound | faint |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         means = (
             row["fused"]["mean"],
-            *(row[f"{k}_mean"] for k in ("scanners", "misjudged", "compound")),
+            *(row[f"{k}_mean"] for k in ("scanners", "misjudged", "compound", "faint")),
         )
         figures = " | ".join(f"{mean:.3f}" for mean in means)
         lines.append(f"| {row['question']} | {row['name']} | {figures} |")

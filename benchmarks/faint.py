@@ -65,8 +65,7 @@ def figure(folder: Path, section: Section, config: TrainConfig) -> float:
     """Mean over the contrasts of the shares of tissue kept and background found; prints all of it."""
     found = []
     for contrast in CONTRASTS:
-        shown = replace(section, image=np.asarray(section.image * contrast, np.float32))
-        for name, labels in network_labels(folder, shown, config).items():
+        for name, labels in network_labels(folder, faded(section, contrast), config).items():
             lost, genes, right = shares(section.labels, labels)
             print(
                 f"contrast x {contrast:g} {name}: tissue called background {lost:.3f}, "
@@ -74,8 +73,19 @@ def figure(folder: Path, section: Section, config: TrainConfig) -> float:
                 flush=True,
             )
             if name == "fused":
-                found.append((1 - lost + right) / 2)
+                found.append(kept_and_found(section.labels, labels))
     return float(np.mean(found))
+
+
+def faded(section: Section, contrast: float) -> Section:
+    """The section with its normalised intensities times ``contrast``."""
+    return replace(section, image=np.asarray(section.image * contrast, np.float32))
+
+
+def kept_and_found(truth: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
+    """Mean of the shares of tissue that is no background in ``labels``, and of background that is."""
+    lost, _, right = shares(truth, labels)
+    return (1 - lost + right) / 2
 
 
 def shares(truth: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[float, float, float]:

@@ -29,7 +29,7 @@ class Variant:
     change: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the training configuration that differ."""
     sections: tuple[str, ...] = ("ca1", "septum_1")
-    """ca1 is trained on with its classes, others as background only."""
+    """ca1 is trained on with its classes, of others the image alone tells background from tissue."""
     keep: float = 1.0
     """Share of the spots that are kept before training regions are made."""
     shift_um: float = 0.0
@@ -72,6 +72,13 @@ VARIANTS = [
         illumination_0_6=augment(illumination=0.6),
         blur_2_5=augment(blur_px=[0.0, 2.5]),
         noise_0_15=augment(noise=0.15, downscale=0.3),
+    ),
+    *_of(
+        "faint tissue",
+        floor_0_5={"contrast_floor": 0.5},
+        floor_0_135={"contrast_floor": 0.135},
+        floor_0_05={"contrast_floor": 0.05},
+        gain_3=augment(gain=3.0),
     ),
     *_of(
         "patch sizes",

@@ -75,6 +75,11 @@ def test_brightness_and_black_level_change_nothing_but_for_the_floor():
             assert torch.allclose(network(gain * tile + shift), as_it_is, atol=1e-4)
 
 
+def test_the_configuration_tells_the_first_floor():
+    network = make_network(make_config(contrast_floor=0.25), 48)
+    assert float(network.log_floor.detach().exp()) == pytest.approx(0.25)
+
+
 def test_the_floor_tells_a_faint_patch_from_a_bright_one():
     network = trained(64)
     with torch.inference_mode():
