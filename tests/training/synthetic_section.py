@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from morphinfer.classes import UNLABELLED
+from morphinfer.classes import UNLABELLED, default_classes
+from morphinfer.grid import Window
+from morphinfer.labels import create_labels
+from morphinfer.pyramid import create_image
 from morphinfer_training.config import TrainConfig, parse_config
 from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
@@ -48,3 +51,20 @@ def everything(section: Section) -> Split:
     """A split that trains on all labelled cells and holds out all of them too."""
     known = section.labels != UNLABELLED
     return Split(known, known)
+
+
+def write_section(folder, scale=1):
+    """The synthetic section on disk, its labels ``scale`` times as fine as its cells."""
+    section = make_section()
+    image = (section.image.clip(-0.2, 1.2) * 100 + 40).astype(np.uint8)
+    with create_image(
+        folder / "slide.zarr", shape=image.shape, dtype=np.uint8, pixel_size_um=0.65
+    ) as writer:
+        writer.write(image)
+    labels = np.kron(section.labels, np.ones((scale, scale), np.uint8))
+    with create_labels(
+        folder / "reference.zarr", shape=labels.shape, pixel_size_um=5.2 / scale,
+        corner_um=(0.0, 0.0), classes=default_classes(("background", "tissue", "gene A")),
+    ) as writer:  # fmt: skip
+        writer.write(Window(0, 0, *labels.shape), labels)
+    return section

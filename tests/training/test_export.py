@@ -8,14 +8,13 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
-from synthetic_section import make_config, make_section
+from synthetic_section import make_config, make_section, write_section
 
 from morphinfer.cards import decode_card
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.errors import ExportError, MorphinferError, OutputError
 from morphinfer.grid import Window
 from morphinfer.labels import create_labels
-from morphinfer.pyramid import create_image
 from morphinfer_training import publish
 from morphinfer_training.commands import train as command
 from morphinfer_training.export import build_model, check_parity, smooth_image
@@ -132,23 +131,6 @@ def test_a_set_is_published_whole(tmp_path):
     )
     with pytest.raises(OutputError, match="exists already"):
         publish.publish_set(tmp_path / "set", [fitted(p) for p in SIZES], facts())
-
-
-def write_section(folder, scale=1):
-    """The synthetic section on disk, its labels ``scale`` times as fine as its cells."""
-    section = make_section()
-    image = (section.image.clip(-0.2, 1.2) * 100 + 40).astype(np.uint8)
-    with create_image(
-        folder / "slide.zarr", shape=image.shape, dtype=np.uint8, pixel_size_um=0.65
-    ) as writer:
-        writer.write(image)
-    labels = np.kron(section.labels, np.ones((scale, scale), np.uint8))
-    with create_labels(
-        folder / "reference.zarr", shape=labels.shape, pixel_size_um=5.2 / scale,
-        corner_um=(0.0, 0.0), classes=default_classes(("background", "tissue", "gene A")),
-    ) as writer:  # fmt: skip
-        writer.write(Window(0, 0, *labels.shape), labels)
-    return section
 
 
 @pytest.mark.parametrize("scale", [1, 3, 8])

@@ -24,6 +24,7 @@ from morphinfer_training.patches import TileSampler
 from morphinfer_training.publish import SetFacts, publish_set
 from morphinfer_training.references import reference_names
 from morphinfer_training.sections import Section, load_section
+from morphinfer_training.side_by_side import fit_side_by_side
 from morphinfer_training.split import Split, check_split, gap_cells, split_section, taught
 from morphinfer_training.validation import Judge, mean_dice
 from morphinfer_training.weights import (
@@ -59,6 +60,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train the networks of a configuration and publish them as a model set.
@@ -82,6 +84,9 @@ def train(
         Replace a model set that stands there, and start anew unless ``resume``.
     device : {'auto', 'cpu', 'cuda'}
         Where to compute.
+    jobs : int
+        Networks trained side by side, each in a process of its own with its share of the threads. A
+        script that asks for more than 1 needs the guard ``if __name__ == "__main__"``.
     progress : Progress
         Told after every step.
 
@@ -104,15 +109,20 @@ def train(
     chosen = pick_device(device)
     data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
     judge = Judge(data.sections, data.splits, config, chosen)
+    for patch in config.patch_sizes_px:
+        (run / network_name(patch)).mkdir(exist_ok=True)
+    if jobs > 1:
+        fit_side_by_side(
+            config, data.sections, data.splits, run,
+            device=chosen, resume=resume, progress=progress, jobs=jobs,
+        )  # fmt: skip
     networks = []
     with torch.random.fork_rng():
         for patch in config.patch_sizes_px:
-            work = run / network_name(patch)
-            work.mkdir(exist_ok=True)
             sampler = TileSampler(data.sections, data.splits, config, patch, chosen)
             fitted = fit(
-                config, patch, sampler, judge, work,
-                device=chosen, resume=resume, progress=progress,
+                config, patch, sampler, judge, run / network_name(patch),
+                device=chosen, resume=resume or jobs > 1, progress=progress,
             )  # fmt: skip
             networks.append(fitted)
             curves = {network_name(n.patch_size_px): n.history for n in networks}

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
               show_default=True, help="Where to compute.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), metavar="N",
               help="CPU threads.  [default: all cores]")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Networks trained side by side, about 1.5 GB each.  [default: one per thread; "
+                   "one on a graphics card]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), metavar="N",
               help="Steps of each network; overrides the configuration.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace the set and the run that stand there.")
 @verbosity_options
 def train(
-    config: str, out: str, resume: bool, device: str, threads: int | None, steps: int | None,
-    as_json: bool, overwrite: bool, verbosity: Verbosity,
+    config: str, out: str, resume: bool, device: str, threads: int | None, jobs: int | None,
+    steps: int | None, as_json: bool, overwrite: bool, verbosity: Verbosity,
 ) -> None:  # fmt: skip
     """Train the networks that CONFIG.toml describes and write them as ONNX files.
 
@@ -49,6 +52,7 @@ def train(
 
     from morphinfer_training.allocator import keep_freed_memory
     from morphinfer_training.config import read_config
+    from morphinfer_training.loop import pick_device
     from morphinfer_training.train import train as run
 
     keep_freed_memory()
@@ -57,6 +61,9 @@ def train(
         told = replace(told, training=replace(told.training, steps=steps))
     if threads is not None:
         torch.set_num_threads(threads)
+    if jobs is None:
+        jobs = torch.get_num_threads() if pick_device(device).type == "cpu" else 1
+    jobs = min(jobs, len(told.patch_sizes_px))
     with told_warnings(verbosity), progress_bars(told, verbosity) as progress:
         summary = run(
             told,
@@ -66,6 +73,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             device=device,
+            jobs=jobs,
             progress=progress,
         )
     if as_json:

@@ -1,0 +1,74 @@
+"""Networks in processes of their own: the same files, and nothing left behind when one is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+import pytest
+from synthetic_section import make_config, write_section
+
+from morphinfer.errors import ConfigError, MorphinferError
+from morphinfer_training.train import train
+
+
+def short(**told):
+    steps = {"steps": 4, "batch": 2, "tile_cells": 2, "evaluate_every": 2, **told}
+    return make_config(patch_sizes_px=[48, 56], training=steps)
+
+
+def files(folder):
+    return {p.name: p.read_bytes() for p in folder.glob("*.onnx")}
+
+
+def test_side_by_side_gives_the_files_of_one_after_the_other(tmp_path):
+    write_section(tmp_path)
+    seen = []
+    for name, jobs in (("one", 1), ("two", 2)):
+        train(
+            short(), tmp_path / name, folder=tmp_path, date="2026-01-02", device="cpu", jobs=jobs,
+            progress=lambda network, step, loss, dice: seen.append((network, step)),
+        )  # fmt: skip
+    assert len(files(tmp_path / "one")) == 2
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    steps = [(network, step) for network in ("p048", "p056") for step in (1, 2, 3, 4)]
+    assert sorted(seen) == sorted(steps * 2)
+
+
+def test_what_goes_wrong_in_a_process_reaches_the_caller(tmp_path):
+    write_section(tmp_path)
+    train(short(), tmp_path / "set", folder=tmp_path, device="cpu")
+    with pytest.raises(ConfigError, match="made with another configuration"):
+        train(
+            short(batch=3), tmp_path / "set", folder=tmp_path, device="cpu", jobs=2,
+            resume=True, overwrite=True,
+        )  # fmt: skip
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_is_told_and_the_run_goes_on_later(tmp_path):
+    write_section(tmp_path)
+
+    def kill(network, step, loss, dice):
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    options = {"folder": tmp_path, "date": "2026-01-02", "device": "cpu", "jobs": 2}
+    with pytest.raises(MorphinferError, match=r"ended from outside.*--resume"):
+        train(short(steps=400), tmp_path / "set", progress=kill, **options)
+    assert not (tmp_path / "set").exists()
+    train(short(steps=400), tmp_path / "set", resume=True, **options)
+    assert len(files(tmp_path / "set")) == 2
+
+
+def test_an_interruption_leaves_no_process_behind(tmp_path):
+    write_section(tmp_path)
+
+    def interrupt(network, step, loss, dice):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            short(steps=400), tmp_path / "set", folder=tmp_path, device="cpu", jobs=2,
+            progress=interrupt,
+        )  # fmt: skip
+    assert not multiprocessing.active_children()

@@ -1,0 +1,141 @@
+"""Networks trained side by side, each in a process of its own with its share of the threads.
+
+One network on all threads waits for its slowest one after every layer; two networks on half of them
+each do not. The processes hand nothing back but their checkpoints, from which `fit` goes on: a
+run that is interrupted here is resumed like any other.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from pathlib import Path
+from queue import Empty
+from typing import TYPE_CHECKING
+
+import torch
+
+from morphinfer.errors import MorphinferError
+from morphinfer_training.allocator import keep_freed_memory
+from morphinfer_training.config import TrainConfig
+from morphinfer_training.loop import Progress, fit, network_name
+from morphinfer_training.patches import TileSampler
+from morphinfer_training.sections import Section
+from morphinfer_training.split import Split
+from morphinfer_training.validation import Judge
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+    from multiprocessing.queues import Queue
+
+POLL_S = 0.2
+
+
+def fit_side_by_side(
+    config: TrainConfig,
+    sections: list[Section],
+    splits: list[Split],
+    run: Path,
+    *,
+    device: torch.device,
+    resume: bool,
+    progress: Progress,
+    jobs: int,
+) -> None:
+    """Train all networks to the end, ``jobs`` at a time; each leaves its last checkpoint in ``run``.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What to train and how.
+    sections, splits : list of Section, list of Split
+        The data; each process gets a copy.
+    run : Path
+        Folder with one folder for each network.
+    device : torch.device
+        Where to compute.
+    resume : bool
+        Continue from the checkpoints that are there.
+    progress : Progress
+        Told after every step of every network.
+    jobs : int
+        Most processes.
+
+    Raises
+    ------
+    MorphinferError
+        A process was ended from outside, or what `fit` raised in one of them.
+    """
+    context = multiprocessing.get_context("spawn")
+    tasks: Queue[int | None] = context.Queue()
+    told: Queue[tuple[str, int, float, float | None] | BaseException] = context.Queue()
+    for patch in sorted(config.patch_sizes_px, reverse=True):  # the longest first
+        tasks.put(patch)
+    threads = max(1, torch.get_num_threads() // jobs)
+    workers = [
+        context.Process(
+            target=_work,
+            args=(config, sections, splits, run, device, resume, threads, tasks, told),
+            daemon=True,
+        )
+        for _ in range(jobs)
+    ]
+    try:
+        for worker in workers:
+            tasks.put(None)
+            worker.start()
+        while any(worker.is_alive() for worker in workers) or not told.empty():
+            _check(workers, run)
+            try:
+                message = told.get(timeout=POLL_S)
+            except Empty:
+                continue
+            if isinstance(message, BaseException):
+                raise message
+            progress(*message)
+        _check(workers, run)
+    finally:
+        for worker in workers:
+            if worker.pid is not None:
+                worker.terminate()
+                worker.join()
+
+
+def _check(workers: list[SpawnProcess], run: Path) -> None:
+    """Refuse to go on without a process."""
+    if any(worker.exitcode for worker in workers):
+        raise MorphinferError(
+            f"{run}: a training process was ended from outside, for lack of memory perhaps; continue "
+            f"with --resume, and with fewer --jobs"
+        )
+
+
+def _work(
+    config: TrainConfig,
+    sections: list[Section],
+    splits: list[Split],
+    run: Path,
+    device: torch.device,
+    resume: bool,
+    threads: int,
+    tasks: Queue[int | None],
+    told: Queue[tuple[str, int, float, float | None] | BaseException],
+) -> None:
+    """One process: networks from ``tasks`` until None comes; the one that started it ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+
+    def progress(network: str, step: int, loss: float, dice: float | None) -> None:
+        told.put((network, step, loss, dice))
+
+    try:
+        judge = Judge(sections, splits, config, device)
+        while (patch := tasks.get()) is not None:
+            sampler = TileSampler(sections, splits, config, patch, device)
+            fit(
+                config, patch, sampler, judge, run / network_name(patch),
+                device=device, resume=resume, progress=progress,
+            )  # fmt: skip
+    except BaseException as problem:
+        told.put(problem)
