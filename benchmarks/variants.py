@@ -77,7 +77,6 @@ VARIANTS = [
         "faint tissue",
         floor_0_5={"contrast_floor": 0.5},
         floor_0_135={"contrast_floor": 0.135},
-        floor_0_05={"contrast_floor": 0.05},
         gain_3=augment(gain=3.0),
     ),
     *_of(

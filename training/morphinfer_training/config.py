@@ -173,7 +173,7 @@ class TrainConfig:
     """Patch sizes, one network each; 8 k + 32."""
     channels: tuple[int, ...] = (16, 32, 64, 64)
     """Channels of the first four convolutions; the fifth has those of the fourth."""
-    contrast_floor: float = between(1e-3, 100.0, 0.135)
+    contrast_floor: float = between(1e-3, 100.0, 0.05)
     """What is added to the contrast of a patch before training, which then learns it. A patch of about
     this contrast may be background; a high one takes faint tissue for it."""
     dropout: float = between(0.0, 0.95, 0.2)

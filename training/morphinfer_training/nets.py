@@ -108,7 +108,7 @@ class PaddingFreeNet(nn.Module):
         classes: int,
         patch_size_px: int,
         dropout: float = 0.0,
-        floor: float = 0.135,
+        floor: float = 0.05,
     ) -> None:
         super().__init__()
         positions = (patch_size_px - CONTEXT_PX) // STRIDE_PX
