@@ -53,8 +53,8 @@ def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
 
 
 def test_files_that_are_gone_or_that_the_card_does_not_list_are_told(copied):
-    (copied / "p046.onnx").rename(copied / "other.onnx")
-    assert show_set(copied)["changed"] == ["other.onnx", "p046.onnx"]
+    (copied / "p048.onnx").rename(copied / "other.onnx")
+    assert show_set(copied)["changed"] == ["other.onnx", "p048.onnx"]
 
 
 def test_a_set_without_cards_shows_what_its_files_say(copied):
@@ -63,7 +63,7 @@ def test_a_set_without_cards_shows_what_its_files_say(copied):
     told = json.loads(call(copied).stdout)
     assert told["classes"] == ["background", "tissue", "GeneA", "GeneB"]
     assert "protocol" in told["provenance"]
-    assert [n["patch_size_px"] for n in told["networks"]] == [46, 62, 94, 126, 158]
+    assert [n["patch_size_px"] for n in told["networks"]] == [48, 64, 96, 128, 160]
 
 
 def test_a_damaged_card_is_refused_by_name(copied):
