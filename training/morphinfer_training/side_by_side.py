@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ import torch
 from morphinfer.errors import MorphinferError
 from morphinfer_training.allocator import keep_freed_memory
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.loop import Progress, fit, network_name
+from morphinfer_training.loop import Fitted, Progress, fit, network_name
 from morphinfer_training.patches import TileSampler
 from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
@@ -31,29 +32,41 @@ if TYPE_CHECKING:
 POLL_S = 0.2
 
 
-def fit_side_by_side(
-    config: TrainConfig,
-    sections: list[Section],
-    splits: list[Split],
-    run: Path,
-    *,
-    device: torch.device,
-    resume: bool,
-    progress: Progress,
-    jobs: int,
-) -> None:
-    """Train all networks to the end, ``jobs`` at a time; each leaves its last checkpoint in ``run``.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that the training of any network of a set needs."""
+
+    config: TrainConfig
+    """What to train and how."""
+    sections: list[Section]
+    """Images and classes."""
+    splits: list[Split]
+    """Which cells are trained on and which are held out."""
+    run: Path
+    """Folder with one folder for each network."""
+    device: torch.device
+    """Where to compute."""
+
+    def judge(self) -> Judge:
+        """The held-out cells."""
+        return Judge(self.sections, self.splits, self.config, self.device)
+
+    def fit(self, patch_size_px: int, judge: Judge, *, resume: bool, progress: Progress) -> Fitted:
+        """Train one network, see `loop.fit`."""
+        sampler = TileSampler(self.sections, self.splits, self.config, patch_size_px, self.device)
+        return fit(
+            self.config, patch_size_px, sampler, judge, self.run / network_name(patch_size_px),
+            device=self.device, resume=resume, progress=progress,
+        )  # fmt: skip
+
+
+def fit_side_by_side(work: Work, *, resume: bool, progress: Progress, jobs: int) -> None:
+    """Train all networks to the end, ``jobs`` at a time; each leaves its last checkpoint.
 
     Parameters
     ----------
-    config : TrainConfig
-        What to train and how.
-    sections, splits : list of Section, list of Split
-        The data; each process gets a copy.
-    run : Path
-        Folder with one folder for each network.
-    device : torch.device
-        Where to compute.
+    work : Work
+        The networks; each process gets a copy of the sections.
     resume : bool
         Continue from the checkpoints that are there.
     progress : Progress
@@ -68,16 +81,12 @@ def fit_side_by_side(
     """
     context = multiprocessing.get_context("spawn")
     tasks: Queue[int | None] = context.Queue()
-    told: Queue[tuple[str, int, float, float | None] | BaseException] = context.Queue()
-    for patch in sorted(config.patch_sizes_px, reverse=True):  # the longest first
+    told: Queue[tuple[str, int, float, float | None] | Exception] = context.Queue()
+    for patch in sorted(work.config.patch_sizes_px, reverse=True):  # the longest first
         tasks.put(patch)
     threads = max(1, torch.get_num_threads() // jobs)
     workers = [
-        context.Process(
-            target=_work,
-            args=(config, sections, splits, run, device, resume, threads, tasks, told),
-            daemon=True,
-        )
+        context.Process(target=_work, args=(work, resume, threads, tasks, told), daemon=True)
         for _ in range(jobs)
     ]
     try:
@@ -85,15 +94,15 @@ def fit_side_by_side(
             tasks.put(None)
             worker.start()
         while any(worker.is_alive() for worker in workers) or not told.empty():
-            _check(workers, run)
+            _check(workers, work.run)
             try:
                 message = told.get(timeout=POLL_S)
             except Empty:
                 continue
-            if isinstance(message, BaseException):
+            if isinstance(message, Exception):
                 raise message
             progress(*message)
-        _check(workers, run)
+        _check(workers, work.run)
     finally:
         for worker in workers:
             if worker.pid is not None:
@@ -111,15 +120,11 @@ def _check(workers: list[SpawnProcess], run: Path) -> None:
 
 
 def _work(
-    config: TrainConfig,
-    sections: list[Section],
-    splits: list[Split],
-    run: Path,
-    device: torch.device,
+    work: Work,
     resume: bool,
     threads: int,
     tasks: Queue[int | None],
-    told: Queue[tuple[str, int, float, float | None] | BaseException],
+    told: Queue[tuple[str, int, float, float | None] | Exception],
 ) -> None:
     """One process: networks from ``tasks`` until None comes; the one that started it ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -130,12 +135,8 @@ def _work(
         told.put((network, step, loss, dice))
 
     try:
-        judge = Judge(sections, splits, config, device)
+        judge = work.judge()
         while (patch := tasks.get()) is not None:
-            sampler = TileSampler(sections, splits, config, patch, device)
-            fit(
-                config, patch, sampler, judge, run / network_name(patch),
-                device=device, resume=resume, progress=progress,
-            )  # fmt: skip
-    except BaseException as problem:
+            work.fit(patch, judge, resume=resume, progress=progress)
+    except Exception as problem:
         told.put(problem)

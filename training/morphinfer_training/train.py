@@ -19,12 +19,11 @@ from morphinfer.staging import check_target, remove
 from morphinfer_training.checkpoint import Row
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.curves import draw_curves
-from morphinfer_training.loop import Fitted, Progress, fit, network_name, pick_device, silent
-from morphinfer_training.patches import TileSampler
+from morphinfer_training.loop import Fitted, Progress, network_name, pick_device, silent
 from morphinfer_training.publish import SetFacts, publish_set
 from morphinfer_training.references import reference_names
 from morphinfer_training.sections import Section, load_section
-from morphinfer_training.side_by_side import fit_side_by_side
+from morphinfer_training.side_by_side import Work, fit_side_by_side
 from morphinfer_training.split import Split, check_split, gap_cells, split_section, taught
 from morphinfer_training.validation import Judge, mean_dice
 from morphinfer_training.weights import (
@@ -108,22 +107,16 @@ def train(
     check_target(out, overwrite=overwrite, folder=True)
     chosen = pick_device(device)
     data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
-    judge = Judge(data.sections, data.splits, config, chosen)
+    work = Work(config, data.sections, data.splits, run, chosen)
+    judge = work.judge()
     for patch in config.patch_sizes_px:
         (run / network_name(patch)).mkdir(exist_ok=True)
     if jobs > 1:
-        fit_side_by_side(
-            config, data.sections, data.splits, run,
-            device=chosen, resume=resume, progress=progress, jobs=jobs,
-        )  # fmt: skip
+        fit_side_by_side(work, resume=resume, progress=progress, jobs=jobs)
     networks = []
     with torch.random.fork_rng():
         for patch in config.patch_sizes_px:
-            sampler = TileSampler(data.sections, data.splits, config, patch, chosen)
-            fitted = fit(
-                config, patch, sampler, judge, run / network_name(patch),
-                device=chosen, resume=resume or jobs > 1, progress=progress,
-            )  # fmt: skip
+            fitted = work.fit(patch, judge, resume=resume or jobs > 1, progress=progress)
             networks.append(fitted)
             curves = {network_name(n.patch_size_px): n.history for n in networks}
             draw_curves(run / "curves.png", curves)
