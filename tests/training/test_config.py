@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from morphinfer.errors import ConfigError
-from morphinfer_training.config import parse_config, read_config, resolve_path
+from morphinfer_training.config import parse_config, read_config
+from morphinfer_training.config_parsing import resolve_path
 
 TRAINING = Path(__file__).parents[2] / "training"
 LEAST = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr"}]}

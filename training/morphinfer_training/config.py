@@ -7,7 +7,6 @@ folders of the machine that it was trained on.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -234,23 +233,6 @@ def parse_config(table: Mapping[str, Any], source: str) -> TrainConfig:
     config = build(TrainConfig, table, source, "")
     _check(config, source)
     return config
-
-
-def resolve_path(written: str, folder: Path) -> Path:
-    """Path of a configuration: variables expanded, relative to the folder of the TOML file.
-
-    Raises
-    ------
-    ConfigError
-        An environment variable in it is not set.
-    """
-    expanded = os.path.expandvars(written)
-    if "$" in expanded:
-        raise ConfigError(
-            f"{written}: an environment variable in this path is not set; export it first, "
-            f"for example MORPHINFER_DATA=/path/to/sections"
-        )
-    return folder / Path(expanded).expanduser()
 
 
 def _check(config: TrainConfig, source: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -94,3 +96,20 @@ def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
         raise ConfigError(f"{source}: {key} = {value!r}; it must be one of {choices}")
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
     raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {wanted}")
+
+
+def resolve_path(written: str, folder: Path) -> Path:
+    """Path of a configuration: variables expanded, relative to the folder of the TOML file.
+
+    Raises
+    ------
+    ConfigError
+        An environment variable in it is not set.
+    """
+    expanded = os.path.expandvars(written)
+    if "$" in expanded:
+        raise ConfigError(
+            f"{written}: an environment variable in this path is not set; export it first, "
+            f"for example MORPHINFER_DATA=/path/to/sections"
+        )
+    return folder / Path(expanded).expanduser()

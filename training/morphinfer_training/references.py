@@ -12,7 +12,8 @@ from warnings import warn
 from morphinfer.errors import ConfigError
 from morphinfer.labels import open_labels
 from morphinfer.slide import Slide
-from morphinfer_training.config import SectionConfig, resolve_path
+from morphinfer_training.config import SectionConfig
+from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.region_settings import RegionSettings
 from morphinfer_training.regions import make_regions
 from morphinfer_training.roi import NEAR_SPOTS

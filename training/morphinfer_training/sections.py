@@ -19,7 +19,8 @@ from morphinfer.grid import Window, ceil_div
 from morphinfer.labels import LabelImage, open_labels
 from morphinfer.slide import Slide, open_slide
 from morphinfer.tiling import read_model_image
-from morphinfer_training.config import SectionConfig, TrainConfig, resolve_path
+from morphinfer_training.config import SectionConfig, TrainConfig
+from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.expression import BACKGROUND, FIRST_GENE, TISSUE, CellLattice
 from morphinfer_training.references import section_reference
 from morphinfer_training.tissue import slide_tissue
