@@ -9,7 +9,8 @@ from pathlib import Path
 
 from morphinfer.errors import SlideError
 from morphinfer.ngff import Version
-from morphinfer.pyramid import PyramidWriter, create_channels, create_image
+from morphinfer.pyramid import create_channels, create_image
+from morphinfer.pyramid_writer import PyramidWriter
 from morphinfer.tiff import TiffImage, open_tiff
 
 Progress = Callable[[int, int], None]

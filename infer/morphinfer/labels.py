@@ -15,7 +15,8 @@ from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError
 from morphinfer.grid import Window
 from morphinfer.ngff import Version, label_attributes
-from morphinfer.pyramid import ImageSpec, PyramidWriter, write_image
+from morphinfer.pyramid import ImageSpec, write_image
+from morphinfer.pyramid_writer import PyramidWriter
 from morphinfer.slide import Slide, open_slide
 
 LABEL_CHUNK = 256
