@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 LIBRARIES = ("morphinfer", "numpy", "zarr", "onnxruntime-gpu", "onnxruntime")
 SIDE = 2048
 
 
-def describe() -> dict[str, Any]:
-    """Date, processor, cores and versions."""
+def describe(libraries: Sequence[str] = LIBRARIES) -> dict[str, Any]:
+    """Date, processor, cores and versions of what is installed."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -27,7 +29,7 @@ def describe() -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: found for name in LIBRARIES if (found := _version(name))},
+        "versions": {name: found for name in libraries if (found := _version(name))},
     }
 
 
@@ -41,6 +43,11 @@ def matmul_flops(seconds: float = 2.0) -> float:
         np.matmul(left, right)
         times.append(time.perf_counter() - started)
     return 2 * SIDE**3 / float(np.median(times))
+
+
+def cpu_and_wall_seconds() -> NDArray[np.float64]:
+    """CPU seconds of this process, its threads and its finished children; seconds on the wall."""
+    return np.array([time.process_time() + sum(os.times()[2:4]), time.perf_counter()])
 
 
 def network_flops(path: Path, height: int, width: int) -> float:

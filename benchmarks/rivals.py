@@ -24,15 +24,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import re
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +44,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from machine import LIBRARIES, cpu_and_wall_seconds, describe
 from morphinfer import load_models, open_slide
 from morphinfer.gathering import gather
 from morphinfer.grid import TileGrid, receptive_window
@@ -62,7 +59,7 @@ from morphinfer_training.nets import POOLINGS, dilation_of
 PATCH, STRIDE, TILE_PX, OUR_CELLS, ROUNDS = 96, 8, 1024, 256, 5
 EDGE = (PATCH - STRIDE) // 2
 FIGURES = ("cpu_us", "wall_us", "cpu_ratio", "wall_ratio")
-PACKAGES = "numpy onnxruntime onnxruntime-gpu torch torchvision zarr monai tiatoolbox wsinfer"
+PACKAGES = (*LIBRARIES, "torch", "torchvision", "monai", "tiatoolbox", "wsinfer")
 
 # Each `next` predicts all cells again: probabilities in reading order, shape (cells, classes).
 Runs = Iterator[NDArray[np.float32]]
@@ -274,10 +271,6 @@ def measure(task: Task, cells: int) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def cpu_and_wall_seconds() -> NDArray[np.float64]:
-    return np.array([time.process_time() + sum(os.times()[2:4]), time.perf_counter()])
-
-
 @click.command()
 @click.option("--models", default="hippocampus", show_default=True)
 @click.option("--cells", type=click.IntRange(1, OUR_CELLS), default=48, show_default=True)
@@ -294,12 +287,8 @@ def main(models: str, cells: int, threads: int, batch: int, path: Path | None) -
         figures = [f"{row[key]:.3g}" for key in (*FIGURES, "difference") if key in row]
         table.add_row(name, *([row["not_run"]] if "not_run" in row else figures))
     Console().print(table)
-    info = Path("/proc/cpuinfo")
-    cpu = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    told = {"date": time.strftime("%Y-%m-%d"), "models": models, "patch_size_px": PATCH}
-    told |= {"stride_px": STRIDE, "threads": threads, "batch": batch, "cores": os.cpu_count()}
-    told["cpu"] = cpu[1] if cpu else "unknown"
-    told["versions"] = {d.name: d.version for d in distributions() if d.name in PACKAGES.split()}
+    told = describe(PACKAGES) | {"models": models, "patch_size_px": PATCH, "stride_px": STRIDE}
+    told |= {"threads": threads, "batch": batch}
     if path:
         path.write_text(json.dumps(told | {"results": rows}, indent=1) + "\n", encoding="utf-8")
 
