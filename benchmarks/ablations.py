@@ -6,8 +6,8 @@ Trains the variants of `variants.py` (all, or those named), two processes of one
 and scores each on the held-out cells of the training sections: as scanned, as the simulated
 scanners of `scanners.py` show them, where the normalisation misjudged the slide, and where everything
 is off at once; and by `faint.py`, on another slide. What is done
-stands in runs/accuracy/ablations and is not done again. At the end results/DATE-ablations.json and
-docs/pareto.png are written from all that is there.
+stands in runs/accuracy/ablations and is not done again. At the end results/DATE-ablations.json is
+written from all that is there.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from morphinfer_training.weights import (
     with_temperature,
 )
 from pretext import pretrain
-from protocol import ROOT, WORK, skip_reason, slide, table
+from protocol import WORK, skip_reason, slide, table
 from scanners import COMPOUND, MISJUDGED, SCANNERS, compound, misjudged, scanned
 from variants import VARIANTS, Variant
 
@@ -258,15 +258,12 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
 
 
 def write_results() -> None:
-    """The table of all variants that are done, and the Pareto plot."""
-    from pareto import draw_pareto
-
+    """The table of all variants that are done."""
     found = [DONE / f"{v.name}.json" for v in VARIANTS]
     rows = [json.loads(p.read_text(encoding="utf-8")) for p in found if p.exists()]
     told = {"machine": describe(), "variants": rows}
     out = Path(__file__).parent / "results" / f"{datetime.date.today().isoformat()}-ablations.json"
     out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    draw_pareto(ROOT / "docs" / "pareto.png", rows)
     print(markdown(rows))
 
 

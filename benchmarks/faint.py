@@ -51,7 +51,9 @@ def main() -> int:
     section = unseen_section(config)
     for folder in told.folders:
         print(folder)
-        print(f"tissue kept and background found, mean: {figure(folder, section, config):.3f}")
+        print(
+            f"tissue kept and background found, mean: {faint_figure(folder, section, config):.3f}"
+        )
     return 0
 
 
@@ -61,7 +63,7 @@ def unseen_section(config: TrainConfig) -> Section:
     return load_section(SectionConfig(slide=str(path), image_only=True), config, WORK)
 
 
-def figure(folder: Path, section: Section, config: TrainConfig) -> float:
+def faint_figure(folder: Path, section: Section, config: TrainConfig) -> float:
     """Mean over the contrasts of the shares of tissue kept and background found; prints all of it."""
     found = []
     for contrast in CONTRASTS:

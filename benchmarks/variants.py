@@ -88,9 +88,6 @@ VARIANTS = [
     ),
     *_of(
         "channel widths",
-        channels_4={"channels": [4, 8, 16, 16]},
-        channels_6={"channels": [6, 12, 24, 24]},
-        channels_16_narrow={"channels": [16, 16, 32, 32]},
         channels_8={"channels": [8, 16, 32, 32]},
         channels_12={"channels": [12, 24, 48, 48]},
         channels_24={"channels": [24, 48, 96, 96]},
