@@ -8,15 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphinfer import Options, open_slide, segment
-from morphinfer.classes import UNLABELLED
 from morphinfer.fusion import fuse
 from morphinfer.grid import Window
 from morphinfer.labels import open_labels
 from morphinfer.phantom import make_phantom
 from morphinfer.uncertainty import (
     UNCERTAIN_BELOW,
-    ErrorCount,
-    error_by_uncertainty,
     normalised_entropy,
     uncertain_tissue,
 )
@@ -85,62 +82,6 @@ def test_tissue_is_uncertain_below_the_limit_and_background_never():
     assert uncertain_tissue(labels, total).tolist() == [[False, True, False, False]]
 
 
-# Errors
-
-
-def test_errors_are_counted_by_bins_of_uncertainty():
-    labels = np.array([[0, 1, 2, 3, 1, 1]], np.uint8)
-    reference = np.array([[0, 2, 2, 2, 1, UNLABELLED]], np.uint8)
-    uncertainty = np.array([[0, 127, 128, 255, 128, 255]], np.uint8)
-    edges, cells, rates = error_by_uncertainty(labels, reference, uncertainty, bins=2)
-    assert edges.tolist() == [0, 0.5, 1]
-    assert cells.tolist() == [2, 3]
-    assert rates.tolist() == [1 / 2, 1 / 3]
-
-
-def test_a_bin_without_cells_has_no_rate():
-    one = np.ones((1, 1), np.uint8)
-    _, cells, rates = error_by_uncertainty(one, one, one * 255, bins=3)
-    assert cells.tolist() == [0, 0, 1]
-    assert np.isnan(rates[:2]).all()
-    assert rates[2] == 0
-
-
-@given(st.integers(0, 10**6), st.integers(1, 255), st.integers(0, 20))
-def test_tiles_add_up_to_the_whole(seed, bins, cut):
-    values = np.random.default_rng(seed).integers(0, 256, (3, 20, 9)).astype(np.uint8)
-    count = ErrorCount()
-    for part in (values[:, :cut], values[:, cut:]):
-        count.add(*part)
-    for one, other in zip(
-        count.by_uncertainty(bins), error_by_uncertainty(*values, bins=bins), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
-
-
-@given(st.integers(1, 255))
-def test_a_value_lies_between_the_edges_of_its_bin(bins):
-    every = np.arange(256, dtype=np.uint8)
-    for value in every:
-        one = value.reshape(1, 1)
-        edges, cells, _ = error_by_uncertainty(one, one * 0, one, bins)
-        (place,) = np.flatnonzero(cells)
-        assert edges[place] - 1e-9 <= value / 255 <= edges[place + 1] + 1e-9
-
-
-@pytest.mark.parametrize("bins", [0, -1, 256])
-def test_bins_that_cannot_be_told_apart_are_refused(bins):
-    with pytest.raises(ValueError, match="1 to 255"):
-        ErrorCount().by_uncertainty(bins)
-
-
-@pytest.mark.parametrize("wrong", [np.zeros((2, 3), np.uint8), np.zeros((2, 2), int)])
-def test_blocks_that_do_not_lie_over_each_other_are_refused(wrong):
-    good = np.zeros((2, 2), np.uint8)
-    with pytest.raises(ValueError, match="of one shape"):
-        error_by_uncertainty(good, wrong, good)
-
-
 def test_the_networks_err_more_on_a_synthetic_section_where_they_are_uncertain(tmp_path):
     phantom = make_phantom(tmp_path / "animal", seed=2, size=(768, 1024))
     result = segment(
@@ -156,6 +97,3 @@ def test_the_networks_err_more_on_a_synthetic_section_where_they_are_uncertain(t
     least, middle, most = (part.mean() for part in np.array_split(wrong, 3))
     assert least <= middle < most
     assert most > 2 * least
-    _, cells, rates = error_by_uncertainty(labels, reference, uncertainty, bins=3)
-    assert cells.sum() == labels.size
-    assert rates[0] < rates[2]
