@@ -19,7 +19,7 @@ from morphinfer.cli.console import Verbosity
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.labels import open_labels
 from morphinfer.slide import open_slide
-from morphinfer_training.commands.train import told_warnings
+from morphinfer_training.commands.train import progress_bars, told_warnings
 from morphinfer_training.train import REFERENCES, load_data, train
 
 GENES = {"layer": ["Layer"], "rim": ["Rim"]}
@@ -172,3 +172,17 @@ def test_the_command_tells_warnings_as_lines_of_its_own(capsys):
     with told_warnings(Verbosity.NORMAL):
         warnings.warn("6 spots lie off the slide", stacklevel=1)
     assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"
+
+
+def test_no_bar_is_shown_where_nothing_was_trained(capsys):
+    with progress_bars(make_config(), Verbosity.NORMAL):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bars_tell_how_far_the_training_came(capsys):
+    with progress_bars(make_config(), Verbosity.NORMAL) as tell:
+        tell("p048", 2, 1.25, 0.5)
+    shown = capsys.readouterr().err
+    assert "2/6" in shown
+    assert "loss 1.250  Dice 0.500" in shown

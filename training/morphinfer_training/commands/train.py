@@ -107,7 +107,7 @@ def need_torch() -> None:
 
 @contextmanager
 def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progress]:
-    """One bar per network on stderr, with its loss and its latest Dice."""
+    """One bar per network on stderr, with its loss and its latest Dice, from the first step on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -123,24 +123,29 @@ def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progres
     )
     console = Console(stderr=True, quiet=verbosity == Verbosity.QUIET)
     evaluated: dict[str, float] = {}
-    with Bars(*columns, console=console) as bars:
-        total = config.training.steps
-        names = [network_name(p) for p in config.patch_sizes_px]
-        tasks = {n: bars.add_task(n, total=total, start=False, told="") for n in names}
+    bars = Bars(*columns, console=console)
+    reading = console.status("reading the sections")
+    total = config.training.steps
+    names = [network_name(p) for p in config.patch_sizes_px]
+    tasks = {n: bars.add_task(n, total=total, start=False, told="") for n in names}
 
-        def progress(network: str, step: int, loss: float, dice: float | None) -> None:
-            scored = "" if dice is None else f"  Dice {dice:.3f}"
-            bars.start_task(tasks[network])
-            bars.update(tasks[network], completed=step, told=f"loss {loss:.3f}{scored}")
-            if (
-                verbosity == Verbosity.VERBOSE
-                and dice is not None
-                and evaluated.get(network) != dice
-            ):
-                evaluated[network] = dice
-                console.print(f"{network} step {step}: loss {loss:.3f}{scored}", highlight=False)
+    def progress(network: str, step: int, loss: float, dice: float | None) -> None:
+        reading.stop()
+        bars.start()
+        scored = "" if dice is None else f"  Dice {dice:.3f}"
+        bars.start_task(tasks[network])
+        bars.update(tasks[network], completed=step, told=f"loss {loss:.3f}{scored}")
+        if verbosity == Verbosity.VERBOSE and dice is not None and evaluated.get(network) != dice:
+            evaluated[network] = dice
+            console.print(f"{network} step {step}: loss {loss:.3f}{scored}", highlight=False)
 
+    reading.start()
+    try:
         yield progress
+    finally:
+        reading.stop()
+        if bars.live.is_started:
+            bars.stop()
 
 
 def print_summary(summary: dict[str, Any], out: str) -> None:
