@@ -68,7 +68,7 @@ def misjudged(section: Section, config: TrainConfig, gain: float, offset: float)
 
     Simulated scanners are normalised anew and cannot show this; a recipe that fell from 0.77 to 0.47
     on another microscope was better than the shipped one under them, and far worse here
-    (training/PROTOCOL.md).
+    (training/HISTORY.md).
     """
     image = (section.image * gain + offset).clip(*config.normalisation.clip)
     return replace(section, image=image.astype(np.float32))
