@@ -40,15 +40,7 @@ from morphinfer_training.split import Split
 from morphinfer_training.spots import Spots, read_spots
 from morphinfer_training.train import Data, load_data
 from morphinfer_training.validation import Judge, mean_dice
-from morphinfer_training.weights import (
-    class_factors,
-    fuse,
-    fusion_weights,
-    reliability,
-    temperature,
-    with_factors,
-    with_temperature,
-)
+from morphinfer_training.weights import choose_fusion, fuse, reliability
 from pretext import pretrain
 from protocol import WORK, skip_reason, slide, table
 from scanners import COMPOUND, MISJUDGED, SCANNERS, compound, misjudged, scanned
@@ -194,22 +186,14 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
     """Figures on the held-out cells, and on the same as simulated scanners show them."""
     held = Judge(data.sections, data.splits, config, CPU)
     raw = np.stack([n.probabilities for n in networks])
-    heat = [temperature(p, held.labels) for p in raw]
-    cooled = np.stack([with_temperature(p, t) for p, t in zip(raw, heat, strict=True)])
-    factors = class_factors(cooled, held.labels)
-    ready = with_factors(cooled, factors)
-    weights = fusion_weights(ready, held.labels)
+    fusion = choose_fusion(raw, held.labels)
 
     def figure(shown: Judge, probabilities: Any) -> dict[str, Any]:
         dice = shown.dice(probabilities)
         return {"mean": mean_dice(dice), "per_class": dict(zip(config.classes, dice, strict=True))}
 
     def fused(shown: Judge) -> NDArray[np.float32]:
-        found = [
-            with_temperature(shown.probabilities(n.network, n.patch_size_px), t)
-            for n, t in zip(networks, heat, strict=True)
-        ]
-        return fuse(with_factors(np.stack(found), factors), weights)
+        return fusion(np.stack([shown.probabilities(n.network, n.patch_size_px) for n in networks]))
 
     def seen(pairs: list[tuple[Section, Split]]) -> dict[str, Any]:
         shown = Judge([p[0] for p in pairs], [p[1] for p in pairs], config, CPU)
@@ -239,9 +223,10 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         labels = fused(shown).argmax(axis=1).astype(np.uint8)
         faint[f"x {contrast:g}"] = kept_and_found(shown.labels, labels)
     return {
-        "fused": figure(held, fuse(ready, weights)),
-        "plain_mean": figure(held, ready.mean(axis=0)),
-        "networks": {n.patch_size_px: figure(held, p) for n, p in zip(networks, ready, strict=True)},
+        "fused": figure(held, fusion(raw)),
+        "plain_mean": figure(held, fusion.ready(raw).mean(axis=0)),
+        "networks": {n.patch_size_px: figure(held, p)
+                     for n, p in zip(networks, fusion.ready(raw), strict=True)},
         "scanners": scanners,
         "scanners_mean": float(np.mean([s["mean"] for s in scanners.values()])),
         "misjudged": wrong,
@@ -250,10 +235,12 @@ def judge(config: TrainConfig, data: Data, networks: list[Fitted]) -> dict[str, 
         "compound_mean": float(np.mean([s["mean"] for s in all_at_once.values()])),
         "faint": faint,
         "faint_mean": float(np.mean(list(faint.values()))),
-        "weights": weights.tolist(), "factors": factors.tolist(), "temperatures": heat,
-        "calibration_error": reliability(fuse(ready, weights), held.labels)[1],
-        "calibration_error_uncalibrated": reliability(fuse(raw, weights), held.labels)[1],
-        "reliability": reliability(fuse(ready, weights), held.labels)[0].tolist(),
+        "weights": fusion.weights.tolist(), "factors": fusion.factors.tolist(),
+        "temperatures": [c.temperature for c in fusion.calibrations],
+        "biases": [c.bias.tolist() for c in fusion.calibrations],
+        "calibration_error": reliability(fusion(raw), held.labels)[1],
+        "calibration_error_uncalibrated": reliability(fuse(raw, fusion.weights), held.labels)[1],
+        "reliability": reliability(fusion(raw), held.labels)[0].tolist(),
     }  # fmt: skip
 
 

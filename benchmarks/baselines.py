@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -30,8 +30,8 @@ from morphinfer_training.expression import TISSUE
 from morphinfer_training.patches import TileSampler, reflected_tile
 from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
-from morphinfer_training.validation import held_out_pieces
-from morphinfer_training.weights import class_factors
+from morphinfer_training.validation import dice_of, held_out_pieces, mean_dice
+from morphinfer_training.weights import Calibration, choose_fusion, class_factors
 from nuclei_features import cell_features, patch_px
 
 Image = NDArray[np.float32]
@@ -112,8 +112,8 @@ class Forest:
     """The trained forest, of one thread."""
     config: TrainConfig
     """Classes, pixel size and stride."""
-    factors: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
-    """What the probabilities of each class are multiplied by."""
+    calibration: Calibration | None = None
+    """What is done to the probabilities."""
     name: str = "random forest"
 
     def __call__(self, image: Image) -> Labels:
@@ -122,7 +122,8 @@ class Forest:
         labels = np.empty(shape, np.uint8)
         windows = [w for band in TileGrid(shape[0], shape[1], BLOCK_CELLS).bands() for w in band]
         for window, found in zip(windows, self.probabilities(image, windows), strict=True):
-            labels[window.slices] = (found * self.factors).argmax(axis=-1)
+            ready = self.calibration(found) if self.calibration else found
+            labels[window.slices] = ready.argmax(axis=-1)
         return labels
 
     def probabilities(self, image: Image, windows: Iterable[Window]) -> Iterable[Image]:
@@ -235,7 +236,9 @@ def _dice_of_ranges(hits: NDArray[np.int64], everything: NDArray[np.int64]) -> N
 
 
 def forest(sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig) -> Forest:
-    """A random forest, with the class factors that are best on the held-out cells."""
+    """A random forest, calibrated as the networks are or by class factors alone: by what is better on
+    the held-out cells.
+    """
     features, labels = training_cells(sections, splits, config)
     model = RandomForestClassifier(
         TREES, min_samples_leaf=LEAF_CELLS, class_weight="balanced", n_jobs=THREADS,
@@ -251,8 +254,16 @@ def forest(sections: Sequence[Section], splits: Sequence[Split], config: TrainCo
         for piece, each in zip(pieces, plain.probabilities(section.image, windows), strict=True):
             known.append(section.labels[piece.window.slices][piece.mask])
             found.append(each[piece.mask])
-    factors = class_factors(np.concatenate(found)[None], np.concatenate(known))
-    return replace(plain, factors=factors)
+    probabilities, truth = np.concatenate(found), np.concatenate(known)
+    ways = [
+        choose_fusion(probabilities[None], truth).calibrations[0],
+        Calibration(1.0, np.log(class_factors(probabilities, truth))),
+    ]
+
+    def reached(way: Calibration) -> float:
+        return mean_dice(dice_of(truth, way(probabilities).argmax(axis=1), len(config.classes)))
+
+    return replace(plain, calibration=max(ways, key=reached))
 
 
 def training_cells(

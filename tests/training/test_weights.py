@@ -5,13 +5,14 @@ import pytest
 
 from morphinfer_training.validation import dice_of, mean_dice
 from morphinfer_training.weights import (
+    LARGEST_BIAS,
+    Calibration,
+    calibrate,
+    choose_fusion,
     class_factors,
     fuse,
     fusion_weights,
     reliability,
-    temperature,
-    with_factors,
-    with_temperature,
 )
 
 
@@ -70,28 +71,56 @@ def test_fusion_is_the_weighted_mean():
     assert np.allclose(fused, 0.25 * probabilities[0] + 0.75 * probabilities[1], atol=1e-6)
 
 
-def test_factors_raise_the_dice_of_networks_that_call_a_rare_class_too_often():
-    rng = np.random.default_rng(0)
+def rare(rng):
+    """Posteriors of two classes in equal parts, shape (4000, 2), of which 1 is in fact rare."""
     labels = (rng.random(4000) < 0.05).astype(np.uint8)
-    score = rng.normal(0, 1, 4000) + 2 * labels  # balanced posteriors ignore that 1 is rare
+    score = rng.normal(0, 1, 4000) + 2 * labels
     p = 1 / (1 + np.exp(-2 * (score - 1)))
-    probabilities = np.stack([1 - p, p], axis=-1)[None].astype(np.float32)
+    return np.stack([1 - p, p], axis=-1).astype(np.float32), labels
+
+
+def test_factors_raise_the_dice_where_a_rare_class_is_called_too_often():
+    probabilities, labels = rare(np.random.default_rng(0))
     factors = class_factors(probabilities, labels)
     assert factors[1] < factors[0]
-    before = dice(probabilities, labels, [1.0])
-    assert dice(with_factors(probabilities, factors), labels, [1.0]) > before + 0.02
+    scaled = (probabilities * factors).astype(np.float32)
+    assert dice(scaled[None], labels, [1.0]) > dice(probabilities[None], labels, [1.0]) + 0.02
 
 
-def test_factors_of_networks_that_are_right_are_one():
+def test_factors_are_one_where_all_is_right():
     labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
-    probabilities = (0.1 + 0.7 * np.eye(3)[labels])[None].astype(np.float32)
+    probabilities = (0.1 + 0.7 * np.eye(3)[labels]).astype(np.float32)
     assert class_factors(probabilities, labels) == pytest.approx(np.ones(3))
 
 
-def test_probabilities_with_factors_sum_to_one():
-    probabilities, _ = networks(np.random.default_rng(0))
-    changed = with_factors(probabilities, np.array([0.5, 1.0, 2.0]))
-    assert np.allclose(changed.sum(axis=-1), 1, atol=1e-6)
+def test_a_rare_class_counts_by_the_square_root_of_its_cells():
+    probabilities, labels = rare(np.random.default_rng(0))
+    told = calibrate(probabilities, labels)
+    odds = np.bincount(labels)
+    wanted = np.log(odds[1] / odds[0]) / 2  # where cells count alike it would be all of it
+    assert told.bias[1] - told.bias[0] == pytest.approx(wanted, abs=0.3)
+
+
+def test_a_class_without_labels_keeps_its_bias():
+    probabilities, labels = rare(np.random.default_rng(0))
+    three = np.insert(probabilities * 0.9, 2, 0.1, axis=1).astype(np.float32)
+    told = calibrate(three, labels)
+    assert told.bias[2] == 0
+    assert np.abs(told.bias).max() <= LARGEST_BIAS
+
+
+def test_a_fusion_is_of_what_the_exported_networks_give_and_raises_the_dice():
+    labels = np.concatenate([rare(np.random.default_rng(seed))[1] for seed in (0, 1)])
+    found = np.concatenate([rare(np.random.default_rng(seed))[0] for seed in (0, 1)])
+    noisy = Calibration(3.0, np.array([0.0, 1.0]))(found)
+    both = np.stack([found, noisy])
+    fusion = choose_fusion(both, labels)
+    ready = fusion.ready(both)
+    assert np.allclose(ready.sum(axis=-1), 1, atol=1e-6)
+    assert np.allclose(fusion(both), fuse(ready, fusion.weights))
+    assert np.abs(ready[0] - ready[1]).mean() < 0.02  # what was done to the second is undone
+    before = dice(both, labels, [0.5, 0.5])
+    assert mean_dice(dice_of(labels, fusion(both).argmax(axis=1), 2)) > before + 0.02
 
 
 def drawn(rng, cells=20_000, classes=3):
@@ -102,15 +131,16 @@ def drawn(rng, cells=20_000, classes=3):
 
 
 @pytest.mark.parametrize("spoilt", [0.5, 1.0, 2.5])
-def test_the_temperature_undoes_what_made_a_network_too_sure_or_too_unsure(spoilt):
+def test_the_calibration_undoes_what_made_a_network_too_sure_or_too_unsure(spoilt):
     probabilities, labels = drawn(np.random.default_rng(0))
-    told = temperature(with_temperature(probabilities, spoilt), labels)
-    assert told * spoilt == pytest.approx(1, abs=0.05)
+    told = calibrate(Calibration(spoilt, np.zeros(3))(probabilities), labels)
+    assert told.temperature * spoilt == pytest.approx(1, abs=0.05)
+    assert told.bias == pytest.approx(np.zeros(3), abs=0.1)
 
 
 def test_a_temperature_changes_no_winner_and_leaves_sums_of_one():
     probabilities, _ = drawn(np.random.default_rng(1), cells=500)
-    warm = with_temperature(probabilities, 2.0)
+    warm = Calibration(2.0, np.zeros(3))(probabilities)
     assert (warm.argmax(axis=1) == probabilities.argmax(axis=1)).all()
     assert warm.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert warm.max(axis=1).mean() < probabilities.max(axis=1).mean()
@@ -122,4 +152,4 @@ def test_reliability_is_exact_for_probabilities_that_are_right_and_not_for_other
     assert error < 0.02
     assert curve[:, 2].sum() == len(labels)
     assert (np.diff(curve[:, 0]) > 0).all()
-    assert reliability(with_temperature(probabilities, 0.3), labels)[1] > 0.1
+    assert reliability(Calibration(0.3, np.zeros(3))(probabilities), labels)[1] > 0.1

@@ -119,7 +119,7 @@ def _validation(card: Table) -> str:
     ]
     text = (
         "## Validation on held-out cells\n\nAnother part of the same sections, **not** independent tissue; "
-        "the step of each network, temperatures, class factors and weights were chosen there.\n\n"
+        "the step of each network, calibration, class factors and weights were chosen there.\n\n"
         + table(["network", "weight", "mean Dice", *names], rows)
     )
     notes = []

@@ -26,15 +26,7 @@ from morphinfer_training.sections import Section, load_section
 from morphinfer_training.side_by_side import Work, fit_side_by_side
 from morphinfer_training.split import Split, check_split, gap_cells, split_section, taught
 from morphinfer_training.validation import Judge, mean_dice
-from morphinfer_training.weights import (
-    class_factors,
-    fuse,
-    fusion_weights,
-    reliability,
-    temperature,
-    with_factors,
-    with_temperature,
-)
+from morphinfer_training.weights import Fusion, choose_fusion, reliability
 
 REFERENCES = "references"
 """Folder in that of the run for the references that were made of spots."""
@@ -120,32 +112,28 @@ def train(
             networks.append(fitted)
             curves = {network_name(n.patch_size_px): n.history for n in networks}
             draw_curves(run / "curves.png", curves)
-    temperatures = [temperature(judge.merged(n.probabilities), judge.labels) for n in networks]
-    cooled = [
-        with_temperature(n.probabilities, t) for n, t in zip(networks, temperatures, strict=True)
-    ]
-    factors = class_factors(judge.merged(np.stack(cooled)), judge.labels)
-    probabilities = with_factors(np.stack(cooled), factors)  # (M, K, C)
-    adjust(networks, temperatures, factors)
-    weights = fusion_weights(judge.merged(probabilities), judge.labels)
-    fused = fuse(probabilities, weights)
-    scores = validation_figures(config, judge, probabilities, fused)
-    scores["class_factors"] = [round(float(f), 4) for f in factors]
-    scores["temperatures"] = [round(t, 4) for t in temperatures]
+    found = np.stack([n.probabilities for n in networks])  # (M, K, C)
+    fusion = choose_fusion(judge.merged(found), judge.labels)
+    adjust(networks, fusion)
+    ready, fused = fusion.ready(found), fusion(found)
+    scores = validation_figures(config, judge, ready, fused)
+    scores["class_factors"] = [round(float(f), 4) for f in fusion.factors]
+    scores["temperatures"] = [round(c.temperature, 4) for c in fusion.calibrations]
+    scores["biases"] = [[round(float(b), 4) for b in c.bias] for c in fusion.calibrations]
     scores["calibration_error"] = round(reliability(judge.merged(fused), judge.labels)[1], 4)
     facts = provenance_of(config, data, scores, date, chosen)
     facts["history"] = {network_name(n.patch_size_px): told_history(n.history) for n in networks}
-    told = SetFacts(config, tuple(round(float(w), 4) for w in weights), facts)
+    told = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), facts)
     return publish_set(out, networks, told, overwrite=overwrite)
 
 
-def adjust(networks: list[Fitted], temperatures: list[float], factors: NDArray[np.float64]) -> None:
-    """Put temperatures and class factors into the last weights of the networks."""
-    for fitted, told in zip(networks, temperatures, strict=True):
+def adjust(networks: list[Fitted], fusion: Fusion) -> None:
+    """Put the calibrations into the last weights of the networks."""
+    for fitted, told in zip(networks, fusion.calibrations, strict=True):
         network = fitted.network
         with torch.no_grad():
-            network.head.weight.div_(told)
-            network.bias.div_(told).add_(torch.from_numpy(np.log(factors)).to(network.bias))
+            network.head.weight.div_(told.temperature)
+            network.bias.div_(told.temperature).add_(torch.from_numpy(told.bias).to(network.bias))
 
 
 def prepare(

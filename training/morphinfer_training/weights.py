@@ -1,32 +1,36 @@
-"""How the networks of a set are fused: temperatures, class factors and weights, chosen on held-out cells.
+"""How the networks of a set are fused: calibration, weights and class factors, chosen on held-out cells.
 
-Trained on smoothed labels, networks are less sure than they are right. One temperature per network
-divides its logits so that the held-out cells become most likely (Guo, Pleiss, Sun and Weinberger, 'On
-calibration of modern neural networks', ICML 2017); logits are linear in the head, so it ends in its
-weights.
-
-The networks learn from classes in equal parts, so they call rare classes too often for the Dice. One
-factor per class, shared by all networks, corrects that: it multiplies the probabilities, which is
-to add its logarithm to the logits, and so it ends in the bias of each exported network (cf. Saerens,
-Latinne and Decaestecker, 'Adjusting the outputs of a classifier to new a priori probabilities',
-Neural Computation 2002).
+Trained on smoothed labels, networks are less sure than they are right; trained on classes in equal
+parts, they call rare classes too often. A temperature divides the logits of each network and a bias
+for each class is added, such that the held-out cells become most likely (Alexandari, Kundaje and
+Shrikumar, 'Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
+adaptation', ICML 2020). A class counts there as the square root of its cells: neither is a rare one
+lost, as where cells count alike, nor is it called everywhere, as where classes do.
 
 Weights come from greedy ensemble selection with replacement (Caruana, Niculescu-Mizil, Crew and
 Ksikes, 'Ensemble selection from libraries of models', ICML 2004): starting from the best single
 network, the network that raises the mean Dice of the mean most is added, and may be added again. On
 the held-out cells the result is never worse than the best single network, which a plain mean often is.
+
+At last one factor for each class, shared by all networks, multiplies the fused probabilities where that
+raises the mean Dice. Logits are linear in the head, so all of it ends in the last weights of the
+exported networks.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 
 from morphinfer_training.validation import dice_of, mean_dice
 
 COLDEST, HOTTEST = 0.2, 5.0
 """Limits of a temperature."""
+LARGEST_BIAS = 4.0
+"""Limit of a bias, to either side."""
 CLIPPED = 1e-7
 """Least probability of which a logarithm is taken."""
 PICKS = 20
@@ -39,10 +43,66 @@ FACTOR_LIMIT = 3.0
 """Factors stay between 1 / FACTOR_LIMIT and FACTOR_LIMIT."""
 
 
-def temperature(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
-    """What the logits of a network are divided by to make the labels most likely.
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What is done to the logits of a network."""
 
-    Classes count alike, as in training: a plain mean would ask about the background alone.
+    temperature: float
+    """They are divided by it,"""
+    bias: NDArray[np.float64]
+    """and then this is added, shape (C,)."""
+
+    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities as they become, of sum 1 (last axis)."""
+        logits = np.log(np.maximum(probabilities, CLIPPED)) / np.float32(self.temperature)
+        logits += self.bias.astype(np.float32)
+        found = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.asarray(found / found.sum(axis=-1, keepdims=True), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fusion:
+    """How the networks of a set are fused."""
+
+    calibrations: tuple[Calibration, ...]
+    """One for each network; the factors of the classes are part of their biases."""
+    weights: NDArray[np.float64]
+    """Of the networks, not negative, of sum 1."""
+    factors: NDArray[np.float64]
+    """Of the classes, shape (C,)."""
+
+    def ready(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of the networks, shape (M, K, C), as the exported ones give them."""
+        pairs = zip(self.calibrations, probabilities, strict=True)
+        return np.stack([calibration(p) for calibration, p in pairs])
+
+    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Their weighted mean, shape (K, C)."""
+        return fuse(self.ready(probabilities), self.weights)
+
+
+def choose_fusion(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Fusion:
+    """Calibrations, weights and factors that suit the held-out cells.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (M, K, C)
+        Of M networks, at K held-out cells.
+    labels : ndarray of uint8, shape (K,)
+        Classes of the cells.
+    """
+    calibrations = [calibrate(p, labels) for p in probabilities]
+    ready = np.stack([c(p) for c, p in zip(calibrations, probabilities, strict=True)])
+    weights = fusion_weights(ready, labels)
+    factors = class_factors(fuse(ready, weights), labels)
+    shared = tuple(replace(c, bias=c.bias + np.log(factors)) for c in calibrations)
+    return Fusion(shared, weights, factors)
+
+
+def calibrate(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Calibration:
+    """The temperature and the biases of one network that make the labels most likely.
+
+    A class that no label is of keeps its bias.
 
     Parameters
     ----------
@@ -52,24 +112,32 @@ def temperature(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -
         Classes of the cells.
     """
     logits = np.log(np.maximum(probabilities, CLIPPED)).astype(np.float64)
-    counts = np.bincount(labels, minlength=probabilities.shape[1])
-    share = 1 / counts[labels]
+    cells, classes = logits.shape
+    counts = np.bincount(labels, minlength=classes)
+    share = 1 / np.sqrt(counts[labels])
+    share /= share.sum()
+    right = (np.arange(cells), labels)
 
-    def unlikeliness(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        norm = np.log(np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1))
-        right = np.take_along_axis(scaled, labels[:, None].astype(np.intp), 1)[:, 0]
-        return float((share * (norm + scaled.max(axis=1) - right)).sum())
+    def unlikeliness(told: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Mean and gradient, by the logarithm of 1 / temperature and the biases."""
+        scale = np.exp(told[0])
+        shifted = scale * logits + told[1:]
+        shifted -= shifted.max(axis=1, keepdims=True)
+        likely = np.exp(shifted)
+        total = likely.sum(axis=1)
+        value = (share * (np.log(total) - shifted[right])).sum()
+        slope = likely * (share / total)[:, None]
+        slope[right] -= share
+        return float(value), np.append((slope * logits).sum() * scale, slope.sum(axis=0))
 
-    limits = np.log(COLDEST), np.log(HOTTEST)
-    found = minimize_scalar(unlikeliness, bounds=limits, method="bounded")
-    return float(np.exp(found.x))
-
-
-def with_temperature(probabilities: NDArray[np.float32], told: float) -> NDArray[np.float32]:
-    """Probabilities whose logits are divided by ``told``, of sum 1 (last axis)."""
-    scaled = np.maximum(probabilities, CLIPPED) ** np.float32(1 / told)
-    return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True), np.float32)
+    free = (counts > 0) & (np.arange(classes) > 0)  # only differences of biases matter
+    limits = [
+        (-np.log(HOTTEST), -np.log(COLDEST)),
+        *((-LARGEST_BIAS, LARGEST_BIAS) if each else (0.0, 0.0) for each in free),
+    ]
+    start = np.zeros(classes + 1)
+    found = minimize(unlikeliness, start, jac=True, method="L-BFGS-B", bounds=limits).x
+    return Calibration(float(np.exp(-found[0])), found[1:])
 
 
 def reliability(
@@ -108,22 +176,21 @@ def reliability(
 def class_factors(
     probabilities: NDArray[np.float32], labels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Factor per class, shape (C,), that raises the mean Dice of the networks' plain mean.
+    """Factor per class, shape (C,), that raises the mean Dice.
 
     Coordinate ascent in small steps, which ends where no step gains ``FACTOR_GAIN``.
 
     Parameters
     ----------
-    probabilities : ndarray of float32, shape (M, K, C)
-        Probabilities of M networks at K held-out cells.
+    probabilities : ndarray of float32, shape (K, C)
+        Probabilities at K held-out cells.
     labels : ndarray of uint8, shape (K,)
         Classes of the cells.
     """
-    mean = probabilities.mean(axis=0)  # (K, C)
-    classes = mean.shape[1]
+    classes = probabilities.shape[1]
 
     def reached(factors: NDArray[np.float64]) -> float:
-        return mean_dice(dice_of(labels, (mean * factors).argmax(axis=1), classes))
+        return mean_dice(dice_of(labels, (probabilities * factors).argmax(axis=1), classes))
 
     factors = np.ones(classes)
     best = reached(factors)
@@ -138,14 +205,6 @@ def class_factors(
         if value < best + FACTOR_GAIN:
             return factors
         best, factors = value, step
-
-
-def with_factors(
-    probabilities: NDArray[np.float32], factors: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Probabilities times the factors of their classes (last axis), of sum 1 again."""
-    scaled = probabilities * factors.astype(np.float32)
-    return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True), np.float32)
 
 
 def fusion_weights(
