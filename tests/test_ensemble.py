@@ -80,6 +80,22 @@ def test_one_network_runs_alone_whatever_its_weight_in_the_set(tmp_path):
     assert result.labels.shape == (8, 8)
 
 
+def test_networks_of_weight_0_are_not_run_and_change_no_bit(tmp_path, monkeypatch):
+    counted = save_set(tmp_path / "counted", (46, 62))
+    whole = save_set(tmp_path / "whole", (46, 62))
+    save_padding_free(whole / "p126.onnx", card_of(126, fusion_weight=0.0))
+    ran = []
+    run = Session.run
+    monkeypatch.setattr(Session, "run", lambda s, b: (ran.append(s.card.network), run(s, b))[1])
+    image = nuclei(140, 150)
+    ours, theirs = (
+        segment_array(image, pixel_size_um=UM, models=m, options=Options(**CPU))
+        for m in (whole, counted)
+    )
+    assert set(ran) == {"p046", "p062"}
+    np.testing.assert_array_equal(ours.probabilities, theirs.probabilities)
+
+
 def test_inputs_of_one_shape_give_the_same_predictions(tmp_path):
     found = load_models(save_set(tmp_path, (46, 62)))
     sessions = [Session(file, ProviderChoice("cpu", ""), 1) for file in found.files]

@@ -59,9 +59,9 @@ class Ensemble:
 
     @property
     def weights(self) -> list[float]:
-        """Fusion weight of each network; one network alone needs none of its own."""
-        files = self.models.files
-        return [f.card.fusion_weight for f in files] if len(files) > 1 else [1.0]
+        """Fusion weight of each network that is run; one network alone needs none of its own."""
+        used = self.models.used
+        return [f.card.fusion_weight for f in used] if len(used) > 1 else [1.0]
 
     @property
     def cell_um(self) -> float:
@@ -97,7 +97,7 @@ def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
         gpu=choice.name != "cpu",
     )
     share_arena(0 if choice.name != "cpu" else resources.arena_bytes)
-    sessions = [Session(file, choice, resources.threads) for file in found.files]
+    sessions = [Session(file, choice, resources.threads) for file in found.used]
     if mode == "windows":
         return Ensemble(
             found, choice, mode, WindowPredictor(sessions, options.stride_px), resources

@@ -141,14 +141,14 @@ def halo_percent(plan: Plan) -> float:
     tiling = plan.tiling
     counts = [[count for _, count in _tiles(tiling, axis)] for axis in (0, 1)]
     total = 0
-    for file in plan.ensemble.models.files:
+    for file in plan.ensemble.models.used:
         patch, native = file.card.patch_size_px, file.card.stride_px
         if plan.ensemble.mode == "windows":
             total += math.prod(sum(axis) * patch for axis in counts)
         else:
             phases = native // tiling.stride_px
             total += math.prod(_dense_px(axis, phases, native, patch) for axis in counts)
-    useful = len(plan.ensemble.models.files) * math.prod(plan.image.shape)
+    useful = len(plan.ensemble.models.used) * math.prod(plan.image.shape)
     return 100 * (total / useful - 1)
 
 

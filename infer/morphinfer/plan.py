@@ -72,7 +72,7 @@ class Plan:
     @property
     def halo_cells(self) -> int:
         """Cells by which the mean patch reaches past its own cell; what a window costs at its rim."""
-        patches = [f.card.patch_size_px for f in self.ensemble.models.files]
+        patches = [f.card.patch_size_px for f in self.ensemble.models.used]
         return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
 
     @property

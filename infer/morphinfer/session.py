@@ -61,6 +61,12 @@ class ModelSet:
         return self.files[0].card
 
     @property
+    def used(self) -> tuple[ModelFile, ...]:
+        """The networks that change the fusion, and so are run: those of weight 0 do not."""
+        weighted = tuple(f for f in self.files if f.card.fusion_weight > 0)
+        return weighted if len(self.files) > 1 else self.files
+
+    @property
     def patch_size_px(self) -> int:
         """Largest patch, in model pixels."""
         return max(f.card.patch_size_px for f in self.files)
