@@ -54,7 +54,7 @@ def measure(slide: str, models: str = "hippocampus", threads: int = 2) -> dict[s
     flops = math.fsum(
         machine.network_flops(file.path, *part.shape[2:])
         for tile in tiles
-        for file, part in zip(plan.ensemble.models.files, tile, strict=True)
+        for file, part in zip(plan.ensemble.models.used, tile, strict=True)
     )
     megapixels = math.prod(plan.image.shape) / 1e6
     return {
@@ -81,7 +81,7 @@ def inputs(plan: Plan) -> Iterator[Inputs]:
         for cells in block.tiles:
             tile = gather_tile(tiling, block, cells, plan.intensity)
             parts = []
-            for file in plan.ensemble.models.files:
+            for file in plan.ensemble.models.used:
                 patch = file.card.patch_size_px
                 start = inner_start(tiling.patch_size_px, patch, tiling.stride_px)
                 height, width = (
@@ -96,7 +96,7 @@ def sessions_alone(plan: Plan, tiles: list[Inputs]) -> float:
     """Seconds that the networks take for all tiles, as many side by side as `segment` runs."""
     told = plan.ensemble.resources
     provider = ProviderChoice("cpu", "benchmark")
-    sessions = [Session(file, provider, told.threads) for file in plan.ensemble.models.files]
+    sessions = [Session(file, provider, told.threads) for file in plan.ensemble.models.used]
 
     def run(tile: Inputs) -> None:
         for session, part in zip(sessions, tile, strict=True):

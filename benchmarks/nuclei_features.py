@@ -27,8 +27,8 @@ from scipy.spatial import KDTree
 
 Map = NDArray[np.float32]
 
-RADII_UM = (5.0, 10.0, 15.0, 30.0, 51.0)
-"""Around each cell; the last is half of the networks' largest patch, 160 px of 0.65 micrometres."""
+RADII_UM = (5.0, 10.0, 15.0, 30.0, 51.0, 73.0)
+"""Around each cell; the last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
 BLOBS_UM = (0.9, 1.8, 3.6)
 """Sigmas of the Laplacians of Gaussian: chromatin, small and large nuclei."""
 NUCLEUS_UM = 2.2
