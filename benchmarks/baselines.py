@@ -32,7 +32,7 @@ from morphinfer_training.sections import Section
 from morphinfer_training.split import Split
 from morphinfer_training.validation import dice_of, held_out_pieces, mean_dice
 from morphinfer_training.weights import Calibration, choose_fusion, class_factors
-from nuclei_features import cell_features, patch_px
+from nuclei_features import RADII_UM, WIDER_UM, Radii, cell_features, patch_px
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -114,6 +114,8 @@ class Forest:
     """Classes, pixel size and stride."""
     calibration: Calibration | None = None
     """What is done to the probabilities."""
+    radii_um: Radii = RADII_UM
+    """Of its features."""
     name: str = "random forest"
 
     def __call__(self, image: Image) -> Labels:
@@ -129,11 +131,11 @@ class Forest:
     def probabilities(self, image: Image, windows: Iterable[Window]) -> Iterable[Image]:
         """Probabilities of the classes in windows of cells, each of shape (m, n, C)."""
         config = self.config
-        patch = patch_px(config.pixel_size_um, config.stride_px)
+        patch = patch_px(config.pixel_size_um, config.stride_px, self.radii_um)
 
         def of(window: Window) -> Image:
             tile = reflected_tile(image, window, patch, config.stride_px)
-            features = cell_features(tile, config.pixel_size_um, config.stride_px)
+            features = cell_features(tile, config.pixel_size_um, config.stride_px, self.radii_um)
             known = self.model.predict_proba(features.reshape(-1, features.shape[-1]))
             found = np.zeros((len(known), len(config.classes)), np.float32)
             found[:, self.model.classes_] = known
@@ -235,18 +237,23 @@ def _dice_of_ranges(hits: NDArray[np.int64], everything: NDArray[np.int64]) -> N
     return np.where(predicted >= 0, dice, -np.inf)
 
 
-def forest(sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig) -> Forest:
+def forest(
+    sections: Sequence[Section],
+    splits: Sequence[Split],
+    config: TrainConfig,
+    radii_um: Radii = RADII_UM,
+) -> Forest:
     """A random forest, calibrated as the networks are or by class factors alone: by what is better on
     the held-out cells.
     """
-    features, labels = training_cells(sections, splits, config)
+    features, labels = training_cells(sections, splits, config, radii_um)
     model = RandomForestClassifier(
         TREES, min_samples_leaf=LEAF_CELLS, class_weight="balanced", n_jobs=THREADS,
         random_state=config.seed,
     )  # fmt: skip
     model.fit(features, labels)
     model.set_params(n_jobs=1)  # its own threads add up in an order that changes
-    plain = Forest(model, config)
+    plain = Forest(model, config, radii_um=radii_um)
     known, found = [], []
     for i, (section, split) in enumerate(zip(sections, splits, strict=True)):
         pieces = held_out_pieces(i, split.validation)
@@ -266,13 +273,20 @@ def forest(sections: Sequence[Section], splits: Sequence[Split], config: TrainCo
     return replace(plain, calibration=max(ways, key=reached))
 
 
-def training_cells(
+def wider_forest(
     sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig
+) -> Forest:
+    """The same with features that reach as far as the networks see."""
+    return replace(forest(sections, splits, config, WIDER_UM), name="random forest, wider")
+
+
+def training_cells(
+    sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig, radii_um: Radii
 ) -> tuple[Image, Labels]:
     """Features, shape (K, F), and classes, shape (K,), of cells in tiles that are varied as for the
     networks.
     """
-    patch = patch_px(config.pixel_size_um, config.stride_px)
+    patch = patch_px(config.pixel_size_um, config.stride_px, radii_um)
     told = replace(config, training=replace(config.training, batch=1, tile_cells=TILE_CELLS))
     sampler = TileSampler(sections, splits, told, patch, torch.device("cpu"))
 
@@ -283,7 +297,8 @@ def training_cells(
         known = labels < len(config.classes)
         if batch.tissue is not None and batch.tissue[0].sum() > 1:
             known &= labels != TISSUE  # of which class, the section does not tell
-        return cell_features(tile, config.pixel_size_um, config.stride_px)[known], labels[known]
+        features = cell_features(tile, config.pixel_size_um, config.stride_px, radii_um)
+        return features[known], labels[known]
 
     with ThreadPoolExecutor(THREADS) as pool:
         features, labels = zip(*pool.map(draw, range(TILES)), strict=True)
@@ -304,5 +319,5 @@ def _balanced(labels: Labels, most: int, rng: np.random.Generator) -> NDArray[np
     )
 
 
-BASELINES: tuple[Maker, ...] = (majority, otsu_density, forest)
-"""All of them, weakest first."""
+BASELINES: tuple[Maker, ...] = (majority, otsu_density, forest, wider_forest)
+"""All of them."""

@@ -26,9 +26,12 @@ from scipy.ndimage import (
 from scipy.spatial import KDTree
 
 Map = NDArray[np.float32]
+Radii = tuple[float, ...]
 
-RADII_UM = (5.0, 10.0, 15.0, 30.0, 51.0, 73.0)
-"""Around each cell; the last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
+RADII_UM = (5.0, 10.0, 15.0, 30.0, 51.0)
+"""Around each cell."""
+WIDER_UM = (*RADII_UM, 73.0)
+"""The last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
 BLOBS_UM = (0.9, 1.8, 3.6)
 """Sigmas of the Laplacians of Gaussian: chromatin, small and large nuclei."""
 NUCLEUS_UM = 2.2
@@ -68,12 +71,14 @@ class Nuclei:
     """Light between nuclei, shape (M, N)."""
 
 
-def patch_px(pixel_size_um: float, stride_px: int) -> int:
-    """Pixels around a cell that its features see: an odd number of cells that holds RADII_UM."""
-    return (2 * _margin(pixel_size_um, stride_px) + 1) * stride_px
+def patch_px(pixel_size_um: float, stride_px: int, radii_um: Radii = RADII_UM) -> int:
+    """Pixels around a cell that its features see: an odd number of cells that holds all radii."""
+    return (2 * _margin(pixel_size_um * stride_px, radii_um) + 1) * stride_px
 
 
-def cell_features(tile: Map, pixel_size_um: float, stride_px: int) -> Map:
+def cell_features(
+    tile: Map, pixel_size_um: float, stride_px: int, radii_um: Radii = RADII_UM
+) -> Map:
     """Features of the cells of a tile.
 
     Parameters
@@ -84,6 +89,8 @@ def cell_features(tile: Map, pixel_size_um: float, stride_px: int) -> Map:
         Side of a pixel in micrometres.
     stride_px : int
         Side S of a cell.
+    radii_um : tuple of float
+        Around each cell, rising.
 
     Returns
     -------
@@ -95,11 +102,11 @@ def cell_features(tile: Map, pixel_size_um: float, stride_px: int) -> Map:
     sums = _sums_of_nuclei(nuclei, shape, stride_px)
     found = [
         feature
-        for radius_um in RADII_UM
+        for radius_um in radii_um
         for feature in _surroundings(pixels, sums, _sigma(radius_um, pixel_size_um * stride_px))
     ]
     found += _nearest(nuclei, shape, pixel_size_um, stride_px)
-    margin = _margin(pixel_size_um, stride_px)
+    margin = _margin(pixel_size_um * stride_px, radii_um)
     inner = (slice(margin, shape[0] - margin), slice(margin, shape[1] - margin))
     return np.stack([feature[inner] for feature in found], axis=-1).astype(np.float32)
 
@@ -291,6 +298,6 @@ def _sigma(radius_um: float, cell_um: float) -> float:
     return float(np.sqrt(max((radius_um / 2) ** 2 - cell_um**2 / 12, 0)) / cell_um)
 
 
-def _margin(pixel_size_um: float, stride_px: int) -> int:
+def _margin(cell_um: float, radii_um: Radii) -> int:
     """Cells on either side of one."""
-    return int(np.ceil(RADII_UM[-1] / (pixel_size_um * stride_px) - 0.5))
+    return int(np.ceil(radii_um[-1] / cell_um - 0.5))
