@@ -29,9 +29,8 @@ Map = NDArray[np.float32]
 Radii = tuple[float, ...]
 
 RADII_UM = (5.0, 10.0, 15.0, 30.0, 51.0)
-"""Around each cell."""
 WIDER_UM = (*RADII_UM, 73.0)
-"""The last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
+"""Around each cell; the last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
 BLOBS_UM = (0.9, 1.8, 3.6)
 """Sigmas of the Laplacians of Gaussian: chromatin, small and large nuclei."""
 NUCLEUS_UM = 2.2
@@ -151,9 +150,10 @@ def _measure(
 ) -> Map:
     """The MEASURES of each nucleus, shape (K, 6)."""
     mine = owner[covered]
-    offsets = [
+    row, col = (
         (at - places[mine, axis]).astype(np.float64) for axis, at in enumerate(covered.nonzero())
-    ]
+    )
+    pairs = (row, row), (col, col), (row, col)
     count = np.bincount(mine, minlength=len(places)).clip(1)
 
     def mean(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -169,17 +169,10 @@ def _measure(
         contrast,
         deviation / contrast.clip(FAINTEST),
         grain / contrast.clip(FAINTEST),
-        _elongation(*(mean(a * b) - mean(a) * mean(b) for a, b in _pairs(offsets))),
+        _elongation(*(mean(a * b) - mean(a) * mean(b) for a, b in pairs)),
         _distances(places, places, 2)[:, 1] * pixel_size_um,
     ]
     return np.stack([np.minimum(c, 1e4) for c in columns], axis=1).astype(np.float32)
-
-
-def _pairs(
-    offsets: list[NDArray[np.float64]],
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    row, col = offsets
-    return [(row, row), (col, col), (row, col)]
 
 
 def _elongation(

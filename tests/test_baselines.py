@@ -32,9 +32,10 @@ def modules():
     sys.path.append(str(BENCHMARKS))
     import baseline_table
     import baselines
+    import forest
     import nuclei_features
 
-    yield baselines, nuclei_features, baseline_table
+    yield baselines, nuclei_features, baseline_table, forest
     sys.path.remove(str(BENCHMARKS))
 
 
@@ -49,10 +50,10 @@ def features(modules):
 
 
 @pytest.fixture
-def small(baselines, monkeypatch):
+def small(modules, monkeypatch):
     """A forest small enough for a test."""
     for name, value in {"TREES": 12, "TILES": 24, "FOREST_CELLS": 4000}.items():
-        monkeypatch.setattr(baselines, name, value)
+        monkeypatch.setattr(modules[3], name, value)
 
 
 def synthetic(seed: int, offset: int = 0) -> Section:
@@ -156,9 +157,9 @@ def test_density_is_the_share_of_bright_area(baselines, trained):
     np.testing.assert_allclose(density, 0.25, atol=1e-6)
 
 
-def test_the_forest_learns_from_equal_parts_of_the_classes(baselines):
+def test_the_forest_learns_from_equal_parts_of_the_classes(modules):
     labels = np.repeat(np.arange(3, dtype=np.uint8), [1000, 200, 30])
-    drawn = baselines._balanced(labels, 300, np.random.default_rng(0))
+    drawn = modules[3]._balanced(labels, 300, np.random.default_rng(0))
     assert np.bincount(labels[drawn]).tolist() == [100, 100, 30]
     assert len(np.unique(drawn)) == len(drawn)
 

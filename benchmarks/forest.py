@@ -1,0 +1,166 @@
+"""The random forest that networks are judged by: hand-made features of nuclei (`nuclei_features.py`).
+
+It gets what the networks get: tiles drawn by the same sampler with the same variation, and a
+calibration chosen on the held-out cells. One forest sees 51 micrometres around each cell, the other, as the
+networks do, 73.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+from morphinfer.grid import TileGrid, Window, ceil_div
+from morphinfer_training.config import TrainConfig
+from morphinfer_training.expression import TISSUE
+from morphinfer_training.patches import TileSampler, reflected_tile
+from morphinfer_training.sections import Section
+from morphinfer_training.split import Split
+from morphinfer_training.validation import dice_of, held_out_pieces, mean_dice
+from morphinfer_training.weights import Calibration, choose_fusion, class_factors
+from nuclei_features import RADII_UM, WIDER_UM, Radii, cell_features, patch_px
+
+Image = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+THREADS = 2
+TREES = 200
+LEAF_CELLS = 5
+"""Fewest cells in a leaf: neighbouring cells nearly share their features."""
+FOREST_CELLS = 60_000
+"""Most cells that the forest learns from, in equal parts of the classes as far as there are."""
+TILES = 320
+"""Tiles that they are drawn from."""
+TILE_CELLS = 20
+"""Side of such a tile in cells."""
+BLOCK_CELLS = 128
+"""Side of the blocks in which a whole section is predicted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """Random forest on features of nuclei (Breiman, 'Random forests', Machine Learning 2001)."""
+
+    model: RandomForestClassifier
+    """The trained forest, of one thread."""
+    config: TrainConfig
+    """Classes, pixel size and stride."""
+    calibration: Calibration | None = None
+    """What is done to the probabilities."""
+    radii_um: Radii = RADII_UM
+    """Of its features."""
+    name: str = "random forest"
+
+    def __call__(self, image: Image) -> Labels:
+        """See `Predictor`."""
+        shape = [ceil_div(n, self.config.stride_px) for n in image.shape]
+        labels = np.empty(shape, np.uint8)
+        windows = [w for band in TileGrid(shape[0], shape[1], BLOCK_CELLS).bands() for w in band]
+        for window, found in zip(windows, self.probabilities(image, windows), strict=True):
+            ready = self.calibration(found) if self.calibration else found
+            labels[window.slices] = ready.argmax(axis=-1)
+        return labels
+
+    def probabilities(self, image: Image, windows: Iterable[Window]) -> Iterable[Image]:
+        """Probabilities of the classes in windows of cells, each of shape (m, n, C)."""
+        config = self.config
+        patch = patch_px(config.pixel_size_um, config.stride_px, self.radii_um)
+
+        def of(window: Window) -> Image:
+            tile = reflected_tile(image, window, patch, config.stride_px)
+            features = cell_features(tile, config.pixel_size_um, config.stride_px, self.radii_um)
+            known = self.model.predict_proba(features.reshape(-1, features.shape[-1]))
+            found = np.zeros((len(known), len(config.classes)), np.float32)
+            found[:, self.model.classes_] = known
+            return found.reshape(*features.shape[:2], -1)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from pool.map(of, windows)
+
+
+def forest(
+    sections: Sequence[Section],
+    splits: Sequence[Split],
+    config: TrainConfig,
+    radii_um: Radii = RADII_UM,
+) -> Forest:
+    """A random forest, calibrated as the networks are or by class factors alone: by what is better on
+    the held-out cells.
+    """
+    features, labels = training_cells(sections, splits, config, radii_um)
+    model = RandomForestClassifier(
+        TREES, min_samples_leaf=LEAF_CELLS, class_weight="balanced", n_jobs=THREADS,
+        random_state=config.seed,
+    )  # fmt: skip
+    model.fit(features, labels)
+    model.set_params(n_jobs=1)  # its own threads add up in an order that changes
+    plain = Forest(model, config, radii_um=radii_um)
+    known, found = [], []
+    for i, (section, split) in enumerate(zip(sections, splits, strict=True)):
+        pieces = held_out_pieces(i, split.validation)
+        windows = [piece.window for piece in pieces]
+        for piece, each in zip(pieces, plain.probabilities(section.image, windows), strict=True):
+            known.append(section.labels[piece.window.slices][piece.mask])
+            found.append(each[piece.mask])
+    probabilities, truth = np.concatenate(found), np.concatenate(known)
+    ways = [
+        choose_fusion(probabilities[None], truth).calibrations[0],
+        Calibration(1.0, np.log(class_factors(probabilities, truth))),
+    ]
+
+    def reached(way: Calibration) -> float:
+        return mean_dice(dice_of(truth, way(probabilities).argmax(axis=1), len(config.classes)))
+
+    return replace(plain, calibration=max(ways, key=reached))
+
+
+def wider_forest(
+    sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig
+) -> Forest:
+    """The same with features that reach as far as the networks see."""
+    return replace(forest(sections, splits, config, WIDER_UM), name="random forest, wider")
+
+
+def training_cells(
+    sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig, radii_um: Radii
+) -> tuple[Image, Labels]:
+    """Features, shape (K, F), and classes, shape (K,), of cells in tiles that are varied as for the
+    networks.
+    """
+    patch = patch_px(config.pixel_size_um, config.stride_px, radii_um)
+    told = replace(config, training=replace(config.training, batch=1, tile_cells=TILE_CELLS))
+    sampler = TileSampler(sections, splits, told, patch, torch.device("cpu"))
+
+    def draw(step: int) -> tuple[Image, NDArray[np.int64]]:
+        batch = sampler.draw(step)
+        labels = batch.labels[0].numpy()
+        tile = batch.image[0, 0].numpy()
+        known = labels < len(config.classes)
+        if batch.tissue is not None and batch.tissue[0].sum() > 1:
+            known &= labels != TISSUE  # of which class, the section does not tell
+        features = cell_features(tile, config.pixel_size_um, config.stride_px, radii_um)
+        return features[known], labels[known]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        features, labels = zip(*pool.map(draw, range(TILES)), strict=True)
+    classes = np.concatenate(labels).astype(np.uint8)
+    drawn = _balanced(classes, FOREST_CELLS, np.random.default_rng([config.seed, TILES]))
+    return np.concatenate(features)[drawn], classes[drawn]
+
+
+def _balanced(labels: Labels, most: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Places of cells, drawn in equal parts of the classes as far as there are."""
+    values, counts = np.unique(labels, return_counts=True)
+    share = most // len(values)
+    return np.concatenate(
+        [
+            rng.choice(np.flatnonzero(labels == value), min(count, share), replace=False)
+            for value, count in zip(values, counts, strict=True)
+        ]
+    )
