@@ -4,7 +4,7 @@
 
 Both use the same number of tiles side by side and of threads; they alternate: sessions, segment,
 sessions. The sessions' inputs (each network's own part of each tile, normalised, contiguous) lie in
-memory beforehand: 25 bytes a model pixel for the shipped set. Skipping of background is off.
+memory beforehand: about 5 bytes a model pixel for each network that is run. Skipping of background is off.
 Operations are those of the convolutions, halos included, since they are done; their rate is told
 against NumPy's float32 matrix multiply on all cores, measured before, between and after.
 """

@@ -102,7 +102,7 @@ def choose_fusion(probabilities: NDArray[np.float32], labels: NDArray[np.uint8])
 def calibrate(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Calibration:
     """The temperature and the biases of one network that make the labels most likely.
 
-    A class that no label is of keeps its bias.
+    A class that no label is of is taken to be as rare as the rarest: it gets the lowest bias.
 
     Parameters
     ----------
@@ -137,7 +137,8 @@ def calibrate(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> 
     ]
     start = np.zeros(classes + 1)
     found = minimize(unlikeliness, start, jac=True, method="L-BFGS-B", bounds=limits).x
-    return Calibration(float(np.exp(-found[0])), found[1:])
+    bias = np.where(counts > 0, found[1:], found[1:][counts > 0].min())
+    return Calibration(float(np.exp(-found[0])), bias)
 
 
 def reliability(
