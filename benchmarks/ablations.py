@@ -28,19 +28,19 @@ from numpy.typing import NDArray
 
 from faint import CONTRASTS, faded, kept_and_found, unseen_section
 from machine import describe
-from morphinfer.slide import open_slide
+from morphinfer.images.slide import open_slide
 from morphinfer_training.config import TrainConfig, parse_config
-from morphinfer_training.loop import Fitted, fit
-from morphinfer_training.nets import multiply_adds_per_pixel
-from morphinfer_training.patches import TileSampler
-from morphinfer_training.region_settings import RegionSettings
-from morphinfer_training.regions import make_regions
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
-from morphinfer_training.spots import Spots, read_spots
+from morphinfer_training.learning.calibration import choose_fusion, fuse, reliability
+from morphinfer_training.learning.loop import Fitted, fit
+from morphinfer_training.learning.nets import multiply_adds_per_pixel
+from morphinfer_training.learning.patches import TileSampler
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.learning.validation import Judge, mean_dice
+from morphinfer_training.references.make import make_regions
+from morphinfer_training.references.settings import RegionSettings
+from morphinfer_training.references.spots import Spots, read_spots
 from morphinfer_training.train import Data, load_data
-from morphinfer_training.validation import Judge, mean_dice
-from morphinfer_training.weights import choose_fusion, fuse, reliability
 from pretext import pretrain
 from protocol import WORK, skip_reason, slide, table
 from scanners import COMPOUND, MISJUDGED, SCANNERS, compound, misjudged, scanned

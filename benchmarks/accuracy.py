@@ -24,16 +24,16 @@ from numpy.typing import NDArray
 
 from accuracy_figures import Result, figures, print_figures, write_picture
 from baselines import BASELINES
-from morphinfer.fusion import fuse
-from morphinfer.grid import TileGrid
-from morphinfer.predictor import DensePredictor
-from morphinfer.runtime import ProviderChoice
-from morphinfer.session import ModelFile, Session, load_models
-from morphinfer.uncertainty import normalised_entropy
+from morphinfer.geometry import TileGrid
+from morphinfer.networks.fusion import fuse
+from morphinfer.networks.predictor import DensePredictor
+from morphinfer.networks.runtime import ProviderChoice
+from morphinfer.networks.session import ModelFile, Session, load_models
+from morphinfer.networks.uncertainty import normalised_entropy
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
-from morphinfer_training.model_card import write_cards
-from morphinfer_training.patches import reflected_tile
-from morphinfer_training.sections import Section, load_section
+from morphinfer_training.learning.patches import reflected_tile
+from morphinfer_training.learning.sections import Section, load_section
+from morphinfer_training.publishing.model_card import write_cards
 from morphinfer_training.train import Data, load_data
 from protocol import ROOT, WORK, data_folder, morphinfer, reference, skip_reason, slide
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from morphinfer.bootstrap import bootstrap_dice, dice, mean_dice, paired_difference
 from morphinfer.classes import UNLABELLED
+from morphinfer.scoring.bootstrap import bootstrap_dice, dice, mean_dice, paired_difference
 from morphinfer_training.config import TrainConfig
 
 BLOCK_UM = 100.0
@@ -39,7 +39,7 @@ class Result:
     methods: Mapping[str, Sequence[NDArray[np.uint8]]]
     """Labels of each section by each method."""
     uncertainty: Sequence[NDArray[np.uint8]]
-    """Of the fused networks in each section, `morphinfer.uncertainty.normalised_entropy`."""
+    """Of the fused networks in each section, `morphinfer.networks.uncertainty.normalised_entropy`."""
     named: Sequence[int]
     """Classes that the references name, whether they hold a cell of them or not."""
 

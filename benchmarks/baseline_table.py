@@ -24,17 +24,17 @@ from rich.table import Table
 from baselines import BASELINES, Predictor
 from morphinfer import Options, evaluate, segment
 from morphinfer.cli.matching import match_option
-from morphinfer.grid import Window
-from morphinfer.labels import create_labels, open_labels
-from morphinfer.metrics import Scores
-from morphinfer.session import load_models
-from morphinfer.slide import open_slide
-from morphinfer.tiling import read_model_image
+from morphinfer.geometry import Window
+from morphinfer.images.labels import create_labels, open_labels
+from morphinfer.images.slide import open_slide
+from morphinfer.networks.session import load_models
+from morphinfer.scoring.metrics import Scores
+from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import TrainConfig, read_config
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.learning.validation import dice_of
 from morphinfer_training.train import Data, load_data
-from morphinfer_training.validation import dice_of
 
 Dice = dict[str, float | None]
 """Dice of each class by name, None where it is undefined; the mean is under MEAN."""

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from forest import forest, wider_forest
-from morphinfer.grid import ceil_div
-from morphinfer.normalising import otsu_threshold
+from morphinfer.geometry import ceil_div
+from morphinfer.tiles.normalisation import otsu_threshold
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.expression import TISSUE
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.references.densities import TISSUE
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]

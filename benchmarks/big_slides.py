@@ -25,14 +25,14 @@ import zarr
 from numpy.typing import NDArray
 
 from morphinfer import open_slide
-from morphinfer.grid import Window, ceil_div
-from morphinfer.ngff import image_attributes
-from morphinfer.phantom import Section
-from morphinfer.phantom_nuclei import GLOW, draw_animal
-from morphinfer.phantom_regions import BACKGROUND
-from morphinfer.pyramid import create_image, display_window
-from morphinfer.reduction import halve_by_mean, level_shapes
-from morphinfer.staging import remove, staged
+from morphinfer.geometry import Window, ceil_div
+from morphinfer.images.downsampling import halve_by_mean, level_shapes
+from morphinfer.images.multiscale import create_image, display_window
+from morphinfer.images.ngff import image_attributes
+from morphinfer.images.staging import remove, staged
+from morphinfer.phantom.anatomy import BACKGROUND
+from morphinfer.phantom.nuclei import GLOW, draw_animal
+from morphinfer.phantom.section import Section
 
 PERIOD = 4096
 PIXEL_SIZE_UM = 0.65

@@ -17,11 +17,11 @@ import click
 import numpy as np
 
 from morphinfer import load_models, open_slide
-from morphinfer.grid import Window, receptive_window
-from morphinfer.predictor import DensePredictor, WindowPredictor
-from morphinfer.runtime import ProviderChoice
-from morphinfer.session import Session
-from morphinfer.tiling import read_model_image
+from morphinfer.geometry import Window, receptive_window
+from morphinfer.networks.predictor import DensePredictor, WindowPredictor
+from morphinfer.networks.runtime import ProviderChoice
+from morphinfer.networks.session import Session
+from morphinfer.tiles.tiling import read_model_image
 
 
 def measure(

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 
 import machine
 from morphinfer import Options, open_slide, segment
-from morphinfer.plan import Plan
-from morphinfer.predictor import inner_start
-from morphinfer.runs import make_plan
-from morphinfer.runtime import ProviderChoice
-from morphinfer.session import Session
-from morphinfer.tiling import gather_tile, read_blocks
+from morphinfer.networks.predictor import inner_start
+from morphinfer.networks.runtime import ProviderChoice
+from morphinfer.networks.session import Session
+from morphinfer.runs.plan import Plan
+from morphinfer.runs.steps import make_plan
+from morphinfer.tiles.tiling import gather_tile, read_blocks
 
 Inputs = list[NDArray[np.float32]]
 

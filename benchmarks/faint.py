@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from accuracy import SETS, network_labels
 from morphinfer.errors import MorphinferError
-from morphinfer.grid import Window
+from morphinfer.geometry import Window
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
-from morphinfer_training.expression import BACKGROUND, FIRST_GENE
-from morphinfer_training.sections import Section, load_section
+from morphinfer_training.learning.sections import Section, load_section
+from morphinfer_training.references.densities import BACKGROUND, FIRST_GENE
 from protocol import WORK, crop, data_folder, skip_reason
 
 CROP = Window(14000, 22000, 9000, 9000)

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from morphinfer.grid import TileGrid, Window, ceil_div
+from morphinfer.geometry import TileGrid, Window, ceil_div
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.expression import TISSUE
-from morphinfer_training.patches import TileSampler, reflected_tile
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
-from morphinfer_training.validation import dice_of, held_out_pieces, mean_dice
-from morphinfer_training.weights import Calibration, choose_fusion, class_factors
+from morphinfer_training.learning.calibration import Calibration, choose_fusion, class_factors
+from morphinfer_training.learning.patches import TileSampler, reflected_tile
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.learning.validation import dice_of, held_out_pieces, mean_dice
+from morphinfer_training.references.densities import TISSUE
 from nuclei_features import RADII_UM, WIDER_UM, Radii, cell_features, patch_px
 
 Image = NDArray[np.float32]

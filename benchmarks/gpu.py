@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 import big_slides
 import machine
 from morphinfer import Options, open_slide, segment
-from morphinfer.ensemble import load_ensemble
-from morphinfer.grid import Window
-from morphinfer.runtime import Provider
+from morphinfer.geometry import Window
+from morphinfer.networks.ensemble import load_ensemble
+from morphinfer.networks.runtime import Provider
 
 SIDE = 23240
 """A square with as many pixels as 27000 x 20000."""

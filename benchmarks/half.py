@@ -26,15 +26,15 @@ from onnx import TensorProto, helper, numpy_helper
 from machine import describe
 from morphinfer import Options, evaluate, open_slide
 from morphinfer.cli.matching import match_option
-from morphinfer.engine import run_tiles
-from morphinfer.ensemble import load_ensemble
-from morphinfer.fusion import Fused
-from morphinfer.grid import Window
-from morphinfer.labels import create_labels
-from morphinfer.modelsets import HALF_TOLERANCE
-from morphinfer.plan import Plan
-from morphinfer.session import ModelSet, load_models
-from morphinfer_training.half import halve_set
+from morphinfer.geometry import Window
+from morphinfer.images.labels import create_labels
+from morphinfer.networks.ensemble import load_ensemble
+from morphinfer.networks.fusion import Fused
+from morphinfer.networks.modelsets import HALF_TOLERANCE
+from morphinfer.networks.session import ModelSet, load_models
+from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.plan import Plan
+from morphinfer_training.publishing.half import halve_set
 
 OPTIONS = Options(provider="cpu", skip_background="off")
 

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from morphinfer.fusion import fuse, quantise
-from morphinfer.gathering import gather
-from morphinfer.grid import Window
+from morphinfer.geometry import Window
+from morphinfer.networks.fusion import fuse, quantise
+from morphinfer.tiles.gather import gather
 
 TILE = 1176
 """1024 model pixels and the halo of the largest patch, 160 - 8."""

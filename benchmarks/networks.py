@@ -29,8 +29,8 @@ from rich.table import Table
 
 from memory import peak_mb
 from morphinfer import load_models
-from morphinfer.predictor import inner_start
-from morphinfer.session import ModelSet, available_cores
+from morphinfer.networks.predictor import inner_start
+from morphinfer.networks.session import ModelSet, available_cores
 
 MEGAPIXELS = 8.0
 

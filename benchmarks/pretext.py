@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from morphinfer.slide import open_slide
-from morphinfer.tiling import read_model_image
-from morphinfer_training.augmentation import cut_tile, draw_maps, vary_intensity
+from morphinfer.images.slide import open_slide
+from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import STRIDE_PX, TrainConfig
-from morphinfer_training.nets import PaddingFreeNet, make_network
+from morphinfer_training.learning.augmentation import cut_tile, draw_maps, vary_intensity
+from morphinfer_training.learning.nets import PaddingFreeNet, make_network
 from protocol import slide
 
 SECTIONS = ("ca1", "septum_1", "midbrain_corner")

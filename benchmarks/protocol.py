@@ -13,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from morphinfer.grid import Window
-from morphinfer.pyramid import create_image
-from morphinfer.slide import open_slide
+from morphinfer.geometry import Window
+from morphinfer.images.multiscale import create_image
+from morphinfer.images.slide import open_slide
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "runs" / "accuracy"

@@ -41,7 +41,7 @@ from rich.console import Console
 from rich.table import Table
 
 from big_slides import make
-from morphinfer.grid import Window, ceil_div
+from morphinfer.geometry import Window, ceil_div
 
 SIDE, CHUNK = 8192, 512
 BLOCK, HALO = 1024, 75

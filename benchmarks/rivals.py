@@ -46,15 +46,15 @@ from torch import Tensor, nn
 
 from machine import LIBRARIES, cpu_and_wall_seconds, describe
 from morphinfer import load_models, open_slide
-from morphinfer.gathering import gather
-from morphinfer.grid import TileGrid, receptive_window
-from morphinfer.phantom import make_phantom
-from morphinfer.predictor import DensePredictor
-from morphinfer.runtime import ProviderChoice
-from morphinfer.session import ModelFile, Session
-from morphinfer.tiling import read_model_image
+from morphinfer.geometry import TileGrid, receptive_window
+from morphinfer.networks.predictor import DensePredictor
+from morphinfer.networks.runtime import ProviderChoice
+from morphinfer.networks.session import ModelFile, Session
+from morphinfer.phantom.section import make_phantom
+from morphinfer.tiles.gather import gather
+from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import CONTEXT_PX
-from morphinfer_training.nets import POOLINGS, dilation_of
+from morphinfer_training.learning.nets import POOLINGS, dilation_of
 
 PATCH, STRIDE, TILE_PX, OUR_CELLS, ROUNDS = 96, 8, 1024, 256, 5
 EDGE = (PATCH - STRIDE) // 2

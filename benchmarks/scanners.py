@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
-from morphinfer.grid import ceil_div
-from morphinfer.slide import Slide, slide_from_array
-from morphinfer.tiling import read_model_image
+from morphinfer.geometry import ceil_div
+from morphinfer.images.slide import Slide, slide_from_array
+from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
 
 Image = NDArray[np.float32]
 SEAM_PX = 460

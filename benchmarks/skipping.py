@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer import Options, open_slide, segment
-from morphinfer.ensemble import Ensemble, load_ensemble
-from morphinfer.grid import Window
-from morphinfer.plan import Plan
-from morphinfer.skipping import empty_cells
-from morphinfer.slide import Slide
-from morphinfer.tiling import gather_tile, read_blocks
+from morphinfer.geometry import Window
+from morphinfer.images.slide import Slide
+from morphinfer.networks.ensemble import Ensemble, load_ensemble
+from morphinfer.runs.plan import Plan
+from morphinfer.tiles.empty_positions import find_empty
+from morphinfer.tiles.tiling import gather_tile, read_blocks
 
 
 def measure(path: str, models: str = "hippocampus", rounds: int = 2) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def all_empty(plan: Plan) -> NDArray[np.bool_]:
     for block in read_blocks(tiling):
         for cells in block.tiles:
             tile = gather_tile(tiling, block, cells, plan.intensity)
-            empty[cells.slices] = empty_cells(
+            empty[cells.slices] = find_empty(
                 tile, (cells.height, cells.width), tiling.patch_size_px, tiling.stride_px
             )
     return empty

@@ -22,7 +22,7 @@ import numpy as np
 
 RUN = """
 import os, sys, time
-from morphinfer import engine
+from morphinfer.runs import engine
 def predict(self, block, cells):
     sys.stdout.write(repr(time.time()))
     sys.stdout.flush()

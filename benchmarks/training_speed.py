@@ -19,8 +19,8 @@ import torch
 
 from machine import describe
 from morphinfer_training.config import TrainingConfig
-from morphinfer_training.nets import PaddingFreeNet
-from morphinfer_training.patches import balanced_loss
+from morphinfer_training.learning.nets import PaddingFreeNet
+from morphinfer_training.learning.patches import balanced_loss
 
 PATCHES = (48, 64, 96, 128, 160)
 CHANNELS = (16, 32, 64, 64)

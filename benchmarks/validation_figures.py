@@ -23,12 +23,12 @@ import numpy as np
 from accuracy import SETS, ModelSetPlan, network_labels
 from faint import faint_figure, unseen_section
 from morphinfer.errors import MorphinferError
-from morphinfer.slide import Slide, open_slide
+from morphinfer.images.slide import Slide, open_slide
 from morphinfer_training.config import TrainConfig, read_config
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.learning.validation import dice_of, mean_dice
 from morphinfer_training.train import load_data
-from morphinfer_training.validation import dice_of, mean_dice
 from protocol import WORK, data_folder, skip_reason, slide
 from scanners import COMPOUND, MISJUDGED, SCANNERS, compound, misjudged, scanned
 

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from accuracy import SETS, ModelSetPlan
 from machine import describe
 from morphinfer_training.config import read_config
-from morphinfer_training.nets import multiply_adds_per_pixel
+from morphinfer_training.learning.nets import multiply_adds_per_pixel
 from morphinfer_training.train import train
 from protocol import ROOT, WORK, data_folder, skip_reason, slide
 from validation_figures import HeldOut

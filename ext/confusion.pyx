@@ -2,7 +2,8 @@
 # cython: embedsignature=True, autotestdict=False
 """Counting pairs of classes.
 
-The kernel does not check its arguments: ``morphinfer.metrics`` does, and nothing else may call it.
+The kernel does not check its arguments: ``morphinfer.scoring.metrics`` does, and nothing else may
+call it.
 """
 
 

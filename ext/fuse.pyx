@@ -2,7 +2,7 @@
 # cython: embedsignature=True, autotestdict=False
 """Weighted sums of class probabilities, their winners, and their storage as bytes.
 
-No kernel checks its arguments: ``morphinfer.fusion`` does, and nothing else may call them.
+No kernel checks its arguments: ``morphinfer.networks.fusion`` does, and nothing else may call them.
 """
 
 from clones cimport cloned

@@ -2,7 +2,7 @@
 # cython: embedsignature=True, autotestdict=False
 """Copying pixels of a slide into the tiles and patches that a network sees.
 
-No kernel checks its arguments: ``morphinfer.gathering`` does, and nothing else may call them.
+No kernel checks its arguments: ``morphinfer.tiles.gather`` does, and nothing else may call them.
 """
 
 from clones cimport cloned

@@ -2,7 +2,7 @@
 # cython: embedsignature=True, autotestdict=False
 """Separable resampling by tables of taps.
 
-The kernel does not check its arguments: ``morphinfer.resampling`` does, and nothing else may
+The kernel does not check its arguments: ``morphinfer.tiles.resampling`` does, and nothing else may
 call it. Taps are added up in one fixed order, so that a pixel has the same bits whatever block it
 is part of.
 """

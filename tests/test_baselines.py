@@ -13,12 +13,12 @@ pytest.importorskip("torch", reason="the baselines are trained as networks are: 
 pytest.importorskip("sklearn", reason="scikit-learn comes with morphinfer[test]")
 
 from morphinfer.classes import UNLABELLED
-from morphinfer.grid import Window
-from morphinfer.phantom import Section as Phantom
+from morphinfer.geometry import Window
+from morphinfer.phantom.section import Section as Phantom
 from morphinfer_training.config import TrainConfig, parse_config
-from morphinfer_training.sections import Section
-from morphinfer_training.split import Split, split_section
-from morphinfer_training.validation import dice_of, mean_dice
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split, split_section
+from morphinfer_training.learning.validation import dice_of, mean_dice
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SIDE = 768

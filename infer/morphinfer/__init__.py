@@ -1,35 +1,29 @@
 """morphinfer: dense segmentation of nuclei-stained whole slides, taught by gene expression.
 
-The functions below load what they need (zarr, ONNX Runtime) when they are first used.
+The names below load what they need (NumPy, zarr, ONNX Runtime) when they are first used.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from morphinfer.lazy import attach
+
 if TYPE_CHECKING:
-    from morphinfer.ensemble import Options
-    from morphinfer.evaluation import evaluate
-    from morphinfer.segmentation import segment, segment_array
-    from morphinfer.session import load_models
-    from morphinfer.slide import open_slide
+    from morphinfer.images import open_slide
+    from morphinfer.networks import Options, load_models
+    from morphinfer.runs import segment, segment_array
+    from morphinfer.scoring import evaluate
 
 __all__ = ["Options", "evaluate", "load_models", "open_slide", "segment", "segment_array"]
 
-_HOMES = {
-    "Options": "ensemble",
-    "evaluate": "evaluation",
-    "load_models": "session",
-    "open_slide": "slide",
-    "segment": "segmentation",
-    "segment_array": "segmentation",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'morphinfer' has no attribute '{name}'")
-    value: object = getattr(import_module(f"morphinfer.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "images": ("open_slide",),
+            "networks": ("Options", "load_models"),
+            "runs": ("segment", "segment_array"),
+            "scoring": ("evaluate",),
+        },
+    )

@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from morphinfer.cards import Normalisation
 from morphinfer.classes import LabelClass, default_classes
 from morphinfer.errors import ConfigError
+from morphinfer.tiles import Normalisation
 from morphinfer_training.config_parsing import GeneClass, between, build
-from morphinfer_training.region_settings import RegionSettings
-from morphinfer_training.spot_columns import Columns
+from morphinfer_training.references import Columns, RegionSettings
 
 STRIDE_PX = 8
 """Distance of neighbouring predictions: three poolings halve the lattice three times."""

@@ -15,18 +15,33 @@ import torch
 from numpy.typing import NDArray
 
 from morphinfer.errors import OutputError
-from morphinfer.staging import check_target, remove
-from morphinfer_training.checkpoint import Row
+from morphinfer.images import check_target, remove
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.curves import draw_curves
-from morphinfer_training.loop import Fitted, Progress, network_name, pick_device, silent
-from morphinfer_training.publish import SetFacts, publish_set
-from morphinfer_training.references import reference_names
-from morphinfer_training.sections import Section, load_section
-from morphinfer_training.side_by_side import Work, fit_side_by_side
-from morphinfer_training.split import Split, check_split, gap_cells, split_section, taught
-from morphinfer_training.validation import Judge, mean_dice
-from morphinfer_training.weights import Fusion, choose_fusion, reliability
+from morphinfer_training.learning import (
+    Fitted,
+    Fusion,
+    Judge,
+    Progress,
+    Row,
+    Section,
+    Split,
+    Work,
+    check_split,
+    choose_fusion,
+    draw_curves,
+    fit_side_by_side,
+    gap_cells,
+    load_section,
+    mean_dice,
+    network_name,
+    pick_device,
+    reference_names,
+    reliability,
+    silent,
+    split_section,
+    taught,
+)
+from morphinfer_training.publishing import SetFacts, publish_set
 
 REFERENCES = "references"
 """Folder in that of the run for the references that were made of spots."""

@@ -19,7 +19,7 @@ def segment_many(
     slides: Sequence[str], how: How, choices: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Segment slides one after the other, and print what became of each; exit code 1 if any failed."""
-    from morphinfer.ensemble import load_ensemble
+    from morphinfer.networks import load_ensemble
 
     jobs = _open_all(slides, choices)
     _refuse_clashes([job for job in jobs if isinstance(job, Job)])
@@ -68,8 +68,8 @@ def _attempt(
     given: str, job: Job | MorphinferError, how: How, label: str, *, skip_done: bool
 ) -> dict[str, Any]:
     """The summary of a slide, or the error that it ended with."""
-    from morphinfer.labels import open_labels
-    from morphinfer.report import summarise
+    from morphinfer.images import open_labels
+    from morphinfer.reports import summarise
 
     try:
         if isinstance(job, MorphinferError):

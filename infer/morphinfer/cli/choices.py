@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 if TYPE_CHECKING:
-    from morphinfer.ensemble import Options
-    from morphinfer.slide import Slide
+    from morphinfer.images import Slide
+    from morphinfer.networks import Options
 
 PROVIDERS = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino")
 Command = Callable[..., Any]
@@ -83,7 +83,7 @@ def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -
 
 def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     """Open a slide as the options say."""
-    from morphinfer.slide import open_slide
+    from morphinfer.images import open_slide
 
     return open_slide(
         path, channel=choices["channel"], z=choices["z"], pixel_size_um=choices["pixel_size"]
@@ -92,7 +92,7 @@ def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
 
 def chosen_options(choices: Mapping[str, Any]) -> Options:
     """How to run the networks, as the options say."""
-    from morphinfer.ensemble import Options
+    from morphinfer.networks import Options
 
     return Options(
         mode=choices["mode"],

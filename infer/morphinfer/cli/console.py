@@ -95,7 +95,7 @@ def tile_progress(
     verbosity: Verbosity,
     clock: Clock = perf_counter,
 ) -> Iterator[Report | None]:
-    """Yield a callback of `morphinfer.runs.Progress`, or None where nothing is to be told."""
+    """Yield a callback of `morphinfer.runs.steps.Progress`, or None where nothing is to be told."""
     if kind == "auto":
         shown: ProgressKind = "bar" if sys.stderr.isatty() else "lines"
         kind = "none" if verbosity == Verbosity.QUIET else shown

@@ -41,7 +41,7 @@ def convert(
     resolution. All channels are kept with their names. A stack along z becomes its maximum
     projection; of several time points the first is taken. Colour images are refused.
     """
-    from morphinfer.convert import convert as run
+    from morphinfer.images.convert import convert as run
 
     if verbosity < Verbosity.VERBOSE:
         logging.getLogger("tifffile").setLevel(logging.CRITICAL)

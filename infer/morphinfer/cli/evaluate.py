@@ -36,9 +36,8 @@ def evaluate(
     left out of the mean. Behind each Dice stands its 95 % interval, from a bootstrap over square
     blocks of the section.
     """
-    from morphinfer.evaluation import evaluate as run
-    from morphinfer.matching import match_sentence
-    from morphinfer.metrics import scores_json
+    from morphinfer.scoring import evaluate as run
+    from morphinfer.scoring import match_sentence, scores_json
 
     with progress_bar("comparing", verbosity) as progress:
         scores = run(labels, reference, progress, match=match, block_um=block_um)

@@ -13,8 +13,8 @@ from morphinfer.cli.outcome import print_outcome
 from morphinfer.errors import MorphinferError
 
 if TYPE_CHECKING:
-    from morphinfer.report import ReportPaths
-    from morphinfer.segmentation import Segmentation
+    from morphinfer.reports import ReportPaths
+    from morphinfer.runs import Segmentation
 
 
 @click.command()
@@ -38,9 +38,9 @@ def finish(
     Picture, run record and report are made beside it, as 'segment' makes them, where the slide can
     still be opened.
     """
-    from morphinfer.drafts import Draft
-    from morphinfer.report import ReportPaths
-    from morphinfer.segmentation import finish as run
+    from morphinfer.reports import ReportPaths
+    from morphinfer.runs import Draft
+    from morphinfer.runs import finish as run
 
     target = Path(labels)
     Draft.load(target)
@@ -52,7 +52,7 @@ def finish(
 
 def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:
     """Make the report; None, and a line on stderr, where the slide cannot be shown any more."""
-    from morphinfer.report import recorded_slide, write_report
+    from morphinfer.reports import recorded_slide, write_report
 
     try:
         slide = recorded_slide(result.labels)

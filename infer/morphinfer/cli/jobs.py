@@ -15,11 +15,10 @@ from morphinfer.cli.console import ProgressKind, Verbosity, tile_progress
 from morphinfer.errors import OutputError, ProviderError
 
 if TYPE_CHECKING:
-    from morphinfer.ensemble import Options
-    from morphinfer.report import ReportPaths
-    from morphinfer.runs import Models
-    from morphinfer.segmentation import Segmentation
-    from morphinfer.slide import Slide
+    from morphinfer.images import Slide
+    from morphinfer.networks import Options
+    from morphinfer.reports import ReportPaths
+    from morphinfer.runs import Models, Segmentation
 
 DASK_SECONDS = 10
 """How long a Dask scheduler may take to answer."""
@@ -50,7 +49,7 @@ class How:
 
 def make_job(given: str, choices: Mapping[str, Any]) -> Job:
     """Open a slide and say where its label image will stand."""
-    from morphinfer.outputs import default_out
+    from morphinfer.runs import default_out
 
     source = chosen_slide(given, choices)
     target = default_out(source)
@@ -66,7 +65,7 @@ def loading(how: How) -> Iterator[Callable[[], How]]:
     """Load the networks in a thread meanwhile; the callable that is yielded waits for them."""
 
     def load() -> Models:
-        from morphinfer.ensemble import load_ensemble
+        from morphinfer.networks import load_ensemble
 
         return load_ensemble(str(how.models), how.options)
 
@@ -102,9 +101,9 @@ def do_job(
     label: str = "segmenting",
 ) -> tuple[Segmentation, ReportPaths]:
     """Segment a slide, and write picture, record and page beside the label image."""
-    from morphinfer.report import ReportPaths, write_report
-    from morphinfer.segmentation import segment
-    from morphinfer.staging import check_target
+    from morphinfer.images import check_target
+    from morphinfer.reports import ReportPaths, write_report
+    from morphinfer.runs import segment
 
     check_target(job.target, overwrite=how.overwrite, folder=True)
     ReportPaths.beside(job.target).check(overwrite=how.overwrite)
@@ -127,8 +126,7 @@ def do_job(
 @contextmanager
 def resumable(target: Path) -> Iterator[None]:
     """Note on an error or an interruption that rows were done which the same command will find."""
-    from morphinfer.drafts import draft_folder
-    from morphinfer.journal import JOURNALS
+    from morphinfer.runs import JOURNALS, draft_folder
 
     folder = draft_folder(target)
     before = set(folder.glob(JOURNALS))

@@ -18,7 +18,7 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
     """List model sets: those shipped, or those in a folder."""
     if ctx.invoked_subcommand is not None:
         return
-    from morphinfer.modelsets import describe_sets
+    from morphinfer.networks import describe_sets
 
     described = describe_sets(folder)
     if as_json:
@@ -47,7 +47,7 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(set_name: str, as_json: bool) -> None:
     """Print the model card of SET: data, use and limits, figures, hashes."""
-    from morphinfer.modelsets import show_set
+    from morphinfer.networks import show_set
 
     told = show_set(set_name)
     for name in told["changed"]:
@@ -73,7 +73,7 @@ def show(set_name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(set_name: str, as_json: bool) -> None:
     """Run the networks of SET on their embedded test vectors and compare (no torch needed)."""
-    from morphinfer.modelsets import verify_set
+    from morphinfer.networks import verify_set
 
     checks = verify_set(set_name)
     if as_json:

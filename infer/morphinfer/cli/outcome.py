@@ -10,8 +10,8 @@ import click
 from morphinfer.cli.console import Verbosity, print_json, say
 
 if TYPE_CHECKING:
-    from morphinfer.report import ReportPaths
-    from morphinfer.segmentation import Segmentation
+    from morphinfer.reports import ReportPaths
+    from morphinfer.runs import Segmentation
 
 
 def print_outcome(
@@ -22,7 +22,7 @@ def print_outcome(
     verbosity: Verbosity,
 ) -> None:
     """Print one segmentation, with its report where there is one."""
-    from morphinfer.matching import match_sentence
+    from morphinfer.scoring import match_sentence
 
     told = result.record["provider"]
     say(verbosity, f"ran on {told['ran']} ({told['why']})")
@@ -70,7 +70,7 @@ def dice_columns(summary: Mapping[str, Any]) -> list[str]:
 
 def dice_rows(summary: Mapping[str, Any]) -> dict[str | None, tuple[str, str]]:
     """Dice with its interval, and IoU, by class; those of the mean stand under None."""
-    from morphinfer.report_page import show
+    from morphinfer.reports import show
 
     dice, iou = summary["dice"], summary["iou"]
     told = dice["intervals"] or {"mean": None, "per_class": {}}
@@ -84,7 +84,7 @@ def dice_rows(summary: Mapping[str, Any]) -> dict[str | None, tuple[str, str]]:
 
 def dice_basis(summary: Mapping[str, Any]) -> str:
     """What Dice and its intervals rest on, or why there are no intervals."""
-    from morphinfer.bootstrap import FEWEST_BLOCKS
+    from morphinfer.scoring import FEWEST_BLOCKS
 
     classes = len(summary["dice"]["per_class"])
     told = (
@@ -106,7 +106,7 @@ def uncertain_sentence(share: float) -> str:
     >>> uncertain_sentence(0.1234)
     '12 % of the tissue is uncertain (winning probability below 0.6)'
     """
-    from morphinfer.uncertainty import UNCERTAIN_BELOW
+    from morphinfer.networks import UNCERTAIN_BELOW
 
     percent = 100 * share
     told = f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}"

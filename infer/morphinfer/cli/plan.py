@@ -11,7 +11,7 @@ from morphinfer.cli.choices import chosen_options, chosen_slide, engine_options,
 from morphinfer.cli.console import duration, print_json
 
 if TYPE_CHECKING:
-    from morphinfer.forecast import Forecast
+    from morphinfer.runs import Forecast
 
 
 @click.command()
@@ -25,12 +25,11 @@ def plan(slide: str, as_json: bool, **choices: Any) -> None:
     The time comes from a few tiles in the middle of the slide that are really computed. Nothing is
     written.
     """
-    from morphinfer.forecast import forecast
-    from morphinfer.runs import make_plan
+    from morphinfer.runs import forecast_run, make_plan
 
     options = chosen_options(choices)
     found = make_plan(chosen_slide(slide, choices), choices["models"], options)
-    told = forecast(found, layers=options.layers)
+    told = forecast_run(found, layers=options.layers)
     if as_json:
         print_json(asdict(told))
     else:

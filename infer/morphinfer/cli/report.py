@@ -12,8 +12,7 @@ from morphinfer.cli.matching import match_option
 from morphinfer.errors import SlideError
 
 if TYPE_CHECKING:
-    from morphinfer.labels import LabelImage
-    from morphinfer.slide import Slide
+    from morphinfer.images import LabelImage, Slide
 
 
 @click.command()
@@ -37,9 +36,8 @@ def report(
     and Dice, the check for seams, the models and the run record. Where the slide is gone the picture
     shows the classes alone.
     """
-    from morphinfer.labels import open_labels
-    from morphinfer.report import ReportPaths, check_record, write_page
-    from morphinfer.staging import check_target
+    from morphinfer.images import check_target, open_labels
+    from morphinfer.reports import ReportPaths, check_record, write_page
 
     if choices["match"] and not choices["reference"]:
         raise click.UsageError("--match says how to compare with a --reference; give one")
@@ -60,7 +58,7 @@ def report(
 
 def _slide(labels: LabelImage, given: str | None) -> Slide | None:
     """The slide; None, and a line on stderr, where it no longer stands where the record says."""
-    from morphinfer.report import recorded_slide
+    from morphinfer.reports import recorded_slide
 
     if given is not None:
         return recorded_slide(labels, given)
@@ -77,9 +75,8 @@ def _slide(labels: LabelImage, given: str | None) -> Slide | None:
 
 def _summary(labels: LabelImage, choices: dict[str, Any], verbosity: Verbosity) -> dict[str, Any]:
     """The outcome in figures, with Dice where there is a reference."""
-    from morphinfer.evaluation import evaluate
-    from morphinfer.matching import match_sentence
-    from morphinfer.report import summarise
+    from morphinfer.reports import summarise
+    from morphinfer.scoring import evaluate, match_sentence
 
     if choices["reference"] is None:
         return summarise(labels, None)

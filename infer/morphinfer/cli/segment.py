@@ -127,7 +127,7 @@ def _segment_one(given: str, how: How, choices: Mapping[str, Any], *, as_json: b
 
 def _segment_shard(given: str, how: How, choices: Mapping[str, Any], *, as_json: bool) -> None:
     """Compute one shard, and say which rows are done and what is left to do."""
-    from morphinfer.sharding import segment_shard, shard_rows
+    from morphinfer.runs import segment_shard, shard_rows
 
     job = make_job(given, choices)
     make_folder(choices["out_dir"])

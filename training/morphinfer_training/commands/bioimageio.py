@@ -28,7 +28,7 @@ def bioimageio(
     DOIs of citations up where there is a network; without one it says so.
     """
     try:
-        from morphinfer_training.bioimageio import export_package
+        from morphinfer_training.publishing import export_package
     except ModuleNotFoundError as problem:
         if (problem.name or "").split(".")[0] not in NEEDED:
             raise

@@ -24,7 +24,7 @@ def half(set_name: str, out: Path, as_json: bool, overwrite: bool, verbosity: Ve
     faster, since ONNX Runtime computes it in float32 there.
     """
     try:
-        from morphinfer_training.half import halve_set
+        from morphinfer_training.publishing import halve_set
     except ModuleNotFoundError as problem:
         if (problem.name or "").split(".")[0] not in ("onnx", "google"):
             raise

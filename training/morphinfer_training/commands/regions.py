@@ -16,12 +16,11 @@ from morphinfer_training.commands.gene_options import (
     split_pairs,
     thresholds,
 )
-from morphinfer_training.orientation import ORIENTATIONS
+from morphinfer_training.references import ORIENTATIONS
 
 if TYPE_CHECKING:
-    from morphinfer.slide import Slide
-    from morphinfer_training.region_settings import Blank
-    from morphinfer_training.regions import RegionsResult
+    from morphinfer.images import Slide
+    from morphinfer_training.references import Blank, RegionsResult
 
 EXTRA_MODULES = ("scipy", "pyarrow", "matplotlib")
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -168,10 +167,12 @@ def regions(
     limits = thresholds(genes, named_thresholds, (threshold_a, threshold_b))
     started = perf_counter()
     try:
-        from morphinfer_training.region_settings import RegionSettings
-        from morphinfer_training.regions import make_regions
-        from morphinfer_training.spot_columns import parse_columns
-        from morphinfer_training.spots import read_spots
+        from morphinfer_training.references import (
+            RegionSettings,
+            make_regions,
+            parse_columns,
+            read_spots,
+        )
     except ModuleNotFoundError as problem:
         raise _missing(problem) from problem
     settings = RegionSettings(thresholds=limits, check_registration=registration_check, **how)
@@ -209,8 +210,8 @@ def _missing(problem: ModuleNotFoundError) -> Exception:
 def _section(
     slide: str, shape: tuple[int, int] | None, channel: str | None, pixel_size: float | None
 ) -> Slide | Blank:
-    from morphinfer.slide import open_slide
-    from morphinfer_training.region_settings import Blank
+    from morphinfer.images import open_slide
+    from morphinfer_training.references import Blank
 
     if shape is not None and pixel_size is not None:
         return Blank(shape, pixel_size)
@@ -220,7 +221,7 @@ def _section(
 def _summary(done: RegionsResult, seconds: float) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from morphinfer.report import peak_rss_mb
+    from morphinfer.reports import peak_rss_mb
 
     return {
         "reference": str(done.path),

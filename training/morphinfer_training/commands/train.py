@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from morphinfer_training.config import TrainConfig
-    from morphinfer_training.loop import Progress
+    from morphinfer_training.learning import Progress
 
 
 @click.command()
@@ -50,9 +50,8 @@ def train(
     need_torch()
     import torch
 
-    from morphinfer_training.allocator import keep_freed_memory
     from morphinfer_training.config import read_config
-    from morphinfer_training.loop import pick_device
+    from morphinfer_training.learning import keep_freed_memory, pick_device
     from morphinfer_training.train import train as run
 
     keep_freed_memory()
@@ -112,7 +111,7 @@ def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progres
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    from morphinfer_training.loop import network_name
+    from morphinfer_training.learning import network_name
 
     columns = (
         TextColumn("{task.description}"),

@@ -1,0 +1,60 @@
+"""Slides and label images on disk: OME-Zarr read by window and written with its pyramid, TIFF converted.
+
+A slide is a two-dimensional view of one channel (`slide`, placed by `slide_geometry`, refused by
+`slide_checks`, its metadata read by `ngff`); a label image (`labels`) is an image of class values. New
+images are written level by level (`multiscale`, `multiscale_writer`, `downsampling`) and appear at
+their place by one rename (`staging`). zarr is imported here and nowhere else. `convert` reads TIFF
+(`tiff`, `tiff_metadata`) and loads slowly: import it by its own name.
+"""
+
+from __future__ import annotations
+
+from morphinfer.images.labels import (
+    LABEL_CHUNK,
+    LAYERS,
+    LabelImage,
+    Layer,
+    Layout,
+    create_labels,
+    layer_path,
+    open_labels,
+    published_paths,
+)
+from morphinfer.images.multiscale import ImageSpec, NewImage, create_image
+from morphinfer.images.ngff import Version
+from morphinfer.images.slide import Slide, open_slide, slide_from_array
+from morphinfer.images.staging import (
+    check_target,
+    explained,
+    flush,
+    locked,
+    publish,
+    remove,
+    staged,
+)
+
+__all__ = [
+    "LABEL_CHUNK",
+    "LAYERS",
+    "ImageSpec",
+    "LabelImage",
+    "Layer",
+    "Layout",
+    "NewImage",
+    "Slide",
+    "Version",
+    "check_target",
+    "create_image",
+    "create_labels",
+    "explained",
+    "flush",
+    "layer_path",
+    "locked",
+    "open_labels",
+    "open_slide",
+    "publish",
+    "published_paths",
+    "remove",
+    "slide_from_array",
+    "staged",
+]

@@ -1,0 +1,123 @@
+"""TIFF to OME-Zarr, band by band."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from morphinfer.errors import SlideError
+from morphinfer.images.multiscale import create_channels, create_image
+from morphinfer.images.multiscale_writer import PyramidWriter
+from morphinfer.images.ngff import Version
+from morphinfer.images.tiff import TiffImage, open_tiff
+
+Progress = Callable[[int, int], None]
+"""Called with the rows done and the rows in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What was written."""
+
+    path: Path
+    """The OME-Zarr image."""
+    shape: tuple[int, int]
+    """Rows and columns."""
+    dtype: str
+    """Data type of the pixels."""
+    channels: tuple[str, ...]
+    """Names of the channels that were kept."""
+    pixel_size_um: float | None
+    """Side of a pixel in micrometres; None where neither the file nor the caller told it."""
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    *,
+    pixel_size_um: float | None = None,
+    channel: str | int | None = None,
+    version: Version = "0.5",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Write a TIFF image as an OME-Zarr image with a pyramid, and say what was written.
+
+    One channel becomes a (y, x) image, several become a (c, y, x) image. Stacks along z are
+    projected to their maximum; of several time points the first is taken.
+
+    Parameters
+    ----------
+    source : str or Path
+        TIFF, OME-TIFF or ImageJ TIFF of uint8, uint16 or float32; its largest image is taken.
+    target : str or Path
+        Folder to publish; it appears only when it is complete.
+    pixel_size_um : float, optional
+        Side of a pixel in micrometres; overrides what the file says.
+    channel : str or int, optional
+        Name or number of the only channel to keep; all by default.
+    version : {'0.4', '0.5'}
+        NGFF version.
+    overwrite : bool
+        Replace an image that stands at ``target``.
+    progress : callable, optional
+        Called with the rows done and the rows in all.
+
+    Raises
+    ------
+    SlideError
+        The file is no TIFF, truncated, in colour, of another data type, or has no such channel.
+    OutputError
+        The target exists or cannot be written to, or the disk is full.
+    """
+    if pixel_size_um is not None and not 0.001 <= pixel_size_um <= 1000:
+        raise SlideError(
+            f"{source}: a pixel size of {pixel_size_um} micrometres; it must lie between 0.001 and "
+            f"1000; state the true one with --pixel-size"
+        )
+    target = Path(target)
+    with open_tiff(source, pixel_size_um=pixel_size_um) as image, ExitStack() as stack:
+        kept = _pick(image, channel)
+        names = tuple(image.channels[i] for i in kept)
+        if len(kept) == 1:
+            told = None if names == ("0",) else names[0]
+            one = create_image(
+                target, shape=image.shape, dtype=image.dtype, pixel_size_um=image.pixel_size_um,
+                version=version, channel=told, overwrite=overwrite,
+            )  # fmt: skip
+            writers = [stack.enter_context(one)]
+        else:
+            several = create_channels(
+                target, shape=image.shape, dtype=image.dtype, pixel_size_um=image.pixel_size_um,
+                version=version, channels=names, overwrite=overwrite,
+            )  # fmt: skip
+            writers = stack.enter_context(several)
+        _copy(image, kept, writers, progress)
+        return Conversion(target, image.shape, image.dtype.name, names, image.pixel_size_um)
+
+
+def _copy(
+    image: TiffImage, kept: list[int], writers: list[PyramidWriter], progress: Progress | None
+) -> None:
+    height = image.shape[0]
+    for row in range(0, height, image.band_rows):
+        stop = min(row + image.band_rows, height)
+        for index, writer in zip(kept, writers, strict=True):
+            writer.write(image.read(index, row, stop))
+        if progress is not None:
+            progress(stop, height)
+
+
+def _pick(image: TiffImage, wanted: str | int | None) -> list[int]:
+    if wanted is None:
+        return list(range(len(image.channels)))
+    if wanted in image.channels:
+        return [image.channels.index(str(wanted))]
+    if str(wanted).isdigit() and int(wanted) < len(image.channels):
+        return [int(wanted)]
+    listed = ", ".join(f"{i}: {name}" for i, name in enumerate(image.channels))
+    raise SlideError(
+        f"{image.source}: no channel '{wanted}'; choose with --channel out of {listed}"
+    )

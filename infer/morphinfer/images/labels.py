@@ -1,0 +1,213 @@
+"""Label images: OME-Zarr images of uint8 class values, written by tile and read by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.classes import UNLABELLED, LabelClass
+from morphinfer.errors import AlignmentError
+from morphinfer.geometry import Window
+from morphinfer.images.multiscale import ImageSpec, write_image
+from morphinfer.images.multiscale_writer import PyramidWriter
+from morphinfer.images.ngff import Version, label_attributes
+from morphinfer.images.slide import Slide, open_slide
+
+LABEL_CHUNK = 256
+Layer = Literal["probabilities", "uncertainty"]
+"""An image that may be kept beside the labels, on the same cells."""
+LAYERS: tuple[Layer, ...] = ("probabilities", "uncertainty")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a label image lies and what its values mean."""
+
+    shape: tuple[int, int]
+    """Rows and columns, in cells."""
+    pixel_size_um: float
+    """Side of a cell in micrometres."""
+    corner_um: tuple[float, float]
+    """Row and column of the outer corner of cell (0, 0) in micrometres, in the slide's frame."""
+    classes: tuple[LabelClass, ...]
+    """Names and colours; the value of a class is its index."""
+    version: Version = "0.5"
+    """NGFF version."""
+
+    @property
+    def origin_um(self) -> tuple[float, float]:
+        """Centre of cell (0, 0)."""
+        row, col = self.corner_um
+        return row + self.pixel_size_um / 2, col + self.pixel_size_um / 2
+
+    def labels(self, name: str, record: Mapping[str, Any] | None = None) -> ImageSpec:
+        """The image of class values; ``record`` is stored under the attribute 'morphinfer'."""
+        told = [(value, c.name, c.colour) for value, c in enumerate(self.classes)]
+        told.append((UNLABELLED, "unlabelled", "#00000000"))
+        attributes: dict[str, Any] = label_attributes(told, self.version)
+        attributes["morphinfer"] = {} if record is None else record
+        return ImageSpec(
+            name, self.shape, np.dtype(np.uint8), self.pixel_size_um, self.origin_um, self.version,
+            "mode", LABEL_CHUNK, attributes=attributes,
+        )  # fmt: skip
+
+    def layer(self, layer: Layer, name: str) -> ImageSpec:
+        """The image of a layer, uint8.
+
+        Probabilities have one channel a class (255 is 1); uncertainty has no axis of channels (255:
+        all classes are equally likely).
+        """
+        channels: tuple[str, ...] = (layer,)
+        shape: tuple[int, ...] = self.shape
+        if layer == "probabilities":
+            channels = tuple(c.name for c in self.classes)
+            shape = (len(channels), *shape)
+        return ImageSpec(
+            name, shape, np.dtype(np.uint8), self.pixel_size_um, self.origin_um, self.version,
+            chunk=LABEL_CHUNK, channels=channels,
+        )  # fmt: skip
+
+
+class LabelWriter:
+    """Takes tiles of class values in reading order, band by band, and hands full rows to a pyramid."""
+
+    def __init__(self, pyramid: PyramidWriter, width: int) -> None:
+        self._pyramid = pyramid
+        self._width = width
+        self._band: NDArray[np.uint8] | None = None
+
+    def write(self, window: Window, block: NDArray[np.uint8]) -> None:
+        """Place one tile; the last tile of a band completes it.
+
+        Parameters
+        ----------
+        window : Window
+            Where the tile lies, in cells; all tiles of a band have the same rows.
+        block : ndarray of uint8, shape (window.height, window.width)
+            Class values.
+        """
+        if self._band is None:
+            self._band = np.empty((window.height, self._width), np.uint8)
+        self._band[:, window.col : window.col_stop] = block
+        if window.col_stop == self._width:
+            self._pyramid.write(self._band)
+            self._band = None
+
+
+@contextmanager
+def create_labels(
+    path: str | Path,
+    *,
+    shape: tuple[int, int],
+    pixel_size_um: float,
+    corner_um: tuple[float, float],
+    classes: tuple[LabelClass, ...],
+    version: Version = "0.5",
+    record: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Iterator[LabelWriter]:
+    """Create a label image and yield its writer; it appears at ``path`` only when it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder to publish.
+    shape, pixel_size_um, corner_um, classes, version
+        See `Layout`.
+    record : Mapping, optional
+        Stored under the attribute 'morphinfer', as it is when the writer closes.
+    overwrite : bool
+        Replace a label image that stands there.
+
+    Raises
+    ------
+    OutputError
+        The target exists or cannot be written to, or the disk is full.
+    """
+    layout = Layout(shape, pixel_size_um, corner_um, classes, version)
+    spec = layout.labels(Path(path).stem, record)
+    with write_image(path, spec, overwrite=overwrite) as (pyramid,):
+        yield LabelWriter(pyramid, shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class LabelImage:
+    """A label image on disk."""
+
+    image: Slide
+    """Its pixels and geometry."""
+    classes: tuple[LabelClass, ...]
+    """The classes, without 'unlabelled'."""
+    record: dict[str, Any]
+    """The run record; empty where there is none."""
+
+    def read(self, window: Window, level: int = 0) -> NDArray[np.uint8]:
+        """Class values of a window of a level, shape (window.height, window.width)."""
+        return self.image.read(window, level)
+
+
+def open_labels(path: str | Path) -> LabelImage:
+    """Open a label image that morphinfer, or another tool with named classes, has written.
+
+    Raises
+    ------
+    SlideError
+        No OME-Zarr image there.
+    AlignmentError
+        The image has no class names, or its values are not uint8.
+    """
+    image = open_slide(path)
+    attributes = _attributes(image)
+    block = attributes.get("ome", attributes).get("image-label", {})
+    try:
+        classes = _classes(block)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise AlignmentError(
+            f"{path}: its 'image-label' block is malformed ({problem!r}); write the labels again"
+        ) from problem
+    if not classes or image.dtype != np.uint8:
+        raise AlignmentError(
+            f"{path}: not a label image of ours: it needs uint8 values and an 'image-label' block "
+            f"that names the classes 0, 1, ... (found {image.dtype} and "
+            f"{[c.name for c in classes]}); make one with 'morphinfer segment' or "
+            f"'morphinfer regions'"
+        )
+    return LabelImage(image, classes, dict(attributes.get("morphinfer", {})))
+
+
+def _classes(block: Mapping[str, Any]) -> tuple[LabelClass, ...]:
+    """The named classes but 'unlabelled'; none where their values do not count up from 0."""
+    names = {p["label-value"]: str(p["class"]) for p in block.get("properties", []) if "class" in p}
+    colours = {c["label-value"]: c.get("rgba", [0, 0, 0]) for c in block.get("colors", [])}
+    values = sorted(v for v in names if v != UNLABELLED)
+    if values != list(range(len(values))):
+        return ()
+    return tuple(
+        LabelClass(names[v], "#" + bytes(colours.get(v, [0, 0, 0])[:3]).hex()) for v in values
+    )
+
+
+def _attributes(image: Slide) -> Mapping[str, Any]:
+    import zarr
+
+    return dict(zarr.open_group(str(image.path), mode="r").attrs)
+
+
+def layer_path(labels: Path, layer: Layer) -> Path:
+    """Where a layer of a label image stands.
+
+    >>> layer_path(Path("l.zarr"), "uncertainty").name
+    'l_uncertainty.zarr'
+    """
+    return labels.with_name(f"{labels.name.removesuffix('.zarr')}_{layer}.zarr")
+
+
+def published_paths(labels: Path, layers: Sequence[Layer], *, overwrite: bool) -> list[Path]:
+    """What a run would write, or with ``overwrite`` remove: labels, and layers beside them."""
+    return [labels, *(layer_path(labels, layer) for layer in (LAYERS if overwrite else layers))]

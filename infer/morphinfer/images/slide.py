@@ -1,0 +1,285 @@
+"""Slides: two-dimensional views of OME-Zarr images, plain zarr arrays and NumPy arrays, read by window.
+
+A slide is one channel, one z (or the maximum over z) and the first time point of an image. Rows run
+down, columns run right; windows are in pixels of the level that is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import SlideError
+from morphinfer.geometry import Window
+from morphinfer.images.ngff import Version, parse_multiscale
+from morphinfer.images.slide_checks import (
+    check_arrays,
+    check_pixel_size,
+    check_plain,
+    pick_channel,
+    pick_z,
+)
+from morphinfer.images.slide_geometry import Level, origin, pixel_sizes, place_levels
+
+ARRAY_CHUNK = 1024
+"""Side of the blocks in which an array in memory is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """One nuclei image, ready to be read by window; nothing is loaded before ``read``."""
+
+    name: str
+    """Name for messages and records."""
+    path: Path | None
+    """Where it stands; None for an array in memory."""
+    levels: tuple[Level, ...]
+    """From fine to coarse."""
+    axes: str
+    """Axis order of the arrays, out of t, c, z, y, x."""
+    channels: tuple[str, ...]
+    """Labels of the channels, where known."""
+    channel: int
+    """Index of the channel that is read."""
+    z: int | Literal["max"]
+    """Index along z, or 'max' for the maximum projection."""
+    origin_um: tuple[float, float]
+    """Row and column of the centre of pixel (0, 0) of level 0, in micrometres."""
+    version: Version
+    """NGFF version of the image; outputs follow it."""
+    identity: str
+    """SHA-256 of the metadata, shape and dtype; not of the pixels."""
+    synthetic: bool = False
+    """Whether its metadata say that it was made by 'morphinfer phantom'."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of level 0."""
+        return self.levels[0].shape
+
+    @property
+    def pixel_size_um(self) -> float:
+        """Side of a pixel of level 0 in micrometres."""
+        return self.levels[0].pixel_size_um
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the pixels, in native byte order."""
+        native: np.dtype[Any] = np.dtype(self.levels[0].array.dtype).newbyteorder("=")
+        return native
+
+    @property
+    def corner_um(self) -> tuple[float, float]:
+        """Row and column of the outer corner of the slide, in micrometres."""
+        row, col = self.origin_um
+        return row - self.pixel_size_um / 2, col - self.pixel_size_um / 2
+
+    def read(self, window: Window, level: int = 0) -> NDArray[Any]:
+        """Pixels of a window that lies inside the level: 2-D, in the slide's data type.
+
+        Raises
+        ------
+        SlideError
+            A chunk is damaged. A chunk that is not there counts as empty, as zarr has it.
+        """
+        rows, cols = window.slices
+        index = tuple(
+            {"y": rows, "x": cols, "t": 0, "c": self.channel, "z": self._z_index()}[axis]
+            for axis in self.axes
+        )
+        try:
+            block = np.asarray(self.levels[level].array[index])
+        except (OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error) as problem:
+            raise SlideError(
+                f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
+                f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
+            ) from problem
+        kept = [
+            axis for axis in self.axes if axis in "zyx" and not (axis == "z" and self.z != "max")
+        ]
+        block = block.transpose([kept.index(axis) for axis in "zyx" if axis in kept])
+        if block.ndim == 3:
+            block = block.max(axis=0)
+        return np.ascontiguousarray(block, dtype=self.dtype)
+
+    def _z_index(self) -> int | slice:
+        return slice(None) if self.z == "max" else self.z
+
+    def level_for(self, pixel_size_um: float) -> int:
+        """Index of the coarsest level whose pixels are no larger than ``pixel_size_um``, else 0."""
+        tolerance = 1.001
+        fit = [i for i, v in enumerate(self.levels) if v.pixel_size_um <= pixel_size_um * tolerance]
+        return max(fit, key=lambda i: self.levels[i].pixel_size_um, default=0)
+
+
+def open_slide(
+    path: str | Path,
+    *,
+    channel: str | int | None = None,
+    z: int | Literal["max"] = "max",
+    pixel_size_um: float | None = None,
+) -> Slide:
+    """Open an OME-Zarr image (0.4, 0.5) or a plain two-dimensional zarr array as a slide.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the image group, of a bioformats2raw container (its first image is taken), or of
+        a zarr array.
+    channel : str or int, optional
+        Label or index. Without it an image of several channels must have exactly one whose label
+        speaks of DAPI, Hoechst or nuclei.
+    z : int or 'max'
+        Index along z, or the maximum projection.
+    pixel_size_um : float, optional
+        Side of a pixel of level 0 in micrometres; overrides the metadata.
+
+    Raises
+    ------
+    SlideError
+        No image at ``path``, no such channel or z, no pixel size, an unsupported data type.
+
+    Notes
+    -----
+    A level with a translation of its own lies where that says; without one, all levels are taken
+    to share their outer corner, as area-averaged pyramids do.
+    """
+    name = Path(path).absolute().name
+    node, path = _open_node(Path(path))
+    if hasattr(node, "shape"):
+        return _plain_slide(node, path, pixel_size_um)
+    attributes = dict(node.attrs)
+    meta = parse_multiscale(attributes, str(path))
+    arrays = [_array(node, dataset.path, path) for dataset in meta.datasets]
+    axes = "".join(meta.axes)
+    check_arrays(arrays, axes, path)
+    sizes = pixel_sizes(meta, path, pixel_size_um)
+    levels = place_levels(meta, arrays, sizes)
+    return Slide(
+        name=name,
+        path=path,
+        levels=tuple(levels),
+        axes=axes,
+        channels=meta.channels,
+        channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
+        z=pick_z(z, axes, arrays[0].shape, path),
+        origin_um=origin(meta, sizes[0]),
+        version=meta.version,
+        identity=_identity(attributes, arrays[0]),
+        synthetic=_is_synthetic(attributes),
+    )
+
+
+def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "array") -> Slide:
+    """Slide over an array in memory.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, uint16 or float32, shape (M, N)
+        The nuclei image.
+    pixel_size_um : float
+        Side of a pixel in micrometres.
+    name : str
+        Name for messages and records.
+
+    Raises
+    ------
+    SlideError
+        The array is not two-dimensional, is empty, or has another data type.
+    """
+    check_plain(image, name)
+    check_pixel_size(pixel_size_um, name)
+    height, width = image.shape
+    chunk = (min(height, ARRAY_CHUNK), min(width, ARRAY_CHUNK))
+    level = Level(image, (height, width), pixel_size_um, (0.0, 0.0), chunk)
+    centre = pixel_size_um / 2
+    return Slide(
+        name, None, (level,), "yx", (), 0, "max", (centre, centre), "0.5", _identity({}, image)
+    )
+
+
+def _open_node(path: Path) -> tuple[Any, Path]:
+    import zarr
+    from zarr.errors import GroupNotFoundError, NodeNotFoundError
+
+    if not path.exists():
+        raise SlideError(f"{path}: no such file or folder; check the path")
+    if path.is_file():
+        raise SlideError(
+            f"{path}: is a file, not an OME-Zarr folder; convert it first with "
+            f"'morphinfer convert {path.name} {path.stem}.zarr'"
+        )
+    try:
+        node = zarr.open(store=str(path.absolute()), mode="r")
+        ome: Any = node.attrs.get("ome", node.attrs)
+        if "bioformats2raw.layout" in ome and "plate" not in ome:
+            path = path / "0"
+            node = zarr.open(store=str(path.absolute()), mode="r")
+    except (FileNotFoundError, GroupNotFoundError, NodeNotFoundError) as problem:
+        raise SlideError(
+            f"{path}: no zarr array or group in this folder; name the folder of an OME-Zarr image"
+        ) from problem
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise SlideError(
+            f"{path}: its zarr metadata cannot be read ({problem}); copy the slide again"
+        ) from problem
+    return node, path
+
+
+def _array(group: Any, array_path: str, path: Path) -> Any:
+    try:
+        array = group[array_path]
+    except KeyError as problem:
+        raise SlideError(
+            f"{path}: its metadata name the level '{array_path}', which is not there; "
+            f"copy the slide again from its source"
+        ) from problem
+    except (OSError, ValueError, TypeError, AttributeError) as problem:
+        raise SlideError(
+            f"{path}: the metadata of its level '{array_path}' cannot be read ({problem}); "
+            f"copy the slide again from its source"
+        ) from problem
+    if not hasattr(array, "shape"):
+        raise SlideError(
+            f"{path}: its level '{array_path}' is a group, not an array; "
+            f"write the image again with a current OME-Zarr writer"
+        )
+    return array
+
+
+def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
+    check_plain(array, str(path))
+    if pixel_size_um is None:
+        raise SlideError(
+            f"{path}: a plain zarr array has no pixel size; state it in micrometres, "
+            f"for example --pixel-size 0.325"
+        )
+    check_pixel_size(pixel_size_um, str(path))
+    height, width = array.shape
+    level = Level(array, (height, width), pixel_size_um, (0.0, 0.0), array.chunks)
+    version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
+    centre = pixel_size_um / 2
+    return Slide(
+        path.name, path, (level,), "yx", (), 0, "max", (centre, centre), version,
+        _identity(dict(array.attrs), array),
+    )  # fmt: skip
+
+
+def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
+    ours = attributes.get("morphinfer")
+    return isinstance(ours, Mapping) and ours.get("synthetic") is True
+
+
+def _identity(attributes: dict[str, Any], array: Any) -> str:
+    told = json.dumps(
+        [attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str
+    )
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""ONNX networks: their files, the runtime, and one prediction out of several.
+
+A model file describes itself (`cards`), files that agree make a set (`session`, `modelsets`), ONNX
+Runtime runs it on a provider (`runtime`, `resources`), densely or window by window (`predictor`,
+`ensemble`), and the outputs become classes (`fusion`) and doubt (`uncertainty`). `provenance` is what
+a run record keeps of a set's training. ONNX Runtime is imported here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from morphinfer.networks.cards import METADATA_KEY, Card, TestVector, encode_card
+from morphinfer.networks.ensemble import Ensemble, Options, SkipBackground, load_ensemble
+from morphinfer.networks.fusion import Fused, fuse, quantise
+from morphinfer.networks.modelsets import (
+    EXACT_TOLERANCE,
+    HALF_TOLERANCE,
+    describe_sets,
+    differences,
+    show_set,
+    verify_set,
+)
+from morphinfer.networks.predictor import DensePredictor
+from morphinfer.networks.provenance import provenance_of
+from morphinfer.networks.runtime import ProviderChoice, load_runtime
+from morphinfer.networks.session import ModelFile, ModelSet, Session, find_set, load_models
+from morphinfer.networks.uncertainty import (
+    BACKGROUND,
+    UNCERTAIN_BELOW,
+    normalised_entropy,
+    uncertain_tissue,
+)
+
+__all__ = [
+    "BACKGROUND",
+    "EXACT_TOLERANCE",
+    "HALF_TOLERANCE",
+    "METADATA_KEY",
+    "UNCERTAIN_BELOW",
+    "Card",
+    "DensePredictor",
+    "Ensemble",
+    "Fused",
+    "ModelFile",
+    "ModelSet",
+    "Options",
+    "ProviderChoice",
+    "Session",
+    "SkipBackground",
+    "TestVector",
+    "describe_sets",
+    "differences",
+    "encode_card",
+    "find_set",
+    "fuse",
+    "load_ensemble",
+    "load_models",
+    "load_runtime",
+    "normalised_entropy",
+    "provenance_of",
+    "quantise",
+    "show_set",
+    "uncertain_tissue",
+    "verify_set",
+]

@@ -1,0 +1,181 @@
+"""Model sets as a user sees them: a list with what each is for, and the check of the embedded vectors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import ModelError
+from morphinfer.networks.cards import TestVector
+from morphinfer.networks.predictor import DensePredictor, WindowPredictor
+from morphinfer.networks.runtime import ProviderChoice
+from morphinfer.networks.session import ModelFile, ModelSet, Session, load_models, shipped_sets
+
+PARITY_TOLERANCE = 1e-4
+"""ONNX Runtime against the network as trained."""
+EXACT_TOLERANCE = 1e-5
+"""Dense against patch by patch (contract C1)."""
+HALF_TOLERANCE = 1e-2
+"""Both for networks that compute in float16: a sum in another order may round to the next number."""
+
+
+def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
+    """Name, classes, geometry and path of each shipped set, or of each set in a folder.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no model set, or a set is damaged.
+    """
+    paths = list(shipped_sets().values())
+    if folder is not None:
+        root = Path(folder)
+        paths = sorted(p for p in [root, *root.glob("*")] if p.is_dir() and any(p.glob("*.onnx")))
+        if not paths:
+            raise ModelError(f"{folder}: no folder of .onnx files here; name the folder of a set")
+    described = []
+    for path in paths:
+        found = load_models(path)
+        described.append(
+            {
+                "name": found.name,
+                "path": str(path),
+                "classes": [c.name for c in found.card.classes],
+                "pixel_size_um": found.card.pixel_size_um,
+                "patch_sizes_px": [f.card.patch_size_px for f in found.files],
+                "stride_px": found.card.stride_px,
+                "padding_free": found.padding_free,
+                "fusion_weights": [f.card.fusion_weight for f in found.files],
+                "sha256": {f.path.name: f.sha256 for f in found.files},
+            }
+        )
+    return described
+
+
+def show_set(models: str | Path) -> dict[str, Any]:
+    """The card of a model set, for machines and for people.
+
+    Returns
+    -------
+    dict
+        card: content of card.json, or what the first file's own metadata holds; markdown: README.md,
+        or None; sha256: of the files as they are on disk; changed: files whose hash is not that of
+        the card, that are gone, or that the card does not tell of.
+
+    Raises
+    ------
+    ModelError
+        No such set, a damaged file, or a card.json that is no JSON.
+    """
+    found = load_models(models)
+    folder = found.path if found.path.is_dir() else found.path.parent
+    card = _card_of(found)
+    readme, stored = folder / "README.md", folder / "card.json"
+    try:
+        if found.path.is_dir() and stored.is_file():
+            card = json.loads(stored.read_text(encoding="utf-8"))
+        told = {n["file"]: n["sha256"] for n in card.get("networks", [])}
+        text = (
+            readme.read_text(encoding="utf-8") if found.path.is_dir() and readme.is_file() else None
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise ModelError(
+            f"{stored}: cannot be read ({problem!r}); restore it, or remove it to see what the model "
+            f"files themselves say"
+        ) from problem
+    hashes = {file.path.name: file.sha256 for file in found.files}
+    listed = {*told, *hashes} if told else set()
+    changed = sorted(name for name in listed if told.get(name) != hashes.get(name))
+    return {"card": card, "markdown": text, "sha256": hashes, "changed": changed}
+
+
+def _card_of(models: ModelSet) -> dict[str, Any]:
+    """What the files of a set say, in the form of card.json."""
+    networks = [
+        {
+            "network": file.card.network,
+            "file": file.path.name,
+            "patch_size_px": file.card.patch_size_px,
+            "fusion_weight": file.card.fusion_weight,
+            "sha256": file.sha256,
+        }
+        for file in models.files
+    ]
+    return {
+        "name": models.name,
+        "pixel_size_um": models.card.pixel_size_um,
+        "stride_px": models.card.stride_px,
+        "classes": [c.name for c in models.card.classes],
+        "networks": networks,
+        "provenance": models.card.provenance,
+    }
+
+
+def verify_set(models: str | Path) -> list[dict[str, Any]]:
+    """Compare each network with its embedded vectors, and dense with patch by patch.
+
+    Returns
+    -------
+    list of dict
+        A network each: network, vectors, largest_difference, dense_difference.
+
+    Raises
+    ------
+    ModelError
+        A difference exceeds its limit, or a network carries no vectors.
+    """
+    return [_verify(file) for file in load_models(models).files]
+
+
+def _verify(file: ModelFile) -> dict[str, Any]:
+    parity, exact = differences(file)
+    half = file.card.precision == "float16"
+    for found, limit, told in (
+        (parity, HALF_TOLERANCE if half else PARITY_TOLERANCE, "its embedded vectors"),
+        (exact, HALF_TOLERANCE if half else EXACT_TOLERANCE, "its own patch-by-patch output"),
+    ):
+        if not found <= limit:
+            raise ModelError(
+                f"{file.path}: differs by {found:.1e} from {told} (limit {limit:g}); the file is "
+                f"damaged or this ONNX Runtime is faulty, export or install it again"
+            )
+    return {
+        "network": file.card.network,
+        "vectors": len(file.card.test_vectors),
+        "largest_difference": parity,
+        "dense_difference": exact,
+    }
+
+
+def differences(file: ModelFile) -> tuple[float, float]:
+    """Largest difference of a network from its embedded vectors, and of dense from patch by patch.
+
+    Raises
+    ------
+    ModelError
+        It carries no vectors.
+    """
+    vectors = file.card.test_vectors
+    if not vectors:
+        raise ModelError(f"{file.path}: carries no test vectors, so there is nothing to verify")
+    session = Session(file, ProviderChoice("cpu", "verification"))
+    parity = max(_difference(session.run(v.image[None, None])[0], v.probabilities) for v in vectors)
+    exact = max(_dense_difference(session, v) for v in vectors) if file.card.padding_free else 0.0
+    return parity, exact
+
+
+def _dense_difference(session: Session, vector: TestVector) -> float:
+    cells = vector.probabilities.shape[1:]
+    shape = (cells[0], cells[1])
+    dense = DensePredictor([session]).predict(vector.image, shape)[0]
+    return _difference(dense, WindowPredictor([session]).predict(vector.image, shape)[0])
+
+
+def _difference(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    if ours.shape != theirs.shape:
+        return float("inf")
+    return float(np.abs(ours - theirs).max())

@@ -1,0 +1,76 @@
+"""Where a model set comes from, as the run record keeps it: what its cards tell, and no more than fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from morphinfer.networks.session import ModelSet
+
+KEPT = ("date", "protocol", "sections", "validation")
+"""Keys of the cards' provenance that are kept; the rest stays in the model files."""
+MOST_POINTS = 120
+"""Evaluations of a learning curve that are kept; more do not show on a page."""
+DIGITS = 4
+
+
+def provenance_of(models: ModelSet) -> dict[str, Any]:
+    """What the cards of a set tell of its training, as JSON values.
+
+    Returns
+    -------
+    dict
+        The keys of `KEPT` that the first card has; 'card', what its author says of use and limits,
+        where that is told; 'networks', by name the patch size in pixels and the fusion weight; and
+        'history', the learning curves by network, where there are any.
+    """
+    told = {
+        key: _plain(models.card.provenance[key]) for key in KEPT if key in models.card.provenance
+    }
+    config = models.card.provenance.get("config")
+    if isinstance(config, Mapping) and config.get("card"):
+        told["card"] = _plain(config["card"])
+    told["networks"] = {
+        f.card.network or f.path.stem: {
+            "patch_size_px": f.card.patch_size_px,
+            "fusion_weight": f.card.fusion_weight,
+        }
+        for f in models.files
+    }
+    history: dict[str, Any] = {}
+    for file in models.files:
+        found = file.card.provenance.get("history")
+        if isinstance(found, Mapping):
+            history.update({str(name): _curve(curve) for name, curve in found.items()})
+    return {**told, "history": history} if history else told
+
+
+def _curve(curve: Any) -> dict[str, list[Any]]:
+    """The same evaluations of each series, the last always among them."""
+    if not isinstance(curve, Mapping):
+        return {}
+    series = {str(k): list(v) for k, v in curve.items() if isinstance(v, Sequence)}
+    return {
+        key: [_rounded(values[i]) for i in _chosen(len(values))] for key, values in series.items()
+    }
+
+
+def _chosen(count: int) -> list[int]:
+    step = max(1, math.ceil(count / MOST_POINTS))
+    return list(range(count - 1, -1, -step))[::-1]
+
+
+def _rounded(value: Any) -> Any:
+    return (
+        round(value, DIGITS) if isinstance(value, float) and math.isfinite(value) else _plain(value)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The value with null for what JSON cannot say, infinite and undefined numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,281 @@
+"""Networks that run: ONNX Runtime sessions behind one method, and the model sets they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import ModelError, OutOfMemoryError
+from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
+from morphinfer.networks.runtime import PROVIDERS, ProviderChoice, load_runtime
+
+OUT_OF_MEMORY = re.compile(
+    r"bad.alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
+)
+"""What providers say when memory ends."""
+PROVIDER_OPTIONS = {
+    # All tiles have one shape there (see `DensePredictor`); an exhaustive search would take longer
+    # than a small slide, and an arena that doubles would take memory from the card's other users.
+    "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"},
+}
+"""What providers are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One ONNX file with its card."""
+
+    path: Path
+    """Where it stands."""
+    card: Card
+    """What it says of itself."""
+    sha256: str
+    """Hash of its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """Networks that were trained together and agree on classes, pixel size and normalisation."""
+
+    name: str
+    """Name of the set."""
+    path: Path
+    """Folder, or the one file."""
+    files: tuple[ModelFile, ...]
+    """From the smallest patch to the largest."""
+
+    @property
+    def card(self) -> Card:
+        """Card of the first network; what all agree on stands there."""
+        return self.files[0].card
+
+    @property
+    def used(self) -> tuple[ModelFile, ...]:
+        """The networks that change the fusion, and so are run: those of weight 0 do not."""
+        weighted = tuple(f for f in self.files if f.card.fusion_weight > 0)
+        return weighted if len(self.files) > 1 else self.files
+
+    @property
+    def patch_size_px(self) -> int:
+        """Largest patch, in model pixels."""
+        return max(f.card.patch_size_px for f in self.files)
+
+    @property
+    def padding_free(self) -> bool:
+        """Whether every network may run dense."""
+        return all(f.card.padding_free for f in self.files)
+
+
+class Session:
+    """One network in ONNX Runtime."""
+
+    def __init__(self, model: ModelFile, provider: ProviderChoice, threads: int = 0) -> None:
+        ort = load_runtime()
+        options = _options(ort)
+        options.intra_op_num_threads = threads or available_cores()
+        self.card = model.card
+        self._session = _open(ort, model.path, options, provider.name)
+        self._input = self._session.get_inputs()[0]
+        self._output = self._session.get_outputs()[0].name
+        self.provider: str = self._session.get_providers()[0]
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of a batch.
+
+        Parameters
+        ----------
+        batch : ndarray of float32, shape (N, 1, height, width)
+            Normalised input.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, classes, rows, cols)
+            Probabilities; rows and cols are 1 for a patch.
+        """
+        channels = self._input.shape[1]
+        if channels == 3:  # a foreign RGB network sees grey
+            batch = np.repeat(batch, 3, axis=1)
+        output = self._outputs(batch)
+        if output.ndim == 2:
+            output = output[:, :, None, None]
+        if output.shape[1] != len(self.card.classes):
+            raise ModelError(
+                f"{self.card.network}: {output.shape[1]} outputs for {len(self.card.classes)} "
+                f"classes; mend the classes in its card"
+            )
+        return softmax(output) if self.card.output == "logits" else output
+
+    def _outputs(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            binding = self._session.io_binding()
+            binding.bind_cpu_input(self._input.name, batch)
+            binding.bind_output(self._output)
+            self._session.run_with_iobinding(binding)
+            output: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
+        except Exception as problem:  # ONNX Runtime's own errors share no narrower base
+            if not OUT_OF_MEMORY.search(str(problem)):
+                raise
+            raise OutOfMemoryError(
+                f"{self.card.network}: the memory does not suffice for an input of "
+                f"{batch.shape[2]} x {batch.shape[3]} px; close other programs, or choose a smaller "
+                f"--tile or --max-memory"
+            ) from problem
+        return output
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities over axis 1."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
+    return result
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _options(ort: ModuleType) -> Any:
+    """Options for networks that take turns in one process."""
+    share_arena()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    # Threads of the networks that wait would spin and take the cores from the one that runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Patterns ask for one piece for all layers, another for every shape, and split up the arena.
+    options.enable_mem_pattern = False
+    return options
+
+
+def share_arena(initial_bytes: int = 0) -> None:
+    """Let all networks of this process take their memory from one arena, not from one each.
+
+    Parameters
+    ----------
+    initial_bytes : int
+        Size of its first piece, which counts only the first time. A piece that holds all that the
+        tiles side by side ever need at once spares the arena from growing in steps that do not fit
+        together, so that memory does not rise with the number of tiles.
+    """
+    if not _register_arena.cache_info().currsize:
+        _register_arena(initial_bytes)
+
+
+@cache
+def _register_arena(initial_bytes: int) -> None:
+    ort = load_runtime()
+    memory = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    size = {"initial_chunk_size_bytes": initial_bytes} if initial_bytes else {}
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(size) if size else None)
+
+
+def _open(ort: ModuleType, path: Path, options: Any, provider: str) -> Any:
+    told = (PROVIDERS[provider], PROVIDER_OPTIONS.get(provider, {}))
+    try:
+        return ort.InferenceSession(str(path), sess_options=options, providers=[told])
+    except Exception as problem:  # ONNX Runtime's own errors share no narrower base
+        first = str(problem).strip().splitlines()[0]
+        raise ModelError(
+            f"{path}: ONNX Runtime cannot load it ({first}); the file is truncated or no ONNX "
+            f"model, copy or export it again"
+        ) from problem
+
+
+def load_models(models: str | Path) -> ModelSet:
+    """Load a model set: a shipped one by name, a folder of ONNX files, or a single ONNX file.
+
+    Raises
+    ------
+    ModelError
+        No such set, a damaged file, a foreign file without a card, or files that disagree.
+    """
+    path = find_set(models)
+    paths = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+    if not paths:
+        raise ModelError(f"{path}: no .onnx file in this folder; name the folder of a model set")
+    loaded = sorted((_load_file(p) for p in paths), key=lambda m: m.card.patch_size_px)
+    name = loaded[0].card.set_name or path.stem
+    result = ModelSet(name, path, tuple(loaded))
+    _refuse_disagreement(result)
+    return result
+
+
+def find_set(models: str | Path) -> Path:
+    """Folder or file of a model set, named by path or, for a shipped one, by name."""
+    path = Path(models)
+    if path.exists():
+        return path
+    shipped = shipped_sets()
+    if str(models) in shipped:
+        return shipped[str(models)]
+    raise ModelError(
+        f"{models}: no such model set; shipped are {', '.join(shipped) or 'none'}, or name a folder "
+        f"of .onnx files"
+    )
+
+
+def shipped_sets() -> dict[str, Path]:
+    """Model sets that came with the installation, by name."""
+    root = Path(str(files("morphinfer.models")))
+    return {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and any(p.glob("*.onnx"))}
+
+
+def _load_file(path: Path) -> ModelFile:
+    ort = load_runtime()
+    session = _open(ort, path, None, "cpu")
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    sidecar = path.with_suffix(".json")
+    if text is None and sidecar.is_file():
+        text = _foreign_card(sidecar, session.get_inputs()[0].shape)
+    if text is None:
+        raise ModelError(
+            f"{path}: a foreign ONNX model (no '{METADATA_KEY}' metadata); describe it in "
+            f"{sidecar.name} beside it, with at least classes (name, colour) and pixel_size_um"
+        )
+    return ModelFile(
+        path, decode_card(text, str(path)), hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def _foreign_card(sidecar: Path, shape: list[Any]) -> str:
+    """Card of a foreign model: its JSON file, with the patch size of the model's own input."""
+    try:
+        told = json.loads(sidecar.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ModelError(f"{sidecar}: no valid JSON ({problem}); mend it") from problem
+    if isinstance(shape[-1], int) and shape[-1] == shape[-2]:
+        told.setdefault("patch_size_px", shape[-1])
+    told.setdefault("network", sidecar.stem)
+    return json.dumps(told)
+
+
+def _refuse_disagreement(models: ModelSet) -> None:
+    for file in models.files[1:]:
+        for field in ("classes", "pixel_size_um", "stride_px", "normalisation"):
+            ours, first = getattr(file.card, field), getattr(models.card, field)
+            if ours != first:
+                raise ModelError(
+                    f"{file.path}: {field} {ours} but {models.files[0].path.name} has {first}; "
+                    f"the files of a model set must agree, so keep only those of one training"
+                )
+    # One network alone needs no weight, though its set may have given it none.
+    if len(models.files) > 1 and not sum(f.card.fusion_weight for f in models.files) > 0:
+        raise ModelError(
+            f"{models.path}: the fusion weights of its files sum to 0; export it again"
+        )

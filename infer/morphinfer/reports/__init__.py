@@ -1,0 +1,34 @@
+"""What a person looks at: picture, chart, HTML page.
+
+`write` puts picture, record and page beside a label image. `page` and `models` build the HTML with
+charts (`svg`) in one `style`; `overlay` and `legend` draw the picture; `seams` checks whether tiles show.
+"""
+
+from __future__ import annotations
+
+from morphinfer.reports.legend import palette
+from morphinfer.reports.overlay import write_label_map, write_overlay
+from morphinfer.reports.page import show
+from morphinfer.reports.write import (
+    ReportPaths,
+    check_record,
+    peak_rss_mb,
+    recorded_slide,
+    summarise,
+    write_page,
+    write_report,
+)
+
+__all__ = [
+    "ReportPaths",
+    "check_record",
+    "palette",
+    "peak_rss_mb",
+    "recorded_slide",
+    "show",
+    "summarise",
+    "write_label_map",
+    "write_overlay",
+    "write_page",
+    "write_report",
+]

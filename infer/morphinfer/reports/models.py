@@ -1,0 +1,110 @@
+"""The section of the report on the models: where they come from, what they are for, how they learned."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from morphinfer.reports.svg import Curve, line_chart
+
+ABOUT = {
+    "organism": "organism",
+    "stain": "stain",
+    "preparation": "preparation",
+    "intended_use": "intended use",
+    "licence": "licence",
+    "authors": "authors",
+}
+
+
+def models_section(record: Mapping[str, Any]) -> str:
+    """Origin, use, limits and learning curves of the models, out of a run record."""
+    models = record["models"]
+    told = models.get("provenance")
+    head = "<h2>Models</h2>\n"
+    if not told:
+        return (
+            f"{head}<p>The set <b>{_text(models['name'])}</b>. The run record carries nothing on its "
+            f"training: the label image was made before records did.</p>"
+        )
+    return head + _origin(models, told) + _limits(told) + _networks(models, told) + _curves(told)
+
+
+def _origin(models: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    about = told.get("card", {})
+    entries = {"set": models["name"], "trained on": told.get("date")}
+    entries["sections"] = "; ".join(map(_section, told.get("sections", [])))
+    entries["protocol"] = told.get("protocol")
+    entries |= {name: about.get(key) for key, name in ABOUT.items()}
+    rows = "".join(f"<dt>{name}<dd>{_text(value)}" for name, value in entries.items() if value)
+    description = about.get("description")
+    return (f"<p>{_text(description)}</p>" if description else "") + f"<dl>{rows}</dl>"
+
+
+def _section(section: Any) -> str:
+    """One section that the set was trained on, in words."""
+    if not isinstance(section, Mapping):
+        return str(section)
+    cells = section.get("trained_cells", {})
+    told = ", ".join(f"{count} {name}" for name, count in cells.items() if count)
+    kind = " (synthetic)" if section.get("synthetic") else ""
+    return f"{section.get('name', 'a section')}{kind}" + (f": {told} cells" if told else "")
+
+
+def _limits(told: Mapping[str, Any]) -> str:
+    limits = told.get("card", {}).get("limits")
+    if not limits:
+        return ""
+    items = "".join(f"<li>{_text(limit)}" for limit in _listed(limits))
+    return f"<p><b>Limits</b></p><ul>{items}</ul>"
+
+
+def _networks(models: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """A line for each network, with its Dice on the held-out cells where the cards tell it."""
+    figures = told.get("validation", {}).get("networks", {})
+    rows = []
+    for name, network in told.get("networks", {}).items():
+        dice = figures.get(name, {}).get("mean")
+        rows.append(
+            f"<tr><td>{_text(name)}<td>{network['patch_size_px']}<td>"
+            f"{network['fusion_weight']:.3f}<td>{'n/a' if dice is None else f'{dice:.3f}'}"
+        )
+    fused = told.get("validation", {}).get("fused", {}).get("mean")
+    if fused is not None:
+        rows.append(f"<tr class='total'><td>fused<td><td><td>{fused:.3f}")
+    head = "<tr><th>network<th>patch, px<th>weight<th>held-out Dice"
+    note = (
+        "<p class='soft'>Held-out cells are another part of the sections that were trained on; their "
+        "Dice does not say how the set does on another animal.</p>"
+    )
+    return f"<div class='wide'><table>{head}{''.join(rows)}</table></div>{note if figures else ''}"
+
+
+def _curves(told: Mapping[str, Any]) -> str:
+    """Training loss and Dice on held-out cells by step."""
+    history = told.get("history", {})
+    charts = [
+        line_chart(_series(history, key), x_label="step", y_label=label)
+        for key, label in (("loss", "training loss"), ("mean_dice", "mean Dice, held-out"))
+    ]
+    head = "<h2>Learning curves</h2>\n"
+    if not any(charts):
+        return f"{head}<p>The models carry no learning curves.</p>"
+    return f"{head}<div class='charts'>{''.join(f'<figure>{chart}</figure>' for chart in charts)}</div>"
+
+
+def _series(history: Mapping[str, Any], key: str) -> dict[str, Curve]:
+    return {
+        name: (curve["step"], curve[key])
+        for name, curve in history.items()
+        if curve.get("step") and curve.get(key)
+    }
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _text(value: Any) -> str:
+    return html.escape(", ".join(map(str, _listed(value))))

@@ -1,0 +1,190 @@
+"""What a run leaves for a reader beside the label image: picture, JSON record, and one HTML page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
+from morphinfer.reports.overlay import label_map_png, overlay_png, write_overlay
+from morphinfer.reports.page import Picture, page
+from morphinfer.reports.seams import check_seams, seams_json
+from morphinfer.scoring import Scores, scores_json
+
+NEEDED = (
+    "morphinfer", "slide", "models", "classes", "pixel_size_um", "stride_px", "provider", "seconds",
+    "megapixels_per_second", "class_fractions", "tiling",
+)  # fmt: skip
+"""Keys of the run record that a report tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """Where the parts of a report stand, beside the label image."""
+
+    picture: Path
+    """Overlay of the classes over the nuclei, PNG."""
+    record: Path
+    """The run record with the Dice report, JSON."""
+    page: Path
+    """Both and the tables in one self-contained HTML file."""
+
+    @classmethod
+    def beside(cls, labels: Path) -> ReportPaths:
+        """Paths that belong to a label image."""
+        stem = labels.name.removesuffix(".zarr")
+        return cls(*(labels.with_name(stem + ending) for ending in (".png", ".json", ".html")))
+
+    def check(self, *, overwrite: bool) -> None:
+        """Refuse, before any work is done, what could not be written at the end."""
+        for path in (self.picture, self.record, self.page):
+            check_target(path, overwrite=overwrite)
+
+
+def write_report(
+    slide: Slide, labels: LabelImage, summary: Mapping[str, Any], *, overwrite: bool = False
+) -> ReportPaths:
+    """Write picture, record and page beside a label image.
+
+    Parameters
+    ----------
+    slide : Slide
+        The nuclei.
+    labels : LabelImage
+        The published result.
+    summary : Mapping
+        What ``--json`` prints; with 'dice' where a reference was given.
+    overwrite : bool
+        Replace a report that stands there.
+
+    Raises
+    ------
+    OutputError
+        A part exists, or cannot be written.
+    """
+    paths = ReportPaths.beside(labels.image.path or Path(labels.image.name))
+    write_overlay(paths.picture, slide, labels, overwrite=overwrite)
+    seams = check_seams(labels)
+    told = {**summary, "seams": seams_json(seams), "run": labels.record}
+    with staged(paths.record, overwrite=overwrite) as partial:
+        partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    picture = Picture(paths.picture.read_bytes(), True)
+    with staged(paths.page, overwrite=overwrite) as partial:
+        partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
+    return paths
+
+
+def write_page(
+    path: str | Path,
+    labels: LabelImage,
+    summary: Mapping[str, Any],
+    *,
+    slide: Slide | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the page alone, for a label image that was made before.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to publish.
+    labels, summary, overwrite
+        As for `write_report`.
+    slide : Slide, optional
+        The nuclei; without them the picture shows the classes alone.
+
+    Returns
+    -------
+    dict
+        The check for seams, as JSON values.
+
+    Raises
+    ------
+    OutputError
+        The file exists, or cannot be written.
+    SlideError
+        A chunk of the slide or of the label image cannot be read.
+    """
+    with staged(Path(path), overwrite=overwrite) as partial:
+        seams = check_seams(labels)
+        note = "synthetic section" if labels.record["slide"].get("synthetic") else ""
+        png = label_map_png(labels, note=note) if slide is None else overlay_png(slide, labels)
+        picture = Picture(png, slide is not None)
+        partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
+    return seams_json(seams)
+
+
+def recorded_slide(labels: LabelImage, path: str | Path | None = None) -> Slide:
+    """The slide that a label image was made of, as its run record tells.
+
+    Parameters
+    ----------
+    labels : LabelImage
+        With a run record.
+    path : str or Path, optional
+        Where the slide stands by now; where the record says by default.
+
+    Raises
+    ------
+    SlideError
+        It cannot be opened, or is another image.
+    """
+    told = labels.record["slide"]
+    place = told["path"] if path is None else path
+    slide = open_slide(
+        place, channel=told["channel"], z=told["z"], pixel_size_um=told["pixel_size_um"]
+    )
+    if slide.identity != told["identity"]:
+        raise SlideError(f"{place}: is another image by now than the one that was segmented")
+    return slide
+
+
+def check_record(labels: LabelImage) -> None:
+    """Refuse a label image that no run of ours has written.
+
+    Raises
+    ------
+    AlignmentError
+        Its run record lacks what a report tells.
+    """
+    missing = [key for key in NEEDED if key not in labels.record]
+    if missing:
+        raise AlignmentError(
+            f"{labels.image.name}: its run record lacks {', '.join(missing)}, so 'morphinfer segment' "
+            f"did not write it; name a label image that it wrote"
+        )
+
+
+def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
+    """The outcome in figures, as ``--json`` prints it; with Dice where there are scores."""
+    record = labels.record
+    told = {
+        "slide": record["slide"]["path"],
+        "labels": str(labels.image.path),
+        "models": record["models"]["name"],
+        "classes": record["classes"],
+        "pixel_size_um": record["pixel_size_um"],
+        "stride_px": record["stride_px"],
+        "provider": record["provider"]["ran"],
+        "seconds": record["seconds"],
+        "megapixels_per_second": record["megapixels_per_second"],
+        "peak_rss_mb": peak_rss_mb(),
+        "class_fractions": record["class_fractions"],
+        "uncertain_fraction": record.get("uncertain_fraction"),
+    }
+    return told if scores is None else {**told, **scores_json(scores)}
+
+
+def peak_rss_mb() -> float | None:
+    """Largest resident memory of this process so far, in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such counter in the standard library
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,38 @@
+"""One run, from slide and networks to a published label image; the only package that joins the stages.
+
+`segmentation` holds the calls. A `plan` says what is computed, the `engine` sends tiles through the
+networks, `background` decides whether empty parts are skipped, and finished rows go into a `draft`
+(`row_writer`, `journal`), which survives interruption and is published as a whole. `steps` is what all
+runs share, `sharding` splits one over processes, `forecast` predicts what it costs, and `outputs` knows
+where results belong.
+"""
+
+from __future__ import annotations
+
+from morphinfer.runs.draft import Draft, draft_folder
+from morphinfer.runs.forecast import Forecast, forecast_run
+from morphinfer.runs.journal import JOURNALS
+from morphinfer.runs.outputs import default_out, refuse_inputs
+from morphinfer.runs.segmentation import Segmentation, finish, segment, segment_array
+from morphinfer.runs.sharding import segment_shard, shard_rows
+from morphinfer.runs.steps import Models, Progress, Report, make_plan
+
+__all__ = [
+    "JOURNALS",
+    "Draft",
+    "Forecast",
+    "Models",
+    "Progress",
+    "Report",
+    "Segmentation",
+    "default_out",
+    "draft_folder",
+    "finish",
+    "forecast_run",
+    "make_plan",
+    "refuse_inputs",
+    "segment",
+    "segment_array",
+    "segment_shard",
+    "shard_rows",
+]

@@ -1,0 +1,78 @@
+"""Whether empty parts of a slide are skipped: asked for, or because the networks agree on a sample."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from morphinfer.errors import ModelError
+from morphinfer.geometry import Window
+from morphinfer.networks import SkipBackground
+from morphinfer.runs.engine import predict_tile
+from morphinfer.runs.plan import Plan, Skipping
+from morphinfer.tiles import SPREAD, count_agreeing, find_empty, gather_tile, read_block
+
+SAMPLES = 8
+SAMPLE_CELLS = 10
+FEWEST_CELLS = 200
+"""Empty cells that a sample must hold before it counts."""
+LEAST_AGREEMENT = 0.999
+
+
+def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
+    """The plan with the decision on its empty parts.
+
+    Raises
+    ------
+    ModelError
+        Skipping is asked for, and no class of the networks is called 'background'.
+    """
+    names = [c.name for c in plan.layout.classes]
+    if asked == "off":
+        return replace(plan, skipping=Skipping(False, "asked for"))
+    if "background" not in names:
+        if asked == "on":
+            raise ModelError(
+                f"{plan.ensemble.models.path}: none of its classes ({', '.join(names)}) is called "
+                f"'background', so nothing can be skipped; use --skip-background off"
+            )
+        return replace(plan, skipping=Skipping(False, "no class is called background"))
+    background = names.index("background")
+    if asked == "on":
+        return replace(plan, skipping=Skipping(True, "asked for", background))
+    on, reason = _ask(plan, background)
+    return replace(plan, skipping=Skipping(on, reason, background))
+
+
+def _ask(plan: Plan, background: int) -> tuple[bool, str]:
+    """Whether the networks call the empty cells of a sample background, and how many they are."""
+    with ThreadPoolExecutor(plan.ensemble.resources.workers) as pool:
+        counts = list(
+            pool.map(lambda window: _count(plan, window, background), sample_windows(plan))
+        )
+    cells, agreeing = (sum(column) for column in zip(*counts, strict=True))
+    told = f"the networks call {agreeing} of {cells} empty cells of a sample background"
+    return cells >= FEWEST_CELLS and agreeing >= LEAST_AGREEMENT * cells, told
+
+
+def _count(plan: Plan, window: Window, background: int) -> tuple[int, int]:
+    """Empty cells of a window, and how many of them the networks call background."""
+    tile = gather_tile(plan.tiling, read_block(plan.tiling, window), window, plan.intensity)
+    shape = (window.height, window.width)
+    empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
+    if not empty.any():
+        return 0, 0
+    return count_agreeing(empty, predict_tile(plan, tile, shape).labels, background)
+
+
+def sample_windows(plan: Plan) -> list[Window]:
+    """Small windows of cells, spread over the slide."""
+    sides = [min(SAMPLE_CELLS, n) for n in plan.tiling.shape]
+    windows = []
+    for k in range(1, SAMPLES + 1):
+        row, col = (
+            int((k * step % 1) * (n - side))
+            for step, n, side in zip(SPREAD, plan.tiling.shape, sides, strict=True)
+        )
+        windows.append(Window(row, col, *sides))
+    return windows

@@ -1,0 +1,310 @@
+"""Drafts: label images in the making, which survive an interruption and take rows from many processes.
+
+A draft is the folder ``LABELS.zarr.unfinished`` beside its target. Whole rows of chunks are written
+in any order, by any number of processes that know nothing of each other; a journal tells which rows
+are done, with a checksum, so that a row that a power cut tore is computed anew. ``finish`` makes the
+pyramid and publishes by one rename.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from morphinfer.classes import LabelClass
+from morphinfer.errors import OutputError
+from morphinfer.images import (
+    LAYERS,
+    ImageSpec,
+    Layer,
+    Layout,
+    NewImage,
+    check_target,
+    explained,
+    flush,
+    layer_path,
+    locked,
+    publish,
+    published_paths,
+    remove,
+)
+from morphinfer.networks import BACKGROUND, UNCERTAIN_BELOW
+from morphinfer.runs.journal import RowDone, checksum, new_journal, read_journals
+from morphinfer.runs.row_writer import RowWriter, row_cells, row_count
+
+HEADER = "draft.json"
+LOCK = "finishing"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A label image in the making."""
+
+    target: Path
+    """Where it will be published."""
+    layout: Layout
+    """Where it lies and what its values mean."""
+    layers: tuple[Layer, ...]
+    """What is kept beside the labels, in the order of `LAYERS`."""
+    record: Mapping[str, Any]
+    """The run record, as far as it was known at the start."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the draft stands."""
+        return draft_folder(self.target)
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows of chunks."""
+        return row_count(self.layout.shape[0])
+
+    def cells(self, row: int) -> tuple[int, int]:
+        """First and one past the last cell row of a row of chunks."""
+        return row_cells(row, self.layout.shape[0])
+
+    @classmethod
+    def open(
+        cls,
+        target: Path,
+        layout: Layout,
+        record: Mapping[str, Any],
+        *,
+        layers: tuple[Layer, ...] = (),
+        overwrite: bool = False,
+    ) -> Draft:
+        """Begin a draft, or go on with the one that an interrupted run or another shard has left.
+
+        Raises
+        ------
+        OutputError
+            The target exists or cannot be written to, or an unfinished run with other models,
+            another slide or other options stands there.
+        """
+        draft = cls(target, layout, layers, record)
+        if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
+            remove(draft.folder)
+        if not draft.folder.exists():
+            with explained(target, "nothing was published"):
+                draft._create()
+        if not draft._is_ours():
+            raise OutputError(
+                f"{draft.folder}: an unfinished run with {draft._difference()}; give the same "
+                f"options again to go on with it, or --overwrite to begin anew"
+            )
+        return draft
+
+    @classmethod
+    def load(cls, target: Path) -> Draft:
+        """The draft of a target, as `finish` needs it.
+
+        Raises
+        ------
+        OutputError
+            There is none, or it cannot be read.
+        """
+        folder = draft_folder(target)
+        if not folder.is_dir():
+            raise OutputError(
+                f"{folder}: no such folder, so {target.name} has no unfinished parts; name the "
+                f"label image that the shards were given as --out"
+            )
+        told = _header(folder)
+        layout = dict(told["layout"])
+        layout["classes"] = tuple(LabelClass(**c) for c in layout["classes"])
+        layout["shape"], layout["corner_um"] = tuple(layout["shape"]), tuple(layout["corner_um"])
+        layers = tuple(layer for layer in LAYERS if told.get(layer))
+        draft = cls(target, Layout(**layout), layers, told["record"])
+        if not draft._is_usable():
+            raise OutputError(
+                f"{folder}: parts of it were published already by a run that did not end well; "
+                f"remove this folder, or run the shards again"
+            )
+        return draft
+
+    def standing(self) -> dict[int, RowDone]:
+        """The rows that stand as the journal tells, by number."""
+        images = self._images()
+        found: dict[int, RowDone] = {}
+        for row, told in read_journals(self.folder).items():
+            checksums = self._checksums(images, row)
+            matching = [done for done in told if done.checksums == checksums]
+            if matching:
+                found[row] = matching[0]
+        return found
+
+    def missing(self) -> list[int]:
+        """Rows of chunks that still have to be computed."""
+        standing = self.standing()
+        return [row for row in range(self.row_count) if row not in standing]
+
+    def writer(self, since: float | None = None) -> RowWriter:
+        """A writer for any rows of the draft; ``since`` is when the work on them began."""
+        journal = new_journal(self.folder)
+        classes = len(self.layout.classes)
+        return RowWriter(self._images(), classes, journal, since or time.perf_counter())
+
+    def finish(self, *, overwrite: bool = False) -> None:
+        """Make the pyramid, write the metadata and publish; the draft is gone afterwards.
+
+        Raises
+        ------
+        OutputError
+            Rows are missing or damaged, or the target exists.
+        """
+        with explained(self.target, f"what was done stands in {self.folder}"):
+            try:
+                with locked(self.folder / LOCK) as alone:
+                    if not (alone and self._is_usable()):
+                        raise OutputError(
+                            f"{self.folder}: is being published by another process; wait for it"
+                        )
+                    self._finish(overwrite=overwrite)
+            except FileNotFoundError as problem:
+                raise OutputError(
+                    f"{self.folder}: was published or removed by another process meanwhile"
+                ) from problem
+            remove(self.folder)
+
+    def _finish(self, *, overwrite: bool) -> None:
+        standing = self.standing()
+        missing = [row for row in range(self.row_count) if row not in standing]
+        if missing:
+            raise OutputError(
+                f"{self.folder}: {len(missing)} of {self.row_count} rows of chunks are missing "
+                f"(the first is {missing[0]}); run the shards that did not end well once more, then "
+                f"finish again"
+            )
+        for path in published_paths(self.target, self.layers, overwrite=overwrite):
+            check_target(path, overwrite=overwrite, folder=True)
+        for image in self._images(self._completed(list(standing.values()))):
+            image.fill_levels()
+            image.describe()
+        flush(self.folder)
+        for layer in LAYERS:
+            if layer in self.layers:
+                publish(self.folder / f"{layer}.zarr", layer_path(self.target, layer))
+            elif overwrite:  # that of an earlier run no longer belongs to the labels
+                remove(layer_path(self.target, layer))
+        publish(self.folder / "labels.zarr", self.target)
+
+    def _completed(self, done: list[RowDone]) -> dict[str, Any]:
+        """The run record with what is known only now."""
+        counts = np.sum([row.counts for row in done], axis=0)
+        seconds = math.fsum(row.seconds for row in done)
+        names = [c.name for c in self.layout.classes]
+        tissue = int(counts.sum() - counts[BACKGROUND])
+        uncertain = sum(row.uncertain for row in done)
+        return {
+            **self.record,
+            "seconds": seconds,
+            "megapixels_per_second": math.prod(self.record["model_shape"]) / 1e6 / seconds,
+            "class_fractions": dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
+            "uncertain_fraction": uncertain / tissue if tissue else None,
+            "uncertain_below": UNCERTAIN_BELOW,
+        }
+
+    def discard_if_empty(self) -> bool:
+        """Remove the draft where no row of it was done; whether it was."""
+        if self.folder.exists() and read_journals(self.folder):
+            return False
+        remove(self.folder)
+        return True
+
+    def _create(self) -> None:
+        """Make the folder under another name, so that several processes may begin at once."""
+        needed = sum(spec.needed_bytes for spec in self._specs({}))
+        check_target(self.target, overwrite=True, needed_bytes=needed)
+        fresh = self.folder.with_name(f"{self.folder.name}-{uuid4().hex}")
+        try:
+            fresh.mkdir()
+            for name, spec in zip(self._names(), self._specs({}), strict=True):
+                NewImage.create(fresh / name, spec)
+            (fresh / HEADER).write_text(json.dumps(self._told(), indent=1), encoding="utf-8")
+            fresh.rename(self.folder)
+        except BaseException as problem:
+            remove(fresh)
+            if not (isinstance(problem, OSError) and self.folder.exists()):
+                raise  # else another process was faster
+
+    def _names(self) -> list[str]:
+        return ["labels.zarr", *(f"{layer}.zarr" for layer in self.layers)]
+
+    def _specs(self, record: Mapping[str, Any]) -> list[ImageSpec]:
+        beside = [self.layout.layer(k, layer_path(self.target, k).stem) for k in self.layers]
+        return [self.layout.labels(self.target.stem, record), *beside]
+
+    def _images(self, record: Mapping[str, Any] | None = None) -> list[NewImage]:
+        pairs = zip(self._names(), self._specs(record or {}), strict=True)
+        return [NewImage(self.folder / name, spec) for name, spec in pairs]
+
+    def _told(self) -> dict[str, Any]:
+        layout = {
+            "shape": list(self.layout.shape),
+            "pixel_size_um": self.layout.pixel_size_um,
+            "corner_um": list(self.layout.corner_um),
+            "classes": [asdict(c) for c in self.layout.classes],
+            "version": self.layout.version,
+        }
+        kept: dict[str, bool] = {layer: layer in self.layers for layer in LAYERS}
+        return {"layout": layout, **kept, "record": dict(self.record)}
+
+    def _is_usable(self) -> bool:
+        """Whether it is this run's, and no part was moved by one that died while it published."""
+        return self._is_ours() and all((self.folder / name).is_dir() for name in self._names())
+
+    def _is_ours(self) -> bool:
+        return self._difference() == ""
+
+    def _difference(self) -> str:
+        """Which settings that move the result differ from those of the draft that stands there."""
+        theirs, ours = (
+            _settled(_header(self.folder)),
+            _settled(json.loads(json.dumps(self._told()))),
+        )
+        return ", ".join(f"another {key}" for key in ours if ours[key] != theirs.get(key))
+
+    def _checksums(self, images: list[NewImage], row: int) -> tuple[int, ...]:
+        try:
+            return tuple(checksum(image.read_rows(*self.cells(row))) for image in images)
+        except (OSError, ValueError, RuntimeError, SystemError, MemoryError):
+            return ()  # a torn chunk does not decode, whatever numcodecs makes of that
+
+
+def draft_folder(target: Path) -> Path:
+    """Where the draft of a label image stands."""
+    return target.with_name(target.name + ".unfinished")
+
+
+def _settled(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be the same for two processes to write one label image."""
+    record = told["record"]
+    kept = {k: v for k, v in record.items() if k not in ("options", "tiling", "slide", "provider")}
+    return {
+        **kept,
+        "slide": {k: v for k, v in record["slide"].items() if k != "path"},
+        "provider": record["provider"]["ran"],
+        "skipping": record["skipping"]["on"],
+        **{layer: bool(told.get(layer)) for layer in LAYERS},
+        "layout": told["layout"],
+    }
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+        _settled(told)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise OutputError(
+            f"{folder}: no unfinished run of morphinfer ({problem!r}); remove the folder, or name "
+            f"another --out"
+        ) from problem
+    return told

@@ -1,0 +1,132 @@
+"""Tiles through the networks: several side by side, a bounded number in flight, smaller where memory ends.
+
+A cell's prediction does not depend on the tile that it is computed in (contract C2), so a tile for
+which memory did not suffice is halved and the run goes on from the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import OutOfMemoryError
+from morphinfer.geometry import Window, receptive_window
+from morphinfer.networks import Fused, fuse
+from morphinfer.runs.plan import Plan
+from morphinfer.tiles import Block, Buffers, busy_windows, find_empty, gather_tile, read_blocks
+
+WAITING = 2
+"""Tiles that wait for a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile that is done."""
+
+    cells: Window
+    """Where it lies, in cells."""
+    fused: Fused
+    """Labels and probabilities of its cells."""
+
+
+def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Iterator[Tile]:
+    """Predict the cell rows [start, stop), tile by tile, in the order in which tiles are done.
+
+    Reading, networks and whoever takes the tiles work at the same time; whoever is slowest holds the
+    others back. The first error stops all and is raised here.
+    """
+    worker = Worker(plan)
+    most = plan.ensemble.resources.workers + WAITING
+    running: set[Future[Tile]] = set()
+    with ThreadPoolExecutor(plan.ensemble.resources.workers, "morphinfer-tile") as pool:
+        try:
+            for block in read_blocks(plan.tiling, start, stop):
+                for cells in block.tiles:
+                    while len(running) >= most:
+                        done, running = wait(running, return_when=FIRST_COMPLETED)
+                        yield from (future.result() for future in done)
+                    running.add(pool.submit(worker.predict, block, cells))
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in running:
+                future.cancel()
+
+
+class Worker:
+    """Predicts tiles; may be called from several threads at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._buffers = Buffers()
+        self._most_cells = plan.tiling.tile**2 * 4
+
+    def predict(self, block: Block, cells: Window) -> Tile:
+        """Labels and probabilities of a tile, in parts where memory does not suffice for the whole."""
+        if cells.height * cells.width <= self._most_cells:
+            try:
+                return Tile(cells, self._predict(block, cells))
+            except (OutOfMemoryError, MemoryError):
+                if cells.height * cells.width == 1:
+                    raise
+                self._most_cells = min(self._most_cells, cells.height * cells.width // 2)
+        first, second = halves(cells)
+        along = 0 if first.height < cells.height else 1
+        parts = [self.predict(block, half).fused for half in (first, second)]
+        labels = np.concatenate([part.labels for part in parts], axis=along)
+        total = np.concatenate([part.total for part in parts], axis=along + 1)
+        return Tile(cells, Fused(labels, total))
+
+    def _predict(self, block: Block, cells: Window) -> Fused:
+        plan = self._plan
+        seen = receptive_window(cells, plan.tiling.patch_size_px, plan.tiling.stride_px)
+        buffer = self._buffers.take((seen.height, seen.width))
+        tile = gather_tile(plan.tiling, block, cells, plan.intensity, buffer)
+        shape = (cells.height, cells.width)
+        if plan.skipping.on:
+            empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
+            if empty.any():
+                return predict_busy(plan, tile, empty)
+        return predict_tile(plan, tile, shape)
+
+
+def predict_tile(plan: Plan, tile: NDArray[np.float32], shape: tuple[int, int]) -> Fused:
+    """What the networks say of the cells of a tile of network input."""
+    return fuse(plan.ensemble.predictor.predict(tile, shape), plan.ensemble.weights)
+
+
+def predict_busy(plan: Plan, tile: NDArray[np.float32], empty: NDArray[np.bool_]) -> Fused:
+    """The same where cells are not empty; the empty ones are background, with a probability of 1."""
+    background, stride = plan.skipping.background, plan.tiling.stride_px
+    patch = plan.tiling.patch_size_px
+    labels = np.full(empty.shape, background, np.uint8)
+    total = np.zeros((len(plan.layout.classes), *empty.shape), np.float32)
+    total[background] = 1
+    for window in busy_windows(empty, plan.halo_cells):
+        seen = receptive_window(window, patch, stride)
+        top, left = window.row * stride, window.col * stride
+        part = tile[top : top + seen.height, left : left + seen.width]
+        fused = predict_tile(plan, part, (window.height, window.width))
+        busy = ~empty[window.slices]
+        labels[window.slices][busy] = fused.labels[busy]
+        total[(slice(None), *window.slices)][:, busy] = fused.total[:, busy]
+    return Fused(labels, total)
+
+
+def halves(cells: Window) -> tuple[Window, Window]:
+    """The two halves of a window, cut across its longer side.
+
+    >>> halves(Window(0, 0, 2, 5))
+    (Window(row=0, col=0, height=2, width=2), Window(row=0, col=2, height=2, width=3))
+    """
+    row, col, height, width = cells.row, cells.col, cells.height, cells.width
+    if height > width:
+        half = height // 2
+        return Window(row, col, half, width), Window(row + half, col, height - half, width)
+    half = width // 2
+    return Window(row, col, height, half), Window(row, col + half, height, width - half)

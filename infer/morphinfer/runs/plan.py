@@ -1,0 +1,138 @@
+"""What will be computed for a slide, where the result lies, and how that is told in the run record."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+from morphinfer.geometry import ceil_div, patch_offset
+from morphinfer.images import Layout, Slide
+from morphinfer.networks import Ensemble, Options, provenance_of
+from morphinfer.scoring import Frame
+from morphinfer.tiles import Intensity, ModelImage, Tiling, measure_intensity
+
+SMALLEST_SHARED_PX = 256
+"""Smaller tiles cost more by their halo than a second worker gains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipping:
+    """Whether cells that see nothing but darkness are background without being computed."""
+
+    on: bool
+    """Whether they are."""
+    reason: str
+    """One clause for the record."""
+    background: int = 0
+    """Value of the class 'background'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be computed, and where the result lies."""
+
+    image: ModelImage
+    """The slide at the model's pixel size."""
+    intensity: Intensity
+    """How its intensities become input."""
+    ensemble: Ensemble
+    """The networks."""
+    tiling: Tiling
+    """The blocks and tiles."""
+    layout: Layout
+    """Place and meaning of the label image."""
+    skipping: Skipping
+    """Whether empty cells are skipped."""
+
+    @classmethod
+    def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
+        """Plan for a slide."""
+        card = ensemble.models.card
+        image = ModelImage.of(slide, card.pixel_size_um)
+        stride, patch = ensemble.predictor.stride_px, ensemble.predictor.patch_size_px
+        tiling = fit_tiling(Tiling(image, patch, stride, 0), ensemble, options.tile_px)
+        # Half a model pixel where a patch cannot lie centred on its cell, see `patch_offset`.
+        shift_um = (patch_offset(patch, stride) - (stride - patch) / 2) * card.pixel_size_um
+        row, col = slide.corner_um
+        layout = Layout(
+            tiling.shape,
+            card.pixel_size_um * stride,
+            (row + shift_um, col + shift_um),
+            card.classes,
+            slide.version,
+        )
+        intensity = measure_intensity(slide, card.normalisation)
+        return cls(image, intensity, ensemble, tiling, layout, Skipping(False, "not decided"))
+
+    @property
+    def halo_cells(self) -> int:
+        """Cells by which the mean patch reaches past its own cell; what a window costs at its rim."""
+        patches = [f.card.patch_size_px for f in self.ensemble.models.used]
+        return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
+
+    @property
+    def frame(self) -> Frame:
+        """Place of the label image, in the slide's coordinates."""
+        return Frame.of(self.layout, f"the label image of {self.image.slide.name}")
+
+
+def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tiling:
+    """Tiles of the size that the resources allow, smaller where a small slide would leave workers idle."""
+    stride = whole.stride_px
+    tile_px = ensemble.resources.tile_px
+    while asked_px is None and tile_px > SMALLEST_SHARED_PX:
+        height, width = (ceil_div(side, tile_px) for side in whole.image.shape)
+        if height * width >= 2 * ensemble.resources.workers:
+            break
+        tile_px //= 2
+    return replace(whole, tile=max(1, tile_px // stride))
+
+
+def tile_edges(tiling: Tiling, axis: int) -> list[int]:
+    """First cell of each tile but the first along an axis (0: rows, 1: columns).
+
+    Rows are those of a run in one go; shards, and what goes on after an interruption, begin at rows of
+    chunks.
+    """
+    tiles = [tile for span in tiling.spans(axis) for tile in span.tiles(tiling.tile)]
+    return [first for first, _ in tiles[1:]]
+
+
+def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
+    """The run record (contract C8) as far as it is known before the run."""
+    ensemble = plan.ensemble
+    models = ensemble.models
+    return {
+        "morphinfer": version("morphinfer"),
+        "slide": {
+            "path": str(slide.path.absolute()) if slide.path else slide.name,
+            "shape": list(slide.shape),
+            "pixel_size_um": slide.pixel_size_um,
+            "level": plan.image.level,
+            "channel": slide.channel,
+            "z": slide.z,
+            "identity": slide.identity,
+            "synthetic": slide.synthetic,
+        },
+        "models": {
+            "name": models.name,
+            "sha256": {f.path.name: f.sha256 for f in models.files},
+            "provenance": provenance_of(models),
+        },
+        "classes": [c.name for c in models.card.classes],
+        "pixel_size_um": models.card.pixel_size_um,
+        "stride_px": ensemble.predictor.stride_px,
+        "mode": ensemble.mode,
+        "provider": {"ran": ensemble.provider.name, "why": ensemble.provider.reason},
+        "model_shape": list(plan.image.shape),
+        "skipping": asdict(plan.skipping),
+        "options": asdict(options),
+        "tiling": {
+            **asdict(ensemble.resources),
+            "tile_px": plan.tiling.tile * plan.tiling.stride_px,
+            "row_edges": tile_edges(plan.tiling, 0),
+            "col_edges": tile_edges(plan.tiling, 1),
+        },
+        "intensity": asdict(plan.intensity),
+    }

@@ -1,0 +1,107 @@
+"""Rows of chunks: tiles are put together until a row of chunks is complete, and written then."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import OutputError
+from morphinfer.geometry import Window, ceil_div
+from morphinfer.images import LABEL_CHUNK, NewImage, explained
+from morphinfer.runs.journal import RowDone, append, checksum
+
+
+def row_count(height: int) -> int:
+    """Number of rows of chunks of a label image with ``height`` cell rows."""
+    return ceil_div(height, LABEL_CHUNK)
+
+
+def row_cells(row: int, height: int) -> tuple[int, int]:
+    """First and one past the last cell row of a row of chunks."""
+    return row * LABEL_CHUNK, min((row + 1) * LABEL_CHUNK, height)
+
+
+@dataclass(slots=True, eq=False)
+class OpenRow:
+    """A row of chunks that is being put together."""
+
+    blocks: list[NDArray[np.uint8]]
+    """Its part of each image."""
+    cells_left: int
+    """Cells that no tile has brought yet."""
+    uncertain: int = 0
+    """Uncertain cells of tissue among those that are there."""
+
+
+class RowWriter:
+    """Takes tiles in any order and writes each row of chunks as soon as it is complete."""
+
+    def __init__(self, images: list[NewImage], classes: int, journal: Path, since: float) -> None:
+        self._classes = classes
+        self._images = images
+        self._height = images[0].spec.shape[-2]
+        self._journal = journal
+        self._rows: dict[int, OpenRow] = {}
+        self._since = since
+
+    def write(
+        self, window: Window, blocks: list[NDArray[np.uint8]], uncertain: NDArray[np.bool_]
+    ) -> None:
+        """Place a tile.
+
+        Parameters
+        ----------
+        window : Window
+            Where it lies, in cells.
+        blocks : list of ndarray of uint8, shape (M, N) or (C, M, N)
+            Its labels, and its part of each layer that is kept.
+        uncertain : ndarray of bool, shape (M, N)
+            Which of its cells are uncertain tissue.
+        """
+        for row in range(window.row // LABEL_CHUNK, ceil_div(window.row_stop, LABEL_CHUNK)):
+            start, stop = row_cells(row, self._height)
+            first, last = max(start, window.row), min(stop, window.row_stop)
+            inside, open_row = slice(first - window.row, last - window.row), self._open(row)
+            for target, block in zip(open_row.blocks, blocks, strict=True):
+                part = block[..., inside, :]
+                target[..., first - start : last - start, window.col : window.col_stop] = part
+            open_row.uncertain += int(np.count_nonzero(uncertain[inside]))
+            open_row.cells_left -= (last - first) * window.width
+            if open_row.cells_left == 0:
+                self._complete(row)
+
+    def _open(self, row: int) -> OpenRow:
+        if row not in self._rows:
+            start, stop = row_cells(row, self._height)
+            width = self._images[0].spec.shape[-1]
+            blocks = [
+                np.empty((*image.spec.shape[:-2], stop - start, width), np.uint8)
+                for image in self._images
+            ]
+            self._rows[row] = OpenRow(blocks, (stop - start) * width)
+        return self._rows[row]
+
+    def _complete(self, row: int) -> None:
+        done = self._rows.pop(row)
+        if not self._journal.parent.is_dir():  # zarr would make it again, without its header
+            raise OutputError(
+                f"{self._journal.parent}: is gone, finished or given up by another process; run again"
+            )
+        with explained(self._journal.parent, "the rows that are done stay there"):
+            for image, block in zip(self._images, done.blocks, strict=True):
+                image.write_rows(row_cells(row, self._height)[0], block)
+            self._note(row, done)
+
+    def _note(self, row: int, done: OpenRow) -> None:
+        # Line by line: counting makes eight bytes of every cell that it is given at once.
+        lines = [np.bincount(line, minlength=self._classes) for line in done.blocks[0]]
+        counts = tuple(np.sum(lines, axis=0).tolist())
+        checksums = tuple(checksum(block) for block in done.blocks)
+        now = time.perf_counter()
+        told = RowDone(row, checksums, counts, done.uncertain, now - self._since)
+        self._since = now
+        append(self._journal, told)

@@ -1,0 +1,155 @@
+"""One label image from many processes: shards that know nothing of each other, or tasks of Dask.
+
+Each computes whole rows of chunks of one draft and writes them itself, so all need to see the same
+files. The bytes are those of a single process (contract C2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from morphinfer.errors import OutputError, ProviderError
+from morphinfer.images import Slide
+from morphinfer.networks import Ensemble, Options, SkipBackground, load_ensemble
+from morphinfer.runs.draft import Draft
+from morphinfer.runs.outputs import default_out
+from morphinfer.runs.plan import Plan
+from morphinfer.runs.steps import (
+    Models,
+    Report,
+    cell_runs,
+    check_outputs,
+    make_plan,
+    open_draft,
+    teller,
+    write_rows,
+)
+
+TASKS_PER_THREAD = 2
+"""So that a slow worker holds up little."""
+
+
+def shard_rows(count: int, index: int, shards: int) -> range:
+    """Rows of chunks of shard ``index`` of ``shards``, counted from 1; may be none.
+
+    >>> [list(shard_rows(5, k, 3)) for k in (1, 2, 3)]
+    [[0], [1, 2], [3, 4]]
+
+    Raises
+    ------
+    OutputError
+        There is no such shard.
+    """
+    if not 1 <= index <= shards:
+        raise OutputError(
+            f"shard {index}/{shards}: there are the shards 1/{shards} to {shards}/{shards}"
+        )
+    return range((index - 1) * count // shards, index * count // shards)
+
+
+def segment_shard(
+    slide: Slide,
+    shard: tuple[int, int],
+    *,
+    models: Models,
+    out: Path | None = None,
+    options: Options | None = None,
+    progress: Report | None = None,
+) -> Draft:
+    """Compute one shard of a label image; `finish` publishes it when all are done.
+
+    Parameters
+    ----------
+    slide : Slide
+        The slide; all shards must be given the same.
+    shard : tuple of int
+        Which shard, from 1, and of how many.
+    models, out, options, progress
+        As for `segment`; models and options that move the result must be the same for all shards.
+
+    Returns
+    -------
+    Draft
+        The label image in the making.
+
+    Raises
+    ------
+    OutputError
+        No such shard, or another run stands unfinished there; see `segment` for others.
+    """
+    shard_rows(0, *shard)  # refuses a shard that there is not, before anything is made
+    options = options or Options()
+    target = out or default_out(slide)
+    check_outputs(slide, target, options, inputs=[], overwrite=False)
+    plan = make_plan(slide, models, options)
+    draft = open_draft(plan, target, options, overwrite=False)
+    missing = set(draft.missing())
+    own = shard_rows(draft.row_count, *shard)
+    write_rows(plan, draft, [row for row in own if row in missing], progress)
+    return draft
+
+
+def compute_on(
+    client: Any, plan: Plan, draft: Draft, options: Options, progress: Report | None = None
+) -> None:
+    """Compute the missing rows of a draft on the workers of a Dask client, one thread a task.
+
+    Raises
+    ------
+    ProviderError
+        The scheduler has no worker.
+    """
+    distributed: Any = import_module("distributed")  # whoever has a client has it
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise ProviderError(
+            "the Dask scheduler has no worker; start one with 'dask worker ADDRESS'"
+        )
+    models = str(plan.ensemble.models.path.absolute())
+    decided: SkipBackground = "on" if plan.skipping.on else "off"
+    own = replace(options, threads=options.threads or 1, skip_background=decided)
+    told = plan.image.slide, models, own, draft.target.absolute()
+    parts = split(draft.missing(), TASKS_PER_THREAD * threads)
+    futures = {
+        client.submit(compute_rows, *told, part, pure=False): cell_runs(draft, part)
+        for part in parts
+    }
+    tell = teller(plan, [run for runs in futures.values() for run in runs], progress)
+    try:
+        for future in distributed.as_completed(list(futures)):
+            future.result()
+            for start, stop in futures[future]:
+                tell(plan.tiling.count(start, stop), stop - start, plan.tiling.shape[1])
+    finally:
+        client.cancel(list(futures))
+
+
+def compute_rows(
+    slide: Slide, models: str, options: Options, target: Path, rows: Sequence[int]
+) -> None:
+    """One task: rows of chunks of the draft of a target."""
+    plan = make_plan(slide, _ensemble(models, options), options)
+    write_rows(plan, open_draft(plan, target, options, overwrite=False), rows)
+
+
+@lru_cache(maxsize=1)
+def _ensemble(models: str, options: Options) -> Ensemble:
+    """Networks stay loaded between the tasks of a worker."""
+    return load_ensemble(models, options)
+
+
+def split(rows: Sequence[int], parts: int) -> list[list[int]]:
+    """Rows in about ``parts`` runs of nearly equal length.
+
+    >>> split([0, 1, 2, 3, 4], 2)
+    [[0, 1], [2, 3, 4]]
+    """
+    parts = min(parts, len(rows))
+    edges = [len(rows) * k // parts for k in range(parts + 1)] if parts else []
+    return [list(rows[a:b]) for a, b in pairwise(edges)]

@@ -1,0 +1,128 @@
+"""The steps that every run takes, alone, as a shard or as a task: plan, draft, rows of chunks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.images import Layer, Slide, check_target, published_paths
+from morphinfer.networks import (
+    Ensemble,
+    Fused,
+    ModelSet,
+    Options,
+    load_ensemble,
+    normalised_entropy,
+    quantise,
+    uncertain_tissue,
+)
+from morphinfer.runs.background import with_skipping
+from morphinfer.runs.draft import Draft
+from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.outputs import refuse_inputs
+from morphinfer.runs.plan import Plan, run_record
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    tiles: int
+    """Tiles done."""
+    all_tiles: int
+    """Tiles to do, without those of an interrupted run."""
+    megapixels: float
+    """Model pixels done, in millions."""
+    all_megapixels: float
+    """Model pixels to do."""
+
+
+Report = Callable[[Progress], None]
+Models = str | Path | ModelSet | Ensemble
+
+
+def check_outputs(
+    source: Slide, target: Path, options: Options, *, inputs: Sequence[object], overwrite: bool
+) -> None:
+    """Refuse, before any work is done, outputs that could not be published."""
+    for path in published_paths(target, options.layers, overwrite=overwrite):
+        refuse_inputs(path, [source.path, *inputs])
+        check_target(path, overwrite=overwrite, folder=True)
+
+
+def make_plan(source: Slide, models: Models, options: Options) -> Plan:
+    """The plan for a slide, with networks that are loaded where they are not yet."""
+    ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
+    return with_skipping(Plan.of(source, ensemble, options), options.skip_background)
+
+
+def open_draft(plan: Plan, target: Path, options: Options, *, overwrite: bool) -> Draft:
+    """The draft of the label image of a plan, fresh or as an interrupted run has left it."""
+    return Draft.open(
+        target,
+        plan.layout,
+        run_record(plan.image.slide, plan, options),
+        layers=options.layers,
+        overwrite=overwrite,
+    )
+
+
+def write_rows(
+    plan: Plan,
+    draft: Draft,
+    rows: Sequence[int],
+    progress: Report | None = None,
+    *,
+    since: float | None = None,
+) -> None:
+    """Compute rows of chunks of a draft and write them; neighbours are computed in one go."""
+    writer = draft.writer(since)
+    runs = cell_runs(draft, rows)
+    tell = teller(plan, runs, progress)
+    for tile in chain.from_iterable(run_tiles(plan, *run) for run in runs):
+        fused = tile.fused
+        soft = [layer_values(fused, layer) for layer in draft.layers]
+        uncertain = uncertain_tissue(fused.labels, fused.total)
+        writer.write(tile.cells, [fused.labels, *soft], uncertain)
+        tell(1, tile.cells.height, tile.cells.width)
+
+
+def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
+    """A tile of a layer: probabilities, shape (C, M, N), or uncertainty, shape (M, N)."""
+    of = quantise if layer == "probabilities" else normalised_entropy
+    return of(fused.total)
+
+
+def cell_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """First and one past the last cell row of each run of neighbouring rows of chunks."""
+    runs = []
+    for _, group in groupby(enumerate(sorted(rows)), lambda pair: pair[1] - pair[0]):
+        run = [row for _, row in group]
+        runs.append((draft.cells(run[0])[0], draft.cells(run[-1])[1]))
+    return runs
+
+
+def teller(
+    plan: Plan, runs: Sequence[tuple[int, int]], progress: Report | None
+) -> Callable[[int, int, int], None]:
+    """What counts tiles, and the height and width in cells that they cover, and reports."""
+    cell_megapixels = math.prod(plan.image.shape) / math.prod(plan.tiling.shape) / 1e6
+    all_tiles = sum(plan.tiling.count(*run) for run in runs)
+    rows = sum(stop - start for start, stop in runs)
+    all_megapixels = rows * plan.tiling.shape[1] * cell_megapixels
+    tiles, megapixels = 0, 0.0
+
+    def tell(count: int, height: int, width: int) -> None:
+        nonlocal tiles, megapixels
+        tiles += count
+        megapixels += height * width * cell_megapixels
+        if progress is not None:
+            progress(Progress(tiles, all_tiles, megapixels, all_megapixels))
+
+    return tell

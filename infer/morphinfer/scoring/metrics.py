@@ -1,0 +1,170 @@
+"""How well two label images agree: confusion matrix, Dice, IoU.
+
+Dice of class k is 2 |A and B| / (|A| + |B|), IoU is |A and B| / |A or B|, over the pixels of class k
+in the reference (A) and in the result (B). For a class that neither holds they are undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer._kernels import confusion as kernels
+from morphinfer.classes import UNLABELLED
+from morphinfer.scoring.bootstrap import LEVEL, Interval, Intervals
+
+
+class Confusion:
+    """Counts pairs of classes, block by block."""
+
+    def __init__(self) -> None:
+        self.counts: NDArray[np.int64] = np.zeros((256, 256), np.int64)
+        """Pixels by class in the reference (row) and in the result (column)."""
+
+    def add(self, reference: NDArray[np.uint8], result: NDArray[np.uint8]) -> None:
+        """Count the pixels of two blocks that lie over each other.
+
+        Parameters
+        ----------
+        reference, result : ndarray of uint8, shape (M, N)
+            Class values.
+
+        Raises
+        ------
+        ValueError
+            The shapes differ, or an array is not uint8 or not two-dimensional.
+        """
+        for block in (reference, result):
+            if block.dtype != np.uint8 or block.ndim != 2 or block.shape != reference.shape:
+                raise ValueError(
+                    f"reference {reference.dtype} {reference.shape}, result {result.dtype} "
+                    f"{result.shape}; both must be uint8 and of one shape (M, N)"
+                )
+        kernels.confusion(reference, result, self.counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Agreement of a result with its reference."""
+
+    class_names: tuple[str, ...]
+    """Names, in the order of the class values."""
+    confusion: NDArray[np.int64]
+    """Pixels by class in the reference (row) and in the result (column), shape (C, C)."""
+    dice: tuple[float | None, ...]
+    """Dice of each class, 0 to 1; None where neither image has the class, or the reference does not
+    know it."""
+    iou: tuple[float | None, ...]
+    """Intersection over union of each class, 0 to 1; None where Dice is."""
+    mean_dice: float
+    """Mean over the classes that are counted."""
+    mean_iou: float
+    """Mean over the classes that are counted."""
+    classes_counted: int
+    """Number of classes that have a Dice."""
+    pixels_compared: int
+    """Number of pixels that the reference labels."""
+    reference: str | None = None
+    """Path or name of the reference; None where only counts were given."""
+    matched: tuple[tuple[str, str], ...] = ()
+    """The reference's name and ours of each class that has another name there."""
+    intervals: Intervals | None = None
+    """95 % intervals of Dice; None where no blocks were counted."""
+    block_um: float | None = None
+    """Side in micrometres of the square blocks that the intervals rest on."""
+    blocks: NDArray[np.int64] | None = None
+    """Confusion matrix of each block of the reference in reading order, shape (B, C, C); those of two
+    results with the same classes go into `bootstrap.paired_difference`."""
+
+
+def scores(
+    counts: NDArray[np.int64],
+    class_names: Sequence[str],
+    reference_classes: Collection[int] | None = None,
+) -> Scores:
+    """Scores of a confusion matrix; pixels that the reference leaves unlabelled do not count.
+
+    A class that the reference does not know (a gene that was not measured there) has no Dice of its
+    own; where the result shows it, the class that the reference has there is missed.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (256, 256)
+        See `Confusion.counts`.
+    class_names : sequence of str
+        Names of the classes 0, 1, ...
+    reference_classes : collection of int, optional
+        Values of those that the reference knows; all by default.
+
+    Raises
+    ------
+    ValueError
+        A labelled pixel has a class that has no name, or no pixel is labelled.
+    """
+    labelled = np.delete(counts, UNLABELLED, axis=0)
+    matrix = labelled[: len(class_names), : len(class_names)].copy()
+    pixels = int(matrix.sum())
+    beyond = int(labelled.sum()) - pixels
+    if beyond:
+        raise ValueError(f"{beyond} pixels have a class past the {len(class_names)} named ones")
+    if not pixels:
+        raise ValueError("no pixel of the reference is labelled; there is nothing to compare")
+    hits = matrix.diagonal()
+    sizes = matrix.sum(axis=0) + matrix.sum(axis=1)
+    if reference_classes is not None:
+        sizes[[k for k in range(len(sizes)) if k not in reference_classes]] = 0
+    dice = [2 * int(h) / int(s) if s else None for h, s in zip(hits, sizes, strict=True)]
+    iou = [int(h) / int(s - h) if s else None for h, s in zip(hits, sizes, strict=True)]
+    counted = int(np.count_nonzero(sizes))
+    return Scores(
+        class_names=tuple(class_names),
+        confusion=matrix,
+        dice=tuple(dice),
+        iou=tuple(iou),
+        mean_dice=sum(v for v in dice if v is not None) / counted,
+        mean_iou=sum(v for v in iou if v is not None) / counted,
+        classes_counted=counted,
+        pixels_compared=pixels,
+    )
+
+
+def scores_json(scores: Scores) -> dict[str, Any]:
+    """Scores as JSON values; an undefined Dice or IoU is null, and so is an interval of it."""
+    names = scores.class_names
+    return {
+        "reference": scores.reference,
+        "matched": dict(scores.matched),
+        "dice": {
+            "mean": scores.mean_dice,
+            "per_class": dict(zip(names, scores.dice, strict=True)),
+            "intervals": _intervals_json(scores),
+        },
+        "iou": {
+            "mean": scores.mean_iou,
+            "per_class": dict(zip(names, scores.iou, strict=True)),
+        },
+        "confusion": scores.confusion.tolist(),
+        "pixels_compared": scores.pixels_compared,
+        "classes_counted": scores.classes_counted,
+    }
+
+
+def _intervals_json(scores: Scores) -> dict[str, Any] | None:
+    told = scores.intervals
+    if told is None:
+        return None
+
+    def ends(interval: Interval | None) -> list[float] | None:
+        return None if interval is None else list(interval)
+
+    return {
+        "level": LEVEL,
+        "mean": ends(told.mean),
+        "per_class": dict(zip(scores.class_names, map(ends, told.per_class), strict=True)),
+        "block_um": scores.block_um,
+        "blocks": told.blocks,
+    }

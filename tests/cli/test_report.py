@@ -1,0 +1,86 @@
+"""`report`: the page of a finished label image, with the slide or without it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from commands import refused
+
+from morphinfer.classes import default_classes
+from morphinfer.geometry import Window
+from morphinfer.images.labels import create_labels
+
+pytest_plugins = ["commands"]
+
+
+@pytest.fixture
+def labels(call, slide, models):
+    words = ("segment", slide, "--models", models, "--out", "l.zarr", "--tile", "64")
+    assert call(*words, "-q", "--provider", "cpu")[0] == 0
+    return "l.zarr"
+
+
+def test_the_page_of_segment_is_made_again(call, labels, tmp_path):
+    before = (tmp_path / "l.html").read_text()
+    code, out, err = call("report", labels, "--overwrite")
+    assert (code, out, err) == (0, "report   l.html\n", "")
+    assert (tmp_path / "l.html").read_text() == before
+    refused(call("report", labels), "l.html", "--overwrite")
+
+
+def test_a_page_goes_where_it_is_told_and_alone(call, labels, tmp_path):
+    code, out, _ = call("report", labels, "--out", "sub.html", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["report"] == "sub.html"
+    assert told["picture_of_nuclei"] is True
+    assert told["seams"]["verdict"]
+    assert "class_fractions" in told
+    assert not (tmp_path / "sub.png").exists()
+
+
+def test_a_reference_adds_dice(call, labels):
+    words = ("report", labels, "--out", "p.html", "--reference", labels, "--json", "-q")
+    assert json.loads(call(*words)[1])["dice"]["mean"] == 1
+
+
+def test_a_foreign_reference_is_refused_and_taken_as_matched(call, labels, tmp_path):
+    with create_labels(
+        tmp_path / "r.zarr", shape=(19, 25), pixel_size_um=5.2, corner_um=(0, 0),
+        classes=default_classes(("background", "Slc17a7")),
+    ) as writer:  # fmt: skip
+        writer.write(Window(0, 0, 19, 25), np.ones((19, 25), np.uint8))
+    words = ("report", labels, "--out", "p.html", "--reference", "r.zarr")
+    refused(call(*words, "-q"), "no 'Slc17a7'", "--match")
+    assert not (tmp_path / "p.html").exists()
+    assert call(*words, "--match", "Slc17a7=GeneA", "-q")[0] == 0
+    assert "Slc17a7" in (tmp_path / "p.html").read_text()
+
+
+def test_without_the_slide_the_classes_are_shown_alone(call, labels, slide, tmp_path):
+    shutil.move(tmp_path / slide, tmp_path / "elsewhere.zarr")
+    code, _, err = call("report", labels, "--out", "p.html")
+    assert code == 0
+    assert err.count("\n") == 1
+    assert "the picture shows the classes alone: " in err
+    assert "The classes alone" in (tmp_path / "p.html").read_text()
+    code, _, err = call("report", labels, "--out", "q.html", "--slide", "elsewhere.zarr")
+    assert (code, err) == (0, "")
+    assert "The classes over the nuclei" in (tmp_path / "q.html").read_text()
+
+
+def test_a_slide_that_is_named_and_not_there_is_refused(call, labels, tmp_path):
+    words = ("report", labels, "--out", "p.html", "--slide", "absent.zarr")
+    refused(call(*words), "absent.zarr: no such file")
+    assert not (tmp_path / "p.html").exists()
+
+
+def test_match_without_a_reference_is_wrong_usage(call, labels):
+    refused(call("report", labels, "--match", "A=B"), "--match says how to compare", code=2)
+
+
+def test_a_slide_is_no_label_image(call, slide):
+    refused(call("report", slide), "not a label image of ours")

@@ -1,0 +1,200 @@
+"""NGFF metadata: what is read out of them, and what is written into them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from morphinfer.errors import SlideError
+from morphinfer.images.ngff import UM_PER_UNIT, image_attributes, label_attributes, parse_multiscale
+
+
+def scale(*factors):
+    return {"type": "scale", "scale": list(factors)}
+
+
+def translation(*shifts):
+    return {"type": "translation", "translation": list(shifts)}
+
+
+def block(*steps, **more):
+    return {
+        "axes": [{"name": a, "type": "space", "unit": "micrometer"} for a in "yx"],
+        "datasets": [{"path": "0", "coordinateTransformations": list(steps) or [scale(1, 1)]}],
+        **more,
+    }
+
+
+def parse(content):
+    return parse_multiscale({"multiscales": [content]}, "slide.zarr")
+
+
+def test_attributes_at_the_top_are_0_4_and_under_ome_0_5():
+    content = {"multiscales": [block()]}
+    assert parse_multiscale(content, "s").version == "0.4"
+    assert parse_multiscale({"ome": content}, "s").version == "0.5"
+
+
+def test_scale_and_translation_of_a_dataset_are_read():
+    dataset = parse(block(scale(2, 3), translation(5, 7))).datasets[0]
+    assert dataset.scale == (2, 3)
+    assert dataset.translation == (5, 7)
+
+
+def test_without_a_translation_there_is_none():
+    assert parse(block(scale(2, 3))).datasets[0].translation is None
+
+
+def test_transformations_of_the_multiscale_follow_those_of_the_dataset():
+    outer = [scale(10, 100), translation(1, 2)]
+    content = block(scale(2, 3), translation(5, 7), coordinateTransformations=outer)
+    dataset = parse(content).datasets[0]
+    assert dataset.scale == (20, 300)
+    assert dataset.translation == (51, 702)
+
+
+floats = st.floats(0.01, 100)
+
+
+@given(st.lists(st.tuples(st.booleans(), floats, floats), max_size=4), floats, floats)
+def test_composed_transformations_move_a_point_as_they_do_one_by_one(steps, row, col):
+    told = [scale(a, b) if scaled else translation(a, b) for scaled, a, b in steps]
+    dataset = parse(block(scale(2, 3), coordinateTransformations=told)).datasets[0]
+    at = (row * 2, col * 3)
+    for scaled, a, b in steps:
+        at = (at[0] * a, at[1] * b) if scaled else (at[0] + a, at[1] + b)
+    shift = dataset.translation or (0, 0)
+    composed = (row * dataset.scale[0] + shift[0], col * dataset.scale[1] + shift[1])
+    assert composed == pytest.approx(at)
+
+
+def test_axes_named_by_plain_strings_are_read_without_units():
+    meta = parse(block() | {"axes": ["Y", "x"]})
+    assert meta.axes == ("y", "x")
+    assert meta.units == (None, None)
+
+
+def test_channel_labels_are_read_and_numbered_where_they_lack():
+    omero = {"channels": [{"label": "DAPI"}, {}]}
+    content = {"multiscales": [block()], "omero": omero}
+    assert parse_multiscale(content, "s").channels == ("DAPI", "1")
+
+
+def test_an_omero_block_of_null_has_no_channels():
+    assert parse_multiscale({"multiscales": [block()], "omero": None}, "s").channels == ()
+
+
+@pytest.mark.parametrize("attributes", [{}, {"ome": {}}, {"multiscales": []}, {"ome": "0.5"}])
+def test_attributes_without_an_image_are_refused(attributes):
+    with pytest.raises(SlideError, match="no OME-Zarr image here"):
+        parse_multiscale(attributes, "slide.zarr")
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"axes": None},
+        {"axes": [{"type": "space"}] * 2},
+        {"datasets": None},
+        {"datasets": [{"path": "0"}]},
+        {"datasets": [{"path": "0", "coordinateTransformations": [scale(1, 1, 1)]}]},
+        {"datasets": [{"path": "0", "coordinateTransformations": [scale("wide", 1)]}]},
+        {"datasets": [{"path": "0", "coordinateTransformations": [{"scale": [1, 1]}]}]},
+    ],
+)
+def test_malformed_metadata_are_refused(damaged):
+    with pytest.raises(SlideError, match="not NGFF"):
+        parse(block() | damaged)
+
+
+def test_a_multiscales_block_that_is_no_list_is_refused():
+    with pytest.raises(SlideError, match="not NGFF"):
+        parse_multiscale({"multiscales": {"0": block()}}, "slide.zarr")
+
+
+@pytest.mark.parametrize("axes", ["zx", "yxw", "yyx", "y"])
+def test_axes_that_are_no_image_are_refused(axes):
+    steps = [scale(*[1] * len(axes))]
+    with pytest.raises(SlideError, match="needs y and x"):
+        parse(block(*steps) | {"axes": list(axes)})
+
+
+def test_an_image_without_levels_is_refused():
+    with pytest.raises(SlideError, match=r"0 level\(s\)"):
+        parse(block() | {"datasets": []})
+
+
+def test_a_plate_is_refused_and_an_image_in_it_named():
+    plate = {"wells": [{"path": "B/3"}], "rows": [], "columns": []}
+    with pytest.raises(SlideError, match=r"a plate of many images.*p\.zarr/B/3/0"):
+        parse_multiscale({"ome": {"plate": plate}}, "p.zarr")
+
+
+def test_a_well_is_refused_and_an_image_in_it_named():
+    with pytest.raises(SlideError, match=r"a well of many images.*p\.zarr/A/1/7"):
+        parse_multiscale({"well": {"images": [{"path": "7"}]}}, "p.zarr/A/1")
+
+
+def test_an_empty_plate_is_refused():
+    with pytest.raises(SlideError, match="a plate of many images"):
+        parse_multiscale({"plate": {}}, "p.zarr")
+
+
+def test_units_of_length_agree_with_the_micrometre():
+    one_millimetre = {"nanometer": 1e6, "micrometer": 1e3, "µm": 1e3, "μm": 1e3, "millimeter": 1}
+    assert all(UM_PER_UNIT[u] * n == pytest.approx(1e3) for u, n in one_millimetre.items())
+
+
+WINDOW = {"start": 0.0, "end": 9.0, "min": 0.0, "max": 255.0}
+
+
+def attributes(version="0.5", **told):
+    start = {"name": "n", "level_paths": ["0", "1", "2"], "pixel_size_um": 0.5}
+    return image_attributes(version=version, **{**start, "origin_um": (3.0, 4.0), **told})
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_attributes_that_were_built_are_read_back(version):
+    meta = parse_multiscale(attributes(version, channel="DAPI", windows=[WINDOW]), "s")
+    assert (meta.version, meta.axes, meta.channels) == (version, ("y", "x"), ("DAPI",))
+    assert meta.units == ("micrometer", "micrometer")
+    assert meta.datasets[0].translation == (3.0, 4.0)
+
+
+def test_all_levels_share_their_outer_corner():
+    datasets = parse_multiscale(attributes(), "s").datasets
+    corners = {
+        tuple(t - s / 2 for s, t in zip(d.scale, d.translation, strict=True)) for d in datasets
+    }
+    assert corners == {(2.75, 3.75)}
+
+
+def test_channels_put_an_axis_in_front():
+    meta = parse_multiscale(attributes(channels=["a", "b"], windows=[WINDOW] * 2), "s")
+    assert (meta.axes, meta.channels) == (("c", "y", "x"), ("a", "b"))
+    assert meta.datasets[1].scale == (1.0, 1.0, 1.0)
+
+
+def test_an_image_without_a_pixel_size_gets_no_unit():
+    assert parse_multiscale(attributes(pixel_size_um=None), "s").units == (None, None)
+
+
+def test_each_labelled_channel_needs_a_window():
+    with pytest.raises(ValueError, match="shorter"):
+        attributes(channels=["a", "b"], windows=[WINDOW])
+
+
+def test_classes_are_named_and_coloured_in_an_image_label_block():
+    told = label_attributes([(0, "background", "#000000"), (2, "Gad1", "#e69f00")], "0.4")
+    assert told["image-label"] == {
+        "version": "0.4",
+        "colors": [
+            {"label-value": 0, "rgba": [0, 0, 0, 255]},
+            {"label-value": 2, "rgba": [230, 159, 0, 255]},
+        ],
+        "properties": [
+            {"label-value": 0, "class": "background"},
+            {"label-value": 2, "class": "Gad1"},
+        ],
+    }

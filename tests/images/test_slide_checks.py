@@ -1,0 +1,119 @@
+"""Which channel and plane are read, and which arrays are refused."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from slides import pixels, write_array
+
+from morphinfer.errors import SlideError
+from morphinfer.images.slide import open_slide
+
+VERSIONS = ["0.4", "0.5"]
+
+
+def test_a_channel_is_chosen_by_name(make_slide, noise):
+    image = noise(3, 20, 20)
+    path = make_slide(image, axes="cyx", channels=["a", "b", "DAPI"])
+    np.testing.assert_array_equal(pixels(open_slide(path, channel="b")), image[1])
+
+
+@pytest.mark.parametrize("index", [2, "2"])
+def test_a_channel_is_chosen_by_index(make_slide, noise, index):
+    image = noise(3, 20, 20)
+    path = make_slide(image, axes="cyx", channels=["DAPI", "b", "c"])
+    np.testing.assert_array_equal(pixels(open_slide(path, channel=index)), image[2])
+
+
+def test_a_channel_named_by_a_number_is_chosen_by_name_first(make_slide, noise):
+    path = make_slide(noise(2, 20, 20), axes="cyx", channels=["1", "0"])
+    assert open_slide(path, channel="0").channel == 1
+
+
+@pytest.mark.parametrize("name", ["DAPI", "nuclei (Hoechst 33342)", "dapi_405", "Nucleus"])
+def test_without_a_wish_the_channel_named_after_nuclei_is_read(make_slide, noise, name):
+    image = noise(3, 20, 20)
+    path = make_slide(image, axes="cyx", channels=["Cy3", name, "Cy5"])
+    np.testing.assert_array_equal(pixels(open_slide(path)), image[1])
+
+
+def test_an_only_channel_is_read_whatever_its_name(make_slide, noise):
+    assert open_slide(make_slide(noise(1, 20, 20), axes="cyx", channels=["Cy3"])).channel == 0
+
+
+@pytest.mark.parametrize("channels", [["DAPI", "Hoechst"], ["Cy3", "Cy5"], None])
+def test_an_ambiguous_channel_is_refused_with_the_list(make_slide, noise, channels):
+    path = make_slide(noise(2, 20, 20), axes="cyx", channels=channels)
+    listed = f"0: {channels[0]}, 1: {channels[1]}" if channels else "0, 1"
+    with pytest.raises(SlideError, match=f"--channel out of {listed}"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("channel", ["GFP", 2, "2", -1, "-1", "²"])
+def test_an_unknown_channel_is_refused_with_the_list(make_slide, noise, channel):
+    path = make_slide(noise(2, 20, 20), axes="cyx", channels=["Cy3", "DAPI"])
+    with pytest.raises(SlideError, match=r"no channel '.*'; choose .* out of 0: Cy3, 1: DAPI"):
+        open_slide(path, channel=channel)
+
+
+def test_a_label_without_a_channel_in_the_array_cannot_be_chosen(make_slide, noise):
+    path = make_slide(noise(1, 20, 20), axes="cyx", channels=["Cy3", "DAPI"])
+    with pytest.raises(SlideError, match="no channel 'DAPI'"):
+        open_slide(path, channel="DAPI")
+
+
+def test_z_is_chosen_by_index(make_slide, noise):
+    image = noise(4, 20, 20)
+    slide = open_slide(make_slide(image, axes="zyx"), z=2)
+    np.testing.assert_array_equal(pixels(slide), image[2])
+
+
+def test_z_is_the_maximum_by_default(make_slide, noise):
+    image = noise(4, 20, 20)
+    np.testing.assert_array_equal(pixels(open_slide(make_slide(image, axes="zyx"))), image.max(0))
+
+
+@pytest.mark.parametrize("z", [4, -1])
+def test_a_z_plane_that_is_not_there_is_refused(make_slide, noise, z):
+    path = make_slide(noise(4, 20, 20), axes="zyx")
+    with pytest.raises(SlideError, match=f"no z plane {z}; choose 0 to 3"):
+        open_slide(path, z=z)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_supported_data_types_are_kept(make_slide, noise, dtype):
+    image = noise(20, 20, dtype=dtype)
+    slide = open_slide(make_slide(image))
+    assert pixels(slide).dtype == slide.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(pixels(slide), image)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_big_endian_pixels_come_in_native_order(make_slide, noise, version):
+    image = noise(20, 20)
+    slide = open_slide(make_slide(image.astype(">u2"), version=version))
+    assert pixels(slide).dtype.isnative
+    np.testing.assert_array_equal(pixels(slide), image)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint32", "float64", "bool"])
+def test_unsupported_data_types_are_refused(make_slide, dtype):
+    path = make_slide(np.ones((20, 20), dtype))
+    with pytest.raises(SlideError, match=f"data type {dtype}; supported are uint8"):
+        open_slide(path)
+
+
+def test_an_empty_array_is_refused(make_slide):
+    path = make_slide(np.zeros((0, 20), np.uint8))
+    with pytest.raises(SlideError, match=r"the slide is empty, shape \(0, 20\)"):
+        open_slide(path)
+
+
+def test_an_array_of_another_rank_than_its_axes_is_refused(make_slide, noise):
+    path = make_slide(noise(20, 20))
+    shutil.rmtree(path / "s0")
+    write_array(path / "s0", noise(1, 20, 20))
+    with pytest.raises(SlideError, match="axes 'yx' but an array of 3 dimensions"):
+        open_slide(path)

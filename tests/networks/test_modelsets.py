@@ -1,0 +1,72 @@
+"""``morphinfer models show``: the card, and whether the files are still those that it tells of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from morphinfer.cli.models import models
+from morphinfer.errors import ModelError
+from morphinfer.networks.modelsets import show_set
+from morphinfer.networks.session import shipped_sets
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A shipped set in a folder of its own."""
+    return shutil.copytree(shipped_sets()["phantom"], tmp_path / "phantom")
+
+
+def call(*words):
+    return CliRunner().invoke(models, ["show", *map(str, words)])
+
+
+@pytest.mark.parametrize("name", list(shipped_sets()))
+def test_the_files_of_a_shipped_set_are_those_of_its_card(name):
+    told = show_set(name)
+    assert told["changed"] == []
+    assert {n["file"]: n["sha256"] for n in told["card"]["networks"]} == told["sha256"]
+
+
+def test_the_card_is_printed_as_it_stands():
+    done = call("phantom")
+    assert done.stdout == (shipped_sets()["phantom"] / "README.md").read_text(encoding="utf-8")
+
+
+def test_one_json_object_holds_card_and_hashes(copied):
+    told = json.loads(call(copied, "--json").stdout)
+    assert told["card"]["name"] == "phantom"
+    assert sorted(told["sha256"]) == sorted(p.name for p in copied.glob("*.onnx"))
+
+
+def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
+    card = json.loads((copied / "card.json").read_text())
+    card["networks"][0]["sha256"] = "0" * 64
+    (copied / "card.json").write_text(json.dumps(card))
+    done = call(copied)
+    assert done.exit_code == 0
+    name = card["networks"][0]["file"]
+    assert f"{name} is gone, or not the file that the card of" in done.stderr
+
+
+def test_files_that_are_gone_or_that_the_card_does_not_list_are_told(copied):
+    (copied / "p048.onnx").rename(copied / "other.onnx")
+    assert show_set(copied)["changed"] == ["other.onnx", "p048.onnx"]
+
+
+def test_a_set_without_cards_shows_what_its_files_say(copied):
+    (copied / "card.json").unlink()
+    (copied / "README.md").unlink()
+    told = json.loads(call(copied).stdout)
+    assert told["classes"] == ["background", "tissue", "GeneA", "GeneB"]
+    assert "protocol" in told["provenance"]
+    assert [n["patch_size_px"] for n in told["networks"]] == [48, 64, 96, 128, 160]
+
+
+def test_a_damaged_card_is_refused_by_name(copied):
+    (copied / "card.json").write_text("{")
+    with pytest.raises(ModelError, match=r"card\.json: cannot be read"):
+        show_set(copied)

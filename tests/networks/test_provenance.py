@@ -1,0 +1,54 @@
+"""What the run record keeps of the models' training."""
+
+from __future__ import annotations
+
+import json
+
+from morphinfer.networks.provenance import MOST_POINTS, provenance_of
+from morphinfer.networks.session import load_models
+from networks import save_set
+
+HISTORY = {
+    "step": list(range(50, 50 * 301, 50)),
+    "loss": [1 / (k + 3) for k in range(300)],
+    "mean_dice": [float("nan"), *(0.5 for _ in range(299))],
+}
+
+
+def set_with(tmp_path, **provenance):
+    return load_models(save_set(tmp_path / "models", provenance=provenance))
+
+
+def test_the_configuration_is_left_to_the_model_files(tmp_path):
+    config = {"steps": 5, "card": {"limits": ("Not human tissue.",)}}
+    told = provenance_of(set_with(tmp_path, date="2026-01-02", config=config))
+    assert told["date"] == "2026-01-02"
+    assert told["card"] == {"limits": ["Not human tissue."]}
+    assert "config" not in told
+    assert told["networks"]["p062"] == {"patch_size_px": 62, "fusion_weight": 0.5}
+
+
+def test_a_set_without_provenance_has_its_networks_only(tmp_path):
+    assert set(provenance_of(set_with(tmp_path))) == {"networks"}
+
+
+def test_learning_curves_are_thinned_and_keep_their_end(tmp_path):
+    curve = provenance_of(set_with(tmp_path, history={"p046": HISTORY}))["history"]["p046"]
+    assert {len(values) for values in curve.values()} == {100}
+    assert len(curve["step"]) <= MOST_POINTS
+    assert curve["step"][-1] == 50 * 300
+    assert curve["loss"][-1] == round(1 / 302, 4)
+
+
+def test_undefined_numbers_become_null(tmp_path):
+    short = {key: values[:5] for key, values in HISTORY.items()}
+    told = provenance_of(
+        set_with(tmp_path, history={"p046": short}, sections=[{"w": float("inf")}])
+    )
+    assert told["history"]["p046"]["mean_dice"][0] is None
+    assert told["sections"] == [{"w": None}]
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_history_of_another_form_is_left_out(tmp_path):
+    assert "history" not in provenance_of(set_with(tmp_path, history=[1, 2]))

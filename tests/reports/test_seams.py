@@ -1,0 +1,116 @@
+"""Seams: changes of class at tile borders, counted in bands, against the same grid moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morphinfer.classes import UNLABELLED, default_classes
+from morphinfer.geometry import Window
+from morphinfer.images.labels import create_labels, open_labels
+from morphinfer.reports import seams
+from morphinfer.reports.seams import (
+    SeamCheck,
+    check_seams,
+    count_changes,
+    find_seams,
+    seams_json,
+    verdict,
+)
+
+CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
+
+
+@pytest.fixture
+def make(tmp_path):
+    def build(values, **record):
+        path = tmp_path / f"l{len(list(tmp_path.iterdir()))}.zarr"
+        with create_labels(
+            path,
+            shape=values.shape,
+            pixel_size_um=4.0,
+            corner_um=(0.0, 0.0),
+            classes=CLASSES,
+            record=record,
+        ) as out:
+            out.write(Window(0, 0, *values.shape), values.astype(np.uint8))
+        return open_labels(path)
+
+    return build
+
+
+def blobs(height, width, seed=0):
+    """Smooth synthetic regions, without any grid."""
+    noise = np.fft.rfft2(np.random.default_rng(seed).normal(size=(height, width)))
+    rows, cols = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+    noise = np.fft.irfft2(noise * np.exp(-2000 * (rows**2 + cols**2)), (height, width))
+    return np.digitize(noise, np.quantile(noise, (0.3, 0.6, 0.8)))
+
+
+def test_changes_are_those_between_neighbours(make, monkeypatch):
+    values = np.random.default_rng(0).choice([0, 1, 2, UNLABELLED], (37, 23))
+    monkeypatch.setattr(seams, "LABEL_CHUNK", 8)
+    down, across = count_changes(make(values))
+    labelled = values != UNLABELLED
+    for told, first, second, first_has, second_has, axis in (
+        (down, values[:-1], values[1:], labelled[:-1], labelled[1:], 1),
+        (across, values[:, :-1], values[:, 1:], labelled[:, :-1], labelled[:, 1:], 0),
+    ):
+        both = first_has & second_has
+        assert (told.pairs[0], told.changed[0]) == (0, 0)
+        np.testing.assert_array_equal(told.pairs[1:], both.sum(axis=axis))
+        np.testing.assert_array_equal(told.changed[1:], (both & (first != second)).sum(axis=axis))
+
+
+def test_a_label_image_without_seams_shows_none(make):
+    told = find_seams(
+        count_changes(make(blobs(200, 300))), (50, 100, 150), (50, 100, 150, 200, 250)
+    )
+    assert told.borders == 8
+    assert told.seen is False
+    assert 0.7 < told.ratio < 1.4
+    assert len(told.offsets) == len(told.shares) == 49
+    assert "no sign of seams" in verdict(told)
+
+
+def test_tiles_that_differ_are_seen(make):
+    values = blobs(200, 300)
+    values[50:100, 100:150] = (values[50:100, 100:150] + 1) % 4
+    told = find_seams(count_changes(make(values)), (50, 100, 150), (50, 100, 150, 200, 250))
+    assert told.seen is True
+    assert told.reached == 0
+    assert "the tiles show" in verdict(told)
+    assert seams_json(SeamCheck(verdict(told), told))["seen"] is True
+
+
+def test_shares_are_those_of_the_pairs_that_borders_cut(make):
+    values = np.zeros((4, 6))
+    values[:, 3:] = 1
+    told = find_seams(count_changes(make(values)), (2,), (3,))
+    assert told.at_borders == pytest.approx(4 / (4 + 6))
+    assert told.elsewhere == 0
+    assert told.ratio is None
+    assert told.seen is None
+    assert dict(zip(told.offsets, told.shares, strict=True)) == {-1: 0.0, 1: 0.0}
+
+
+def test_one_tile_has_no_borders(make):
+    told = check_seams(make(blobs(60, 60), tiling={"row_edges": [], "col_edges": []}))
+    assert seams_json(told) == {
+        "verdict": "There is one tile only, so there are no borders to check (n/a)."
+    }
+
+
+def test_borders_are_those_of_the_run_record(make):
+    tiling = {"row_edges": [50, 100], "col_edges": [70]}
+    image = make(blobs(150, 140), tiling=tiling)
+    assert check_seams(image).seams == find_seams(count_changes(image), (50, 100), (70,))
+
+
+def test_a_record_that_tells_no_borders_is_said_so(make):
+    assert "does not tell where the tiles ended" in check_seams(make(blobs(20, 20))).verdict
+
+
+def test_edges_off_the_label_image_are_no_borders(make):
+    changes = count_changes(make(blobs(60, 60)))
+    assert find_seams(changes, (0, 60), (99,)) is None

@@ -1,0 +1,215 @@
+"""The page: what it tells, that it loads nothing, and that it escapes what files say."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from morphinfer.classes import default_classes
+from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.geometry import Window
+from morphinfer.images.labels import create_labels, open_labels
+from morphinfer.images.multiscale import create_image
+from morphinfer.images.slide import open_slide
+from morphinfer.reports.write import check_record, recorded_slide, summarise, write_page
+from morphinfer.scoring.evaluation import evaluate
+
+NAMES = ("background", "tissue", "GeneA", "Gene<B>&")
+HISTORY = {"step": [50, 100, 150], "loss": [1.1, 0.6, 0.4], "mean_dice": [0.3, 0.5, 0.6]}
+
+
+class Parts(HTMLParser):
+    """Text, tags and loaded addresses of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.text, self.tags, self.loaded = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "href", "srcset")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def parts(path):
+    told = Parts()
+    told.feed(path.read_text(encoding="utf-8"))
+    return told
+
+
+@pytest.fixture
+def slide(tmp_path):
+    """A synthetic slide at the place that the record tells."""
+    image = np.random.default_rng(0).integers(0, 200, (160, 200)).astype(np.uint8)
+    with create_image(
+        tmp_path / "s.zarr", shape=image.shape, dtype="uint8", pixel_size_um=5
+    ) as out:
+        out.write(image)
+    return open_slide(tmp_path / "s.zarr")
+
+
+@pytest.fixture
+def record(slide):
+    return {
+        "morphinfer": "0.1.0",
+        "slide": {
+            "path": str(slide.path), "channel": slide.channel, "z": slide.z,
+            "pixel_size_um": slide.pixel_size_um, "identity": slide.identity, "synthetic": False,
+        },
+        "models": {
+            "name": "set <i>", "sha256": {"p046.onnx": "ab"},
+            "provenance": {
+                "date": "2026-01-02",
+                "sections": [{"name": "a.zarr", "trained_cells": {"GeneA": 12, "tissue": 0}}],
+                "card": {"limits": ["Not for <human> tissue."], "stain": "DAPI"},
+                "networks": {"p046": {"patch_size_px": 46, "fusion_weight": 1.0}},
+                "validation": {"networks": {"p046": {"mean": 0.81}}, "fused": {"mean": 0.83}},
+                "history": {"p046": HISTORY},
+            },
+        },
+        "classes": list(NAMES),
+        "pixel_size_um": 5,
+        "stride_px": 1,
+        "provider": {"ran": "cpu", "why": "asked for"},
+        "seconds": 2.0,
+        "megapixels_per_second": 1.0,
+        "class_fractions": {"background": 0.25, "tissue": 0.5, "GeneA": 0.25, "Gene<B>&": 0.0},
+        "uncertain_fraction": 0.1234,
+        "tiling": {"tile_px": 40, "row_edges": [40, 80, 120], "col_edges": [40, 80, 120, 160]},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def make(tmp_path, record):
+    def build(name="l.zarr", seed=0, classes=NAMES, **changes):
+        values = np.random.default_rng(seed).integers(0, 3, (160, 200)).astype(np.uint8)
+        with create_labels(
+            tmp_path / name, shape=values.shape, pixel_size_um=5.0, corner_um=(0.0, 0.0),
+            classes=default_classes(classes), record={**record, **changes},
+        ) as out:  # fmt: skip
+            out.write(Window(0, 0, *values.shape), values)
+        return open_labels(tmp_path / name)
+
+    return build
+
+
+@pytest.fixture
+def page(tmp_path):
+    def build(labels, scores=None, slide=None):
+        seams = write_page(tmp_path / "p.html", labels, summarise(labels, scores), slide=slide)
+        return parts(tmp_path / "p.html"), seams
+
+    return build
+
+
+def test_the_page_loads_nothing_but_the_picture_that_it_holds(make, page, slide):
+    told, _ = page(make(), slide=slide)
+    assert len(told.loaded) == 1
+    assert told.loaded[0].startswith("data:image/png;base64,")
+    assert not {"script", "link", "iframe", "i", "human"} & set(told.tags)
+
+
+def test_shares_and_areas_stand_in_the_table(make, page):
+    told, _ = page(make())
+    text = " ".join(told.text)
+    # 160 x 200 cells of 5 micrometres are 0.8 square millimetres.
+    assert re.search(r"GeneA 25\.0% 0\.200", text)
+    assert "0.6 mm²" in text
+    assert "12 %" in told.text
+    assert any("of the tissue is uncertain" in line for line in told.text)
+
+
+def test_names_from_files_are_escaped(make, page):
+    told, _ = page(make())
+    for text in ("Gene<B>&", "set <i>", "Not for <human> tissue."):
+        assert text in told.text
+
+
+def test_without_a_reference_there_is_no_dice_and_no_confusion(make, page):
+    told, _ = page(make())
+    assert not {"Confusion", "IoU", "Dice"} & set(told.text)
+
+
+def test_dice_has_its_interval_and_the_confusion_its_shares(make, page):
+    labels = make()
+    theirs = ("background", "tissue", "Slc17a7")
+    scores = evaluate(labels, make("r.zarr", 1, theirs), match={"Slc17a7": "GeneA"})
+    told, _ = page(labels, scores)
+    text = " ".join(told.text)
+    low, high = scores.intervals.mean
+    assert f"{scores.mean_dice:.3f} [{low:.3f}, {high:.3f}]" in told.text
+    assert "20 square blocks of 200 µm" in text
+    assert "There, the reference's 'Slc17a7' is compared with 'GeneA'." in text
+    count, row = scores.confusion[2, 1], scores.confusion[2].sum()
+    assert re.search(rf"{count} {count / row:.1%}", text)
+    assert "n/a" in told.text
+
+
+def test_few_blocks_are_said_to_give_no_interval(make, page):
+    labels = make()
+    told, _ = page(labels, evaluate(labels, labels, block_um=500))
+    assert "Fewer than 10 blocks" in " ".join(told.text)
+    assert "1.000" in told.text
+
+
+def test_seams_are_checked_at_the_borders_of_the_record(make, page):
+    told, seams = page(make())
+    assert seams["borders"] == 7
+    assert seams["verdict"] in told.text
+    assert "the tile borders" in told.text
+
+
+def test_models_and_learning_curves_are_told(make, page):
+    told, _ = page(make())
+    assert {"2026-01-02", "a.zarr: 12 GeneA cells", "DAPI", "0.810", "0.830"} <= set(told.text)
+    assert told.tags.count("polyline") >= 3
+    assert "training loss" in told.text
+
+
+def test_models_without_curves_are_said_to_carry_none(make, page, record):
+    provenance = {k: v for k, v in record["models"]["provenance"].items() if k != "history"}
+    told, _ = page(make(models={**record["models"], "provenance": provenance}))
+    assert "The models carry no learning curves." in told.text
+
+
+def test_a_record_of_an_earlier_version_makes_a_page_too(make, page):
+    told, seams = page(make(models={"name": "set", "sha256": {}}, tiling={"tile_px": 40}))
+    assert "so seams were not looked for" in seams["verdict"]
+    assert any("carries nothing on its training" in line for line in told.text)
+
+
+def test_a_synthetic_section_is_called_so(make, page, record):
+    told, _ = page(make(slide={**record["slide"], "synthetic": True}))
+    assert "synthetic section" in told.text
+    assert any("A synthetic section, segmented" in line for line in told.text)
+
+
+def test_the_picture_shows_the_nuclei_where_there_is_a_slide(make, page, slide, tmp_path):
+    labels = make()
+    assert "The classes over the nuclei: s.zarr." in page(labels, slide=slide)[0].text
+    (tmp_path / "p.html").unlink()
+    assert "The classes alone: s.zarr." in page(labels)[0].text
+
+
+def test_the_slide_is_found_by_the_record_and_another_image_is_refused(make, slide, tmp_path):
+    labels = make()
+    assert recorded_slide(labels).identity == slide.identity
+    with create_image(tmp_path / "o.zarr", shape=(9, 9), dtype="uint8", pixel_size_um=5) as out:
+        out.write(np.ones((9, 9), np.uint8))
+    with pytest.raises(SlideError, match=r"o\.zarr: is another image"):
+        recorded_slide(labels, tmp_path / "o.zarr")
+
+
+def test_a_label_image_of_another_tool_is_refused(tmp_path):
+    with create_labels(
+        tmp_path / "f.zarr", shape=(3, 3), pixel_size_um=5, corner_um=(0, 0),
+        classes=default_classes(NAMES),
+    ) as out:  # fmt: skip
+        out.write(Window(0, 0, 3, 3), np.zeros((3, 3), np.uint8))
+    with pytest.raises(AlignmentError, match="'morphinfer segment' did not write it"):
+        check_record(open_labels(tmp_path / "f.zarr"))

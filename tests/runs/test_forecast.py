@@ -1,0 +1,109 @@
+"""What a forecast rests on: tiles of the plan, pixels that networks see, memory that grows with width."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from morphinfer import Options, load_models, segment_array
+from morphinfer.images.labels import LAYERS
+from morphinfer.images.slide import slide_from_array
+from morphinfer.networks.ensemble import load_ensemble
+from morphinfer.networks.session import Session
+from morphinfer.runs.forecast import forecast_run, halo_percent, memory_mb, middle_tiles
+from morphinfer.runs.steps import make_plan
+from networks import nuclei, save_set
+
+UM = 0.65
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return load_models(save_set(tmp_path_factory.mktemp("models") / "random"))
+
+
+@pytest.fixture
+def plan_of(models):
+    def make(image, um=UM, **options):
+        asked = Options(**{"provider": "cpu", "threads": 2, "skip_background": "off", **options})
+        return make_plan(slide_from_array(image, um), load_ensemble(models, asked), asked)
+
+    return make
+
+
+def test_a_forecast_tells_what_the_plan_says(plan_of):
+    plan = plan_of(nuclei(300, 500), um=UM / 2, tile_px=64)
+    told = forecast_run(plan)
+    assert told.slide == "array"
+    assert (told.level, told.level_shape, told.level_pixel_size_um) == (0, (300, 500), UM / 2)
+    assert told.model_shape == (150, 250)
+    assert told.cells == (19, 32)
+    assert told.labels_mb == pytest.approx(19 * 32 / 1e6)
+    assert np.prod(told.tiles) == plan.tiling.count()
+    assert told.tile_px == 64
+    assert (told.workers, told.threads) == (2, 1)
+    assert (told.provider, told.provider_reason) == ("cpu", "asked for")
+    assert (told.skips_background, told.skipping_reason) == (False, "asked for")
+    assert told.megapixels == pytest.approx(150 * 250 / 1e6)
+    assert told.seconds == pytest.approx(told.megapixels / told.megapixels_per_second)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"stride_px": 4}, {"stride_px": 1}, {"mode": "windows"}, {"tile_px": 64}]
+)
+def test_the_halo_is_what_the_networks_see_beyond_the_slide(models, plan_of, options, monkeypatch):
+    image = nuclei(170, 210)
+    told = halo_percent(plan_of(image, **options))
+    seen = []
+    run = Session.run
+
+    def count(self, batch):
+        seen.append(batch.size)
+        return run(self, batch)
+
+    monkeypatch.setattr(Session, "run", count)
+    asked = Options(provider="cpu", threads=2, skip_background="off", **options)
+    segment_array(image, pixel_size_um=UM, models=models, options=asked)
+    assert told == pytest.approx(100 * (sum(seen) / (2 * image.size) - 1))
+
+
+def test_memory_grows_with_the_width_the_type_and_the_layers(plan_of):
+    narrow, wide = (nuclei(1300, width) for width in (300, 3000))
+    base = memory_mb(plan_of(narrow, tile_px=128))
+    wider = memory_mb(plan_of(wide, tile_px=128))
+    deeper = memory_mb(plan_of(wide.astype(np.uint16), tile_px=128))
+    soft = [memory_mb(plan_of(wide, tile_px=128), layers) for layers in (LAYERS[:1], LAYERS)]
+    resources = plan_of(narrow, tile_px=128).ensemble.resources
+    assert resources.memory_mb < base < wider < deeper
+    assert [n - wider for n in soft] == pytest.approx([163 * 375 * k / 1e6 for k in (4, 5)])
+
+
+@pytest.mark.parametrize("count", [1, 3, 100])
+def test_the_sample_is_made_of_tiles_of_the_run_nearest_to_the_middle(plan_of, count):
+    tiling = plan_of(nuclei(300, 500), tile_px=64).tiling
+    rows, cols = (
+        [t for span in tiling.spans(axis) for t in span.tiles(tiling.tile)] for axis in (0, 1)
+    )
+    every = {(row, col) for row, col in product(rows, cols)}
+    found = middle_tiles(tiling, count)
+    taken = {((w.row, w.height), (w.col, w.width)) for w in found}
+    assert len(taken) == len(found) == min(count, len(every))
+    assert taken <= every
+    height, width = tiling.shape
+    first = found[0]
+    assert first.row <= height / 2 <= first.row_stop
+    assert first.col <= width / 2 <= first.col_stop
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (9, 9)])
+def test_the_smallest_slides_have_a_forecast(plan_of, shape):
+    image = np.zeros(shape, np.uint8)
+    image.flat[0] = 255
+    assert forecast_run(plan_of(image)).seconds > 0
+
+
+def test_skipping_shows_in_the_forecast(plan_of):
+    told = forecast_run(plan_of(nuclei(200, 200), skip_background="on"))
+    assert (told.skips_background, told.skipping_reason) == (True, "asked for")

@@ -1,0 +1,32 @@
+"""What a plan puts into the run record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from morphinfer.images.slide import slide_from_array
+from morphinfer.networks.ensemble import Options, load_ensemble
+from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.plan import Plan, run_record, tile_edges
+from networks import nuclei, save_set
+
+
+@pytest.fixture
+def plan(tmp_path):
+    options = Options(tile_px=64, provider="cpu")
+    ensemble = load_ensemble(save_set(tmp_path / "models", (46,)), options)
+    return Plan.of(slide_from_array(nuclei(300, 420), 0.65), ensemble, options)
+
+
+def test_tile_edges_are_where_the_tiles_of_a_run_begin(plan):
+    cells = [tile.cells for tile in run_tiles(plan)]
+    assert tile_edges(plan.tiling, 0) == sorted({c.row for c in cells})[1:]
+    assert tile_edges(plan.tiling, 1) == sorted({c.col for c in cells})[1:]
+
+
+def test_the_run_record_tells_tile_edges_and_provenance_as_json(plan):
+    told = json.loads(json.dumps(run_record(plan.image.slide, plan, Options()), allow_nan=False))
+    assert told["tiling"]["row_edges"] == tile_edges(plan.tiling, 0)
+    assert told["models"]["provenance"]["networks"]["p046"]["patch_size_px"] == 46

@@ -1,0 +1,270 @@
+"""Runs that stop anywhere and go on: the same bytes, and no row computed twice."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from fakes import FakePredictor, fake_ensemble, names, published, write_slide
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import morphinfer.images.labels
+import morphinfer.runs.row_writer
+from morphinfer import Options, load_models, open_slide, segment
+from morphinfer.errors import OutOfMemoryError, OutputError
+from morphinfer.images.labels import LAYERS
+from morphinfer.runs.draft import Draft
+from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.steps import check_outputs, make_plan, open_draft, write_rows
+from networks import nuclei, save_set
+
+KEPT = Options(probabilities=True, uncertainty=True, skip_background="off")
+SHAPE = (197, 60)  # 50 x 15 cells of 4 px, 7 rows of chunks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_chunks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(morphinfer.images.labels, "LABEL_CHUNK", 8)
+        patch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def slide_path(tmp_path_factory):
+    return write_slide(tmp_path_factory.mktemp("slide") / "slide.zarr", nuclei(*SHAPE))
+
+
+@pytest.fixture(scope="module")
+def whole(slide_path, tmp_path_factory):
+    """What a run without interruption publishes."""
+    out = tmp_path_factory.mktemp("whole") / "l.zarr"
+    segment(slide_path, models=fake_ensemble(), out=out, options=KEPT)
+    return published(out)
+
+
+def stopping(after, seen=None):
+    """A progress callback that interrupts after so many tiles."""
+    seen = [] if seen is None else seen
+
+    def progress(told):
+        seen.append(told)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def interrupt(after, path, out, **told):
+    with pytest.raises(KeyboardInterrupt):
+        segment(path, out=out, progress=stopping(after), **{"options": KEPT, **told})
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("after", [1, 5, 20])
+def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(
+    slide_path, tmp_path, whole, after, workers
+):
+    out = tmp_path / "l.zarr"
+    interrupt(after, slide_path, out, models=fake_ensemble(tile_px=24))
+    again, seen = FakePredictor(), []
+    rest = fake_ensemble(again, tile_px=24, workers=workers)
+    missing = Draft.load(out).missing() if out.with_name("l.zarr.unfinished").exists() else [0]
+    segment(slide_path, models=rest, out=out, options=KEPT, progress=seen.append)
+    assert published(out) == whole
+    assert [told.tiles for told in seen] == list(range(1, seen[0].all_tiles + 1))
+    assert len(again.calls) == len(seen)
+    computed = sum(rows * cols for rows, cols in again.calls)
+    assert computed == (50 - 8 * missing[0]) * 15
+    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
+
+
+def test_an_interrupted_run_leaves_its_draft_and_nothing_else(slide_path, tmp_path):
+    interrupt(14, slide_path, tmp_path / "l.zarr", models=fake_ensemble(tile_px=24))
+    assert names(tmp_path) == ["l.zarr.unfinished"]
+
+
+@pytest.mark.parametrize("problem", [OutOfMemoryError, MemoryError, ValueError])
+def test_an_error_in_the_middle_costs_only_the_rows_that_were_not_done(
+    slide_path, tmp_path, whole, problem
+):
+    def fail(_):
+        if len(broken.calls) > 14:
+            raise problem("broken")
+
+    broken = FakePredictor(fail=fail)
+    out = tmp_path / "l.zarr"
+    with pytest.raises(problem, match="broken"):
+        segment(slide_path, models=fake_ensemble(broken, tile_px=24), out=out, options=KEPT)
+    assert 0 < len(Draft.load(out).missing()) < 7
+    segment(slide_path, models=fake_ensemble(), out=out, options=KEPT)
+    assert published(out) == whole
+
+
+def test_a_run_that_never_gets_far_is_done_in_the_end(slide_path, tmp_path, whole):
+    out, interruptions = tmp_path / "l.zarr", 0
+    while not out.exists():
+        try:
+            segment(
+                slide_path, models=fake_ensemble(tile_px=36), out=out, options=KEPT,
+                progress=stopping(7),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            interruptions += 1
+        assert interruptions < 20
+    assert interruptions >= 2
+    assert published(out) == whole
+
+
+def test_a_run_goes_on_with_other_tiles_and_workers(slide_path, tmp_path, whole):
+    out = tmp_path / "l.zarr"
+    interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
+    options = Options(
+        probabilities=True, uncertainty=True, tile_px=64, threads=2, max_memory_mb=5000
+    )
+    segment(slide_path, models=fake_ensemble(tile_px=64, workers=2), out=out, options=options)
+    assert published(out) == whole
+
+
+def test_a_row_that_was_damaged_in_the_meantime_is_computed_anew(slide_path, tmp_path, whole):
+    out = tmp_path / "l.zarr"
+    interrupt(22, slide_path, out, models=fake_ensemble(tile_px=24))
+    assert Draft.load(out).missing()[0] > 2
+    chunk = out.with_name("l.zarr.unfinished") / "labels.zarr" / "0" / "c" / "1" / "0"
+    chunk.write_bytes(b"garbage")
+    assert Draft.load(out).missing()[0] == 1
+    segment(slide_path, models=fake_ensemble(), out=out, options=KEPT)
+    assert published(out) == whole
+
+
+def test_an_interrupted_run_with_other_options_is_refused(slide_path, tmp_path):
+    out = tmp_path / "l.zarr"
+    interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
+    with pytest.raises(OutputError, match=r"another layout.*--overwrite|another stride"):
+        segment(slide_path, models=fake_ensemble(FakePredictor(14, 2)), out=out, options=KEPT)
+    with pytest.raises(OutputError, match="another probabilities"):
+        segment(slide_path, models=fake_ensemble(), out=out)
+    segment(slide_path, models=fake_ensemble(), out=out, overwrite=True)
+    assert names(tmp_path) == ["l.zarr"]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_networks_give_the_same_bytes_after_an_interruption(tmp_path, version):
+    models = load_models(save_set(tmp_path / "set"))
+    slide = write_slide(tmp_path / "s.zarr", nuclei(301, 64), version, chunk=64)
+    options = Options(provider="cpu", threads=2, tile_px=64, uncertainty=True)
+    (tmp_path / "whole").mkdir()
+    whole = segment(slide, models=models, out=tmp_path / "whole" / "l.zarr", options=options)
+    out = tmp_path / "l.zarr"
+    interrupt(3, slide, out, models=models, options=options)
+    assert 0 < len(Draft.load(out).missing()) < 5
+    again = segment(slide, models=models, out=out, options=options)
+    assert published(out) == published(tmp_path / "whole" / "l.zarr")
+    told = ("seconds", "megapixels_per_second")
+    assert 0 <= whole.record["uncertain_fraction"] <= 1
+    for record in (whole.record, again.record):
+        assert all(record.pop(key) > 0 for key in told)
+    assert again.record == whole.record
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 6), unique=True), st.sampled_from([8, 24, 200]))
+def test_exactly_the_rows_that_are_asked_for_are_written(
+    slide_path, tmp_path_factory, rows, tile_px
+):
+    target = tmp_path_factory.mktemp("out") / "l.zarr"
+    predictor, seen, options = FakePredictor(), [], Options()
+    plan = make_plan(open_slide(slide_path), fake_ensemble(predictor, tile_px=tile_px), options)
+    draft = open_draft(plan, target, options, overwrite=False)
+    predictor.calls.clear()
+    write_rows(plan, draft, rows, seen.append)
+    assert sorted(draft.standing()) == sorted(rows)
+    assert len(seen) == len(predictor.calls)
+    if rows:
+        last = seen[-1]
+        assert last.tiles == last.all_tiles == len(seen)
+        assert last.megapixels == pytest.approx(last.all_megapixels)
+
+
+def test_progress_ends_with_all_tiles_and_all_pixels(slide_path, tmp_path):
+    seen = []
+    out = tmp_path / "l.zarr"
+    segment(slide_path, models=fake_ensemble(), out=out, progress=seen.append)
+    assert seen[-1].all_megapixels == pytest.approx(math.prod(SHAPE) / 1e6)
+    assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
+    assert all(a.megapixels < b.megapixels for a, b in itertools.pairwise(seen))
+
+
+def test_outputs_that_stand_there_are_refused_before_any_work(slide_path, tmp_path):
+    slide = open_slide(slide_path)
+    (tmp_path / "l_probabilities.zarr").mkdir()
+    check_outputs(slide, tmp_path / "l.zarr", Options(), inputs=[], overwrite=False)
+    with pytest.raises(OutputError, match="l_probabilities"):
+        check_outputs(slide, tmp_path / "l.zarr", KEPT, inputs=[], overwrite=False)
+    with pytest.raises(OutputError, match="which is read"):
+        check_outputs(slide, slide_path, KEPT, inputs=[], overwrite=True)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("options", [Options(), KEPT])
+def test_a_slide_is_never_replaced_by_a_layer_of_its_labels(tmp_path, layer, options):
+    slide = open_slide(write_slide(tmp_path / f"l_{layer}.zarr", nuclei(*SHAPE)))
+    with pytest.raises(OutputError, match="which is read"):
+        check_outputs(slide, tmp_path / "l.zarr", options, inputs=[], overwrite=True)
+
+
+# How much is uncertain
+
+
+def uncertain_share(labels, total):
+    """What the record should tell, and more than a trifle."""
+    tissue = labels > 0
+    share = np.count_nonzero(tissue & (total.max(axis=0) < 0.6)) / np.count_nonzero(tissue)
+    assert 0.05 < share < 0.95
+    return share
+
+
+@pytest.mark.parametrize("skip", ["off", "on"])
+def test_the_record_tells_how_much_of_the_tissue_is_uncertain(slide_path, tmp_path, skip):
+    dark = {"dark": 0} if skip == "on" else {}
+    ensemble, options = fake_ensemble(FakePredictor(**dark)), Options(skip_background=skip)
+    plan = make_plan(open_slide(slide_path), ensemble, options)
+    parts = {tile.cells: tile.fused for tile in run_tiles(plan)}
+    flat = [(fused.labels.ravel(), fused.total.reshape(4, -1)) for fused in parts.values()]
+    labels, total = (np.concatenate(several, axis=-1) for several in zip(*flat, strict=True))
+    result = segment(slide_path, models=ensemble, out=tmp_path / "l.zarr", options=options)
+    assert result.record["uncertain_fraction"] == pytest.approx(uncertain_share(labels, total))
+    assert result.summary["uncertain_fraction"] == result.record["uncertain_fraction"]
+
+
+def test_uncertain_tissue_is_counted_alike_after_an_interruption_or_a_lack_of_memory(
+    slide_path, tmp_path
+):
+    def fail(cells):
+        if cells[0] * cells[1] > 20:
+            raise OutOfMemoryError("no memory")
+
+    out = tmp_path / "a.zarr"
+    wanted = segment(slide_path, models=fake_ensemble(), out=out, options=KEPT).record
+    out = tmp_path / "b.zarr"
+    interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
+    scarce = fake_ensemble(FakePredictor(fail=fail), workers=2)
+    found = segment(slide_path, models=scarce, out=out, options=KEPT).record
+    assert found["uncertain_fraction"] == wanted["uncertain_fraction"]
+
+
+def test_the_kept_uncertainty_is_the_entropy_of_what_the_networks_say(slide_path, tmp_path):
+    result = segment(slide_path, models=fake_ensemble(), out=tmp_path / "l.zarr", options=KEPT)
+    image = open_slide(tmp_path / "l_uncertainty.zarr")
+    assert (image.corner_um, image.pixel_size_um) == (
+        result.labels.image.corner_um,
+        result.labels.image.pixel_size_um,
+    )
+    plan = make_plan(open_slide(slide_path), fake_ensemble(), KEPT)
+    for tile in run_tiles(plan):
+        p = tile.fused.total.astype(float)
+        entropy = -(p * np.log(p)).sum(axis=0) / np.log(4)
+        np.testing.assert_allclose(image.read(tile.cells), 255 * entropy, atol=0.51)

@@ -1,0 +1,65 @@
+"""Classes of a reference are matched by name, or as told; what has no partner is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morphinfer.classes import UNLABELLED
+from morphinfer.errors import AlignmentError
+from morphinfer.scoring.class_matching import differing, match_classes, matched
+
+OURS = ("background", "tissue", "Neurod6", "Plp1")
+
+
+def test_classes_are_matched_by_name_whatever_their_order():
+    assert match_classes(("tissue", "Plp1", "background"), OURS) == (1, 3, 0)
+
+
+def test_a_class_of_another_name_is_matched_as_told():
+    theirs = ("background", "tissue", "Slc17a7")
+    values = match_classes(theirs, OURS, {"Slc17a7": "Neurod6"})
+    assert values == (0, 1, 2)
+    assert differing(theirs, OURS, values) == (("Slc17a7", "Neurod6"),)
+
+
+def test_a_class_of_the_same_name_may_be_told_another_partner():
+    assert match_classes(("Neurod6", "Plp1"), OURS, {"Plp1": "tissue"}) == (2, 1)
+
+
+def test_a_foreign_class_is_refused_with_both_sides_and_the_way_out():
+    with pytest.raises(AlignmentError) as told:
+        match_classes(("background", "tissue", "Cplx3"), OURS, reference="r.zarr", labels="l.zarr")
+    assert str(told.value) == (
+        "r.zarr has the classes background, tissue, Cplx3, but l.zarr has background, tissue, "
+        "Neurod6, Plp1 and so no 'Cplx3'; say which class stands for it, for example --match "
+        "Cplx3=Neurod6, or segment with models that were trained for the classes of the reference"
+    )
+
+
+@pytest.mark.parametrize(
+    ("match", "part"),
+    [
+        ({"Slc17a7": "Neurod6"}, "--match names 'Slc17a7', but the classes of r.zarr are"),
+        ({"tissue": "Slc17a7"}, "--match names 'Slc17a7', but the classes of l.zarr are"),
+    ],
+)
+def test_a_name_that_is_not_there_is_refused(match, part):
+    with pytest.raises(AlignmentError, match=part):
+        match_classes(OURS[:2], OURS, match, reference="r.zarr", labels="l.zarr")
+
+
+def test_rows_of_the_reference_are_moved_to_our_values():
+    counts = np.zeros((256, 256), np.int64)
+    counts[0, 1], counts[1, 2], counts[UNLABELLED, 3] = 5, 6, 7
+    moved = matched(counts, (2, 0))
+    assert (moved[2, 1], moved[0, 2], moved[UNLABELLED, 3]) == (5, 6, 7)
+    assert moved.sum() == 18
+
+
+def test_classes_that_share_a_partner_are_counted_together():
+    blocks = np.arange(24).reshape(2, 3, 4)
+    moved = matched(blocks, (1, 1, 3), 4)
+    np.testing.assert_array_equal(moved[:, 1], blocks[:, 0] + blocks[:, 1])
+    np.testing.assert_array_equal(moved[:, 3], blocks[:, 2])
+    assert not moved[:, [0, 2]].any()

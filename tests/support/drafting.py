@@ -1,0 +1,85 @@
+"""Drafts of small label images, filled with known values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from morphinfer.geometry import Window
+from morphinfer.images.labels import LAYERS, Layer, Layout
+from morphinfer.runs.draft import Draft
+from networks import CLASSES
+
+CHUNK = 16
+SHAPE = (75, 12)
+RECORD = {
+    "slide": {"path": "s.zarr", "identity": "abc"},
+    "provider": {"ran": "cpu", "why": "told"},
+    "skipping": {"on": False, "reason": "told", "background": 0},
+    "models": {"name": "fake", "sha256": {"p046.onnx": "0"}},
+    "model_shape": [600, 96],
+    "mode": "dense",
+    "intensity": {"low": 0.0, "high": 1.0, "clip": (-0.5, 2.0)},
+    "options": {"tile_px": 1024},
+    "tiling": {"workers": 2},
+}
+
+
+def layout_of(shape: tuple[int, int] = SHAPE, version: str = "0.5") -> Layout:
+    """A layout of four classes."""
+    return Layout(shape, 5.2, (1.0, -2.0), CLASSES, version)
+
+
+def values(shape: tuple[int, int] = SHAPE, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Labels, probabilities and uncertainty."""
+    found = np.random.default_rng(seed).integers(0, 256, (6, *shape)).astype(np.uint8)
+    return found[0] % 4, found[1:5], found[5]
+
+
+def doubtful(shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:
+    """Which cells are uncertain tissue."""
+    labels, _, uncertainty = values(shape, seed)
+    return (labels > 0) & (uncertainty > 180)
+
+
+def opened(
+    folder: Path,
+    *,
+    layers: tuple[Layer, ...] = LAYERS,
+    overwrite: bool = False,
+    layout: Layout | None = None,
+    **changes: Any,
+) -> Draft:
+    """The draft of l.zarr; ``changes`` replace entries of its record."""
+    record = {**RECORD, **changes}
+    target = folder / "l.zarr"
+    layout = layout or layout_of()
+    return Draft.open(target, layout, record, layers=layers, overwrite=overwrite)
+
+
+def fill(draft: Draft, rows: Any = None, seed: int = 0) -> Draft:
+    """Write rows of chunks, each of two tiles."""
+    labels, *layers = values(draft.layout.shape, seed)
+    uncertain = doubtful(draft.layout.shape, seed)
+    soft = [values for name, values in zip(LAYERS, layers, strict=True) if name in draft.layers]
+    writer, width = draft.writer(), draft.layout.shape[1]
+    for row in range(draft.row_count) if rows is None else rows:
+        start, stop = draft.cells(row)
+        for col, col_stop in ((width // 2, width), (0, width // 2)):
+            tile = Window(start, col, stop - start, col_stop - col)
+            blocks = [image[(..., *tile.slices)] for image in (labels, *soft)]
+            writer.write(tile, blocks, uncertain[tile.slices])
+    return draft
+
+
+def chunks(draft: Draft, image: str = "labels.zarr") -> dict[int, list[Path]]:
+    """Files of the chunks of level 0, by number of the row of chunks."""
+    level = draft.folder / image / "0"
+    found: dict[int, list[Path]] = {}
+    for path in level.rglob("*"):
+        parts = path.relative_to(level).parts
+        if path.is_file() and parts[-1].isdigit():
+            found.setdefault(int(parts[-2]), []).append(path)
+    return found

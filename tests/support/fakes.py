@@ -1,0 +1,118 @@
+"""An ensemble without networks: what it says of a cell follows exactly from the pixels of its patch."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from morphinfer.images.labels import LAYERS, layer_path
+from morphinfer.images.multiscale import create_image
+from morphinfer.images.slide import slide_from_array
+from morphinfer.networks.ensemble import Ensemble, Options
+from morphinfer.networks.resources import Resources
+from morphinfer.networks.runtime import ProviderChoice
+from morphinfer.networks.session import ModelFile, ModelSet
+from morphinfer.runs.plan import Plan
+from morphinfer.tiles.normalisation import Normalisation
+from networks import card_of
+
+UM = 0.65
+PRIMES = np.array([7, 11, 13, 17])[:, None, None]
+
+
+def content(cells: tuple[int, int]) -> None:
+    """What never fails."""
+
+
+@dataclass
+class FakePredictor:
+    """Classes out of the sums of patches; remembers the cells of each call."""
+
+    patch_size_px: int = 14
+    stride_px: int = 4
+    fail: Callable[[tuple[int, int]], None] = content
+    dark: int | None = None
+    """Class of patches whose mean is at most 60."""
+    calls: list[tuple[int, int]] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+
+    def predict(self, tile: np.ndarray, cells: tuple[int, int]) -> list[np.ndarray]:
+        """Probabilities of one network."""
+        self.calls.append(cells)
+        self.threads.add(threading.current_thread().name)
+        self.fail(cells)
+        pixels = np.rint(tile * 255).astype(np.int64)
+        size, step = self.patch_size_px, self.stride_px
+        patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size))[::step, ::step]
+        assert patches.shape[:2] == cells
+        found = (patches.sum((2, 3)) * PRIMES % 251 + 1).astype(np.float32)
+        found /= found.sum(0)
+        if self.dark is not None:
+            unlit = patches.mean((2, 3)) <= 60
+            found[:, unlit] = 0.1
+            found[self.dark, unlit] = 0.7
+        return [found]
+
+
+def fake_ensemble(
+    predictor: FakePredictor | None = None, *, tile_px: int = 40, workers: int = 1, **changes: Any
+) -> Ensemble:
+    """The ensemble of a fake predictor; ``changes`` replace fields of its card."""
+    predictor = predictor or FakePredictor()
+    told = {"normalisation": Normalisation("fixed", 0.0, 255.0), "pixel_size_um": UM}
+    card = card_of(predictor.patch_size_px, **{**told, **changes})
+    models = ModelSet("fake", Path("fake"), (ModelFile(Path("fake.onnx"), card, "0" * 64),))
+    resources = Resources(workers, 1, tile_px, 0.0)
+    return Ensemble(models, ProviderChoice("cpu", "a fake"), "dense", predictor, resources)
+
+
+def fake_plan(
+    image: np.ndarray,
+    predictor: FakePredictor | None = None,
+    *,
+    tile_px: int = 40,
+    workers: int = 1,
+    **changes: Any,
+) -> Plan:
+    """The plan for an array in memory."""
+    ensemble = fake_ensemble(predictor, tile_px=tile_px, workers=workers, **changes)
+    return Plan.of(slide_from_array(image, UM), ensemble, Options(tile_px=tile_px))
+
+
+def write_slide(path: Path, image: np.ndarray, version: str = "0.5", chunk: int = 32) -> Path:
+    """A slide on disk of small chunks."""
+    with create_image(
+        path, shape=image.shape, dtype=image.dtype, pixel_size_um=UM, version=version, chunk=chunk
+    ) as writer:
+        writer.write(image)
+    return path
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files below a folder with their bytes."""
+    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+def names(folder: Path) -> list[str]:
+    """Names of what stands in a folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def published(labels: Path) -> dict[str, bytes | str]:
+    """All that a label image and the layers beside it consist of, but for the run record."""
+    folders = [labels, *(layer_path(labels, layer) for layer in LAYERS)]
+    found: dict[str, bytes | str] = {}
+    for folder in (f for f in folders if f.exists()):
+        for name, data in everything(folder).items():
+            if name in ("zarr.json", ".zattrs"):
+                told = json.loads(data)
+                told.get("attributes", told).pop("morphinfer", None)
+                data = json.dumps(told, sort_keys=True)
+            found[f"{folder.name.removeprefix(labels.stem)} {name}"] = data
+    return found

@@ -1,0 +1,48 @@
+"""The layout of the packages: a package is used through its ``__init__`` and says what lives in it."""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {
+    "morphinfer": ROOT / "infer/morphinfer",
+    "morphinfer_training": ROOT / "training/morphinfer_training",
+}
+PACKAGES = sorted(
+    f"{top}.{init.parent.name}"
+    for top, folder in SOURCES.items()
+    for init in folder.glob("*/__init__.py")
+)
+BY_THEIR_OWN_NAME = {
+    "morphinfer.images.convert",  # tifffile and imagecodecs load slowly
+    "morphinfer.cli.console",  # what commands of other packages print with
+}
+
+
+def imports_of(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+
+
+@pytest.mark.parametrize("top", SOURCES)
+def test_other_packages_import_from_the_package_and_not_from_its_modules(top):
+    folder = SOURCES[top]
+    for path in folder.rglob("*.py"):
+        own = ".".join((top, *path.relative_to(folder).parts[:-1]))
+        for name in imports_of(path):
+            package, _, module = name.rpartition(".")
+            inside = package in PACKAGES and name not in BY_THEIR_OWN_NAME
+            assert not inside or package == own or not module, f"{path}: {name}"
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_says_what_lives_there_and_lists_its_names(name):
+    package = import_module(name)
+    assert package.__doc__
+    for exported in getattr(package, "__all__", ()):
+        assert getattr(package, exported) is not None

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+MB = 2**20
+PROGRAM = """
+import resource
+import sys
+import numpy as np
+from morphinfer_training.learning.allocator import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+before = resident()
+np.ones(200 * 2**20, np.uint8)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+@pytest.mark.parametrize(("how", "kept"), [("keep", True), ("default", False)])
+def test_what_is_freed_stays_with_the_process_if_asked(how, kept):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, how], check=True, capture_output=True, text=True
+    )
+    assert (int(done.stdout) > 150 * MB) == kept
+
+
+def test_elsewhere_nothing_is_done(monkeypatch):
+    from morphinfer_training.learning import allocator
+
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not allocator.keep_freed_memory()

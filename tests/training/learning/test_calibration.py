@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morphinfer_training.learning.calibration import (
+    LARGEST_BIAS,
+    Calibration,
+    calibrate,
+    choose_fusion,
+    class_factors,
+    fuse,
+    fusion_weights,
+    reliability,
+)
+from morphinfer_training.learning.validation import dice_of, mean_dice
+
+
+def networks(rng, count=3, cells=400, classes=3):
+    """Networks of falling quality, and the labels."""
+    labels = rng.integers(0, classes, cells).astype(np.uint8)
+    truth = np.eye(classes)[labels]
+    logits = [truth * (4 - 1.5 * m) + rng.normal(0, 1, truth.shape) for m in range(count)]
+    shifted = np.exp(np.stack(logits))
+    return (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32), labels
+
+
+def dice(probabilities, labels, weights):
+    fused = fuse(probabilities, np.asarray(weights, float))
+    return mean_dice(dice_of(labels, fused.argmax(axis=1), probabilities.shape[2]))
+
+
+def test_weights_are_not_negative_and_sum_to_one():
+    weights = fusion_weights(*networks(np.random.default_rng(0)))
+    assert weights.min() >= 0
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_the_fused_dice_is_never_below_that_of_the_best_network():
+    for seed in range(8):
+        probabilities, labels = networks(np.random.default_rng(seed), count=4)
+        fused = dice(probabilities, labels, fusion_weights(probabilities, labels))
+        assert fused >= max(dice(probabilities, labels, one) for one in np.eye(4)) - 1e-9
+
+
+def test_a_useless_network_has_no_weight():
+    probabilities, labels = networks(np.random.default_rng(0), count=2)
+    noise = np.random.default_rng(1).dirichlet(np.ones(3), len(labels)).astype(np.float32)
+    weights = fusion_weights(np.stack([*probabilities, noise]), labels)
+    assert weights[2] < weights[0]
+
+
+def test_networks_that_complete_each_other_share_the_weight():
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 50)
+    first, second = np.eye(3)[labels], np.eye(3)[labels]
+    first[labels == 0] = 1 / 3 + np.array([0, 0.01, -0.01])
+    second[labels == 2] = 1 / 3 + np.array([0.01, 0, -0.01])
+    probabilities = np.stack([first, second]).astype(np.float32)
+    weights = fusion_weights(probabilities, labels)
+    assert weights.min() > 0
+    assert dice(probabilities, labels, weights) == 1
+
+
+def test_one_network_has_all_the_weight():
+    assert fusion_weights(*networks(np.random.default_rng(0), count=1)) == pytest.approx([1.0])
+
+
+def test_fusion_is_the_weighted_mean():
+    probabilities, _ = networks(np.random.default_rng(0), count=2)
+    fused = fuse(probabilities, np.array([0.25, 0.75]))
+    assert np.allclose(fused, 0.25 * probabilities[0] + 0.75 * probabilities[1], atol=1e-6)
+
+
+def rare(rng):
+    """Posteriors of two classes in equal parts, shape (4000, 2), of which 1 is in fact rare."""
+    labels = (rng.random(4000) < 0.05).astype(np.uint8)
+    score = rng.normal(0, 1, 4000) + 2 * labels
+    p = 1 / (1 + np.exp(-2 * (score - 1)))
+    return np.stack([1 - p, p], axis=-1).astype(np.float32), labels
+
+
+def test_factors_raise_the_dice_where_a_rare_class_is_called_too_often():
+    probabilities, labels = rare(np.random.default_rng(0))
+    factors = class_factors(probabilities, labels)
+    assert factors[1] < factors[0]
+    scaled = (probabilities * factors).astype(np.float32)
+    assert dice(scaled[None], labels, [1.0]) > dice(probabilities[None], labels, [1.0]) + 0.02
+
+
+def test_factors_are_one_where_all_is_right():
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
+    probabilities = (0.1 + 0.7 * np.eye(3)[labels]).astype(np.float32)
+    assert class_factors(probabilities, labels) == pytest.approx(np.ones(3))
+
+
+def test_a_rare_class_counts_by_the_square_root_of_its_cells():
+    probabilities, labels = rare(np.random.default_rng(0))
+    told = calibrate(probabilities, labels)
+    odds = np.bincount(labels)
+    wanted = np.log(odds[1] / odds[0]) / 2  # where cells count alike it would be all of it
+    assert told.bias[1] - told.bias[0] == pytest.approx(wanted, abs=0.3)
+
+
+def test_a_class_without_labels_gets_the_lowest_bias():
+    probabilities, labels = rare(np.random.default_rng(0))
+    three = np.insert(probabilities * 0.9, 2, 0.1, axis=1).astype(np.float32)
+    told = calibrate(three, labels)
+    assert told.bias[2] == told.bias[:2].min() < 0
+    assert np.abs(told.bias).max() <= LARGEST_BIAS
+
+
+def test_a_fusion_is_of_what_the_exported_networks_give_and_raises_the_dice():
+    labels = np.concatenate([rare(np.random.default_rng(seed))[1] for seed in (0, 1)])
+    found = np.concatenate([rare(np.random.default_rng(seed))[0] for seed in (0, 1)])
+    noisy = Calibration(3.0, np.array([0.0, 1.0]))(found)
+    both = np.stack([found, noisy])
+    fusion = choose_fusion(both, labels)
+    ready = fusion.ready(both)
+    assert np.allclose(ready.sum(axis=-1), 1, atol=1e-6)
+    assert np.allclose(fusion(both), fuse(ready, fusion.weights))
+    assert np.abs(ready[0] - ready[1]).mean() < 0.02  # what was done to the second is undone
+    before = dice(both, labels, [0.5, 0.5])
+    assert mean_dice(dice_of(labels, fusion(both).argmax(axis=1), 2)) > before + 0.02
+
+
+def drawn(rng, cells=20_000, classes=3):
+    """Probabilities that are exactly right, and labels drawn from them."""
+    probabilities = rng.dirichlet(np.full(classes, 0.4), cells).astype(np.float32)
+    labels = (probabilities.cumsum(axis=1) > rng.random((cells, 1))).argmax(axis=1)
+    return probabilities, labels.astype(np.uint8)
+
+
+@pytest.mark.parametrize("spoilt", [0.5, 1.0, 2.5])
+def test_the_calibration_undoes_what_made_a_network_too_sure_or_too_unsure(spoilt):
+    probabilities, labels = drawn(np.random.default_rng(0))
+    told = calibrate(Calibration(spoilt, np.zeros(3))(probabilities), labels)
+    assert told.temperature * spoilt == pytest.approx(1, abs=0.05)
+    assert told.bias == pytest.approx(np.zeros(3), abs=0.1)
+
+
+def test_a_temperature_changes_no_winner_and_leaves_sums_of_one():
+    probabilities, _ = drawn(np.random.default_rng(1), cells=500)
+    warm = Calibration(2.0, np.zeros(3))(probabilities)
+    assert (warm.argmax(axis=1) == probabilities.argmax(axis=1)).all()
+    assert warm.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert warm.max(axis=1).mean() < probabilities.max(axis=1).mean()
+
+
+def test_reliability_is_exact_for_probabilities_that_are_right_and_not_for_others():
+    probabilities, labels = drawn(np.random.default_rng(2))
+    curve, error = reliability(probabilities, labels)
+    assert error < 0.02
+    assert curve[:, 2].sum() == len(labels)
+    assert (np.diff(curve[:, 0]) > 0).all()
+    assert reliability(Calibration(0.3, np.zeros(3))(probabilities), labels)[1] > 0.1

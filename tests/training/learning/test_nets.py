@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from synthetic_section import make_config
+from torch.nn import functional
+
+from morphinfer_training.learning.nets import (
+    DivideByBatch,
+    PaddingFreeNet,
+    Scale,
+    band_pass,
+    fold,
+    make_network,
+    multiply_adds_per_pixel,
+)
+
+SIZES = (40, 48, 64, 96, 128, 160)
+
+
+def trained(patch, seed=0):
+    """A network whose scales and last weights are not those of a fresh one."""
+    torch.manual_seed(seed)
+    network = PaddingFreeNet((4, 6, 6, 8), 3, patch)
+    for _ in range(30):
+        network(torch.rand(2, 1, patch + 8, patch + 8) * 3)
+    torch.nn.init.normal_(network.bias)
+    return network.eval()
+
+
+def noise(*shape, seed=1):
+    return torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("patch", SIZES)
+def test_a_tile_gives_what_its_patches_give(patch):
+    network = trained(patch)
+    tile = noise(patch + 16, patch + 24)
+    with torch.inference_mode():
+        dense = network(tile)[0]
+        for row in range(3):
+            for col in range(4):
+                one = tile[:, :, 8 * row : 8 * row + patch, 8 * col : 8 * col + patch]
+                assert torch.allclose(network(one)[0, :, 0, 0], dense[:, row, col], atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", SIZES)
+def test_a_patch_gives_one_prediction(patch):
+    assert trained(patch)(torch.rand(2, 1, patch, patch)).shape == (2, 3, 1, 1)
+
+
+@pytest.mark.parametrize("patch", [48, 64])
+def test_a_patch_is_seen_up_to_its_edges(patch):
+    network = trained(patch)
+    image = noise(patch, patch).requires_grad_()
+    torch.manual_seed(3)
+    network(image).mul(torch.randn(1, 3, 1, 1)).sum().backward()
+    seen = image.grad[0, 0].abs() > 0
+    rows, cols = (torch.nonzero(seen.any(dim=axis)) for axis in (1, 0))
+    for found in (rows, cols):
+        assert int(found.min()) <= 8
+        assert int(found.max()) >= patch - 9
+
+
+def test_brightness_and_black_level_change_nothing_but_for_the_floor():
+    network = trained(64)
+    with torch.no_grad():
+        network.log_floor.fill_(-30)
+    tile = noise(80, 80)
+    with torch.inference_mode():
+        as_it_is = network(tile)
+        assert as_it_is.std() > 0.01
+        for gain, shift in ((0.5, 0.0), (3.0, 0.0), (1.0, 0.4), (2.0, -0.7)):
+            assert torch.allclose(network(gain * tile + shift), as_it_is, atol=1e-4)
+
+
+def test_the_configuration_tells_the_first_floor():
+    network = make_network(make_config(contrast_floor=0.25), 48)
+    assert float(network.log_floor.detach().exp()) == pytest.approx(0.25)
+
+
+def test_the_floor_tells_a_faint_patch_from_a_bright_one():
+    network = trained(64)
+    with torch.inference_mode():
+        away = [
+            float((network(gain * noise(64, 64))[0, :, 0, 0] - network.bias).abs().max())
+            for gain in (0.0, 0.01, 0.1, 1.0)
+        ]
+    assert away[0] < 1e-5
+    assert away == sorted(away)
+
+
+def test_the_first_filters_sum_to_0_and_weaken_the_noise_of_single_pixels():
+    weight = torch.randn(16, 1, 3, 3, generator=torch.Generator().manual_seed(1))
+    made = band_pass(weight)
+    assert made.shape == (16, 1, 5, 5)
+    assert float(made.sum(dim=(1, 2, 3)).abs().max()) < 1e-5
+    assert float(made.square().sum() / weight.square().sum()) < 0.2
+
+
+def test_folding_keeps_the_output():
+    network = trained(96)
+    tile = noise(112, 120, seed=2)
+    weights = fold(network)
+    x = tile
+    for depth, kernel in enumerate(map(torch.from_numpy, weights.convolutions)):
+        x = functional.relu(functional.conv2d(x, kernel, dilation=2 if depth == 4 else 1))
+        if depth < 3:
+            x = functional.max_pool2d(x, 2)
+    evidence = functional.avg_pool2d(functional.conv2d(x, torch.from_numpy(weights.head)), 4, 1)
+    contrast = functional.avg_pool2d(x.mean(dim=1, keepdim=True), 4, 1)
+    bias = torch.from_numpy(weights.bias)[:, None, None]
+    found = evidence / (contrast + weights.floor) + bias
+    assert torch.allclose(found, network(tile), atol=1e-5)
+
+
+def test_the_gradient_of_scales_is_that_of_their_definition():
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: DivideByBatch.apply(x)[0], x)
+    expected = x / (x.square().mean(dim=(0, 2, 3)) + 1e-5).sqrt()[:, None, None]
+    scale = Scale(3).train()
+    assert torch.allclose(scale(x.float()), expected.float(), atol=1e-5)
+    assert torch.allclose(scale.square, 0.9 + 0.1 * x.float().square().mean(dim=(0, 2, 3)))
+
+
+def test_dropout_acts_in_training_only():
+    torch.manual_seed(0)
+    network = PaddingFreeNet((4, 4, 4, 4), 2, 48, dropout=0.5)
+    image = torch.rand(1, 1, 48, 48)
+    network.eval()
+    assert torch.equal(network(image), network(image))
+
+
+def test_multiply_adds_count_each_layer_at_its_resolution():
+    by_hand = 25 * 16 + 9 * (16 * 32 / 4 + 32 * 64 / 16 + 2 * 64 * 64 / 64) + 64 * 4 / 64
+    assert multiply_adds_per_pixel((16, 32, 64, 64), 4) == by_hand
+
+
+def test_the_same_seed_gives_the_same_network():
+    weights = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        weights.append(fold(make_network(make_config(), 48)).convolutions[0])
+    assert np.array_equal(*weights)

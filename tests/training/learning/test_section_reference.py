@@ -1,0 +1,188 @@
+"""References that training makes itself of a synthetic section: what their settings mean."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
+import pytest
+from region_section import SHAPE
+from synthetic_section import make_config
+
+import morphinfer_training.train as train_module
+from morphinfer.classes import UNLABELLED
+from morphinfer.cli.console import Verbosity
+from morphinfer.errors import ConfigError, SpotsError
+from morphinfer.images.labels import open_labels
+from morphinfer.images.slide import open_slide
+from morphinfer_training.commands.train import progress_bars, told_warnings
+from morphinfer_training.train import REFERENCES, load_data, train
+
+GENES = {"layer": ["Layer"], "rim": ["Rim"]}
+
+
+@pytest.fixture
+def folder(on_disk, tmp_path):
+    """Two sections whose files are called alike, in folders of their own, and a folder ``made``."""
+    for name in ("first", "second"):
+        shutil.copytree(on_disk, tmp_path / name)
+    (tmp_path / "made").mkdir()
+    return tmp_path
+
+
+def section_of(name, **told):
+    return {"slide": f"{name}/slide.zarr", "spots": f"{name}/spots.csv", "genes": GENES, **told}
+
+
+def config_of(*sections):
+    return make_config(
+        classes=["background", "tissue", *GENES], validation={"fraction": 0.2, "block_um": 80.0},
+        sections=list(sections),
+    )  # fmt: skip
+
+
+def labels_of(folder, *sections):
+    data = load_data(config_of(*sections), folder, folder / "made")
+    return [section.labels for section in data.sections]
+
+
+def test_slides_that_are_called_alike_have_references_of_their_own(folder):
+    labels_of(folder, section_of("first"), section_of("second", genes={"rim": ["Rim"]}))
+    named = [list(open_labels(p).record["genes"]) for p in (folder / "made").glob("*.zarr")]
+    assert sorted(named) == [["layer", "rim"], ["rim"]]
+
+
+def test_a_border_of_the_configuration_is_left_unlabelled(folder):
+    (plain,) = labels_of(folder, section_of("first"))
+    (wide,) = labels_of(folder, section_of("first", regions={"border_um": 12.0}))
+    kept = wide != UNLABELLED
+    assert 0 < np.count_nonzero(~kept & (plain != UNLABELLED)) < plain.size / 2
+    assert (wide[kept] == plain[kept]).mean() > 0.99
+
+
+def test_columns_and_unit_of_a_table_are_told_by_the_configuration(folder):
+    (detected,) = labels_of(folder, section_of("first"))
+    pixel_um = open_slide(folder / "first/slide.zarr").pixel_size_um
+    table = pv.read_csv(folder / "first/spots.csv")
+    moved = {
+        "what": table["gene"],
+        "down": pc.multiply(table["y"], pixel_um),
+        "right": pc.multiply(table["x"], pixel_um),
+    }
+    pv.write_csv(pa.table(moved), folder / "second/spots.csv")
+    columns = {"gene": "what", "x": "right", "y": "down"}
+    with pytest.raises(SpotsError, match="no coordinate columns"):
+        labels_of(folder, section_of("second"))
+    (told,) = labels_of(folder, section_of("second", columns=columns, unit="micrometer"))
+    assert (told == detected).mean() > 0.999
+
+
+def test_a_table_of_the_same_length_with_other_positions_is_not_taken_for_the_same(folder):
+    config = config_of(section_of("first"))
+    before = load_data(config, folder, folder / "made").sections[0].labels
+    head, *rows = (folder / "first/spots.csv").read_text().splitlines()
+    x = head.split(",").index("x")
+    cells = [row.split(",") for row in rows]
+    moved = [[*c[:x], str(float(c[x]) * 0.99), *c[x + 1 :]] for c in cells]
+    text = "\n".join([head, *(",".join(c) for c in moved)]) + "\n"
+    (folder / "first/spots.csv").write_text(text)
+    after = load_data(config, folder, folder / "made", reuse=True).sections[0].labels
+    assert (before != after).any()
+
+
+def test_columns_without_a_table_are_refused():
+    section = {"slide": "slide.zarr", "reference": "regions.zarr", "unit": "pixel"}
+    with pytest.raises(ConfigError, match="regions, columns and unit tell how spots"):
+        config_of(section)
+
+
+def test_what_lies_outside_a_region_of_interest_is_neither_trained_on_nor_judged(folder):
+    half = SHAPE[1] // 2
+    corners = [(0, 0), (half, 0), (half, SHAPE[0]), (0, SHAPE[0])]
+    (folder / "half.csv").write_text("x,y\n" + "\n".join(f"{x},{y}" for x, y in corners) + "\n")
+    config = config_of(section_of("first"), section_of("first", regions={"roi": "half.csv"}))
+    data = load_data(config, folder, folder / "made")
+    labels, split = data.sections[1].labels, data.splits[1]
+    middle = labels.shape[1] // 2
+    assert (labels[:, middle + 1 :] == UNLABELLED).all()
+    assert (labels[:, : middle - 1] != UNLABELLED).any()
+    assert not (split.train | split.validation)[labels == UNLABELLED].any()
+
+
+def test_cells_of_a_table_are_labelled_as_nuclei_by_the_configuration(folder):
+    rng = np.random.default_rng(2)
+    rows = [
+        f"{gene},{x},{y},{reads:.3f}"
+        for x, y in rng.integers(100, 600, (400, 2))
+        for gene, reads in zip(("Layer", "Rim"), rng.gamma(1, 3, 2), strict=True)
+    ]
+    (folder / "cells.csv").write_text("gene,x,y,weight\n" + "\n".join(rows) + "\n")
+    how = {"scale": "nuclei", "between": "background", "roi": "near-spots:30",
+           "check_registration": False}  # fmt: skip
+    nuclei, _ = labels_of(
+        folder, section_of("first", spots="cells.csv", regions=how), section_of("second")
+    )
+    assert set(np.unique(nuclei)) == {0, 1, 2, 3, UNLABELLED}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"sigma_um": 0.0}, r"tiny.toml: sections\[0\].regions: --sigma 0: must be above 0"),
+        ({"scale": "nuclei", "border_um": 3.0}, r"sections\[0\].regions: --border and"),
+        ({"scale": "cells"}, r"sections\[0\].regions.scale = 'cells'"),
+    ],
+)
+def test_impossible_region_settings_name_the_file_and_the_section(told, said):
+    with pytest.raises(ConfigError, match=said):
+        config_of(section_of("first", regions=told))
+
+
+def test_an_unknown_gene_is_told_before_a_run_is_begun(folder):
+    with pytest.raises(SpotsError, match="did you mean Layer"):
+        train(
+            config_of(section_of("first", genes={"layer": ["Layr"]})), folder / "set", folder=folder
+        )
+    assert not (folder / "set.run").exists()
+
+
+def test_a_run_stopped_while_references_are_copied_is_resumed_with_whole_ones(folder, monkeypatch):
+    def stop_half_way(source, target):
+        shutil.copytree(source, target)
+        for chunks in target.glob("*.zarr/0/c"):
+            shutil.rmtree(chunks)
+        raise KeyboardInterrupt
+
+    config = config_of(section_of("first"))
+    monkeypatch.setattr(train_module, "copytree", stop_half_way)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, folder / "set", folder=folder)
+    monkeypatch.undo()
+    train(config, folder / "set", folder=folder, resume=True)
+    resumed = load_data(config, folder, folder / "set.run" / REFERENCES, reuse=True).sections[0]
+    (expected,) = labels_of(folder, section_of("first"))
+    assert np.array_equal(resumed.labels, expected)
+
+
+def test_the_command_tells_warnings_as_lines_of_its_own(capsys):
+    with told_warnings(Verbosity.NORMAL):
+        warnings.warn("6 spots lie off the slide", stacklevel=1)
+    assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"
+
+
+def test_no_bar_is_shown_where_nothing_was_trained(capsys):
+    with progress_bars(make_config(), Verbosity.NORMAL):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bars_tell_how_far_the_training_came(capsys):
+    with progress_bars(make_config(), Verbosity.NORMAL) as tell:
+        tell("p048", 2, 1.25, 0.5)
+    shown = capsys.readouterr().err
+    assert "2/6" in shown
+    assert "loss 1.250  Dice 0.500" in shown

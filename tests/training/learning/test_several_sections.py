@@ -1,0 +1,291 @@
+"""Several synthetic sections in one configuration, each with classes of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from scipy.ndimage import maximum_filter
+from synthetic_section import everything, make_config, make_section
+
+from morphinfer.classes import UNLABELLED
+from morphinfer.errors import ConfigError, SpotsError
+from morphinfer.images.labels import open_labels
+from morphinfer.images.multiscale import create_image
+from morphinfer_training.config_parsing import GeneClass
+from morphinfer_training.learning import section_reference as references
+from morphinfer_training.learning.loop import make_network
+from morphinfer_training.learning.patches import TileSampler, balanced_loss, tissue_classes
+from morphinfer_training.learning.sections import load_section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.learning.validation import Judge
+from morphinfer_training.train import load_data, train
+
+CPU = torch.device("cpu")
+CLASSES = ["background", "tissue", "layer", "rim", "both"]
+
+
+def section_table(on_disk, **told):
+    return {"slide": str(on_disk / "slide.zarr"), "spots": str(on_disk / "spots.csv"), **told}
+
+
+def two_sections(on_disk):
+    return make_config(
+        classes=CLASSES, patch_sizes_px=[48], validation={"fraction": 0.2, "block_um": 80.0},
+        sections=[
+            section_table(on_disk, genes={"layer": ["Layer"], "rim": ["Rim"]}),
+            section_table(on_disk, genes={"both": ["Layer", "Rim"]}, regions={"border_um": 6.0}),
+        ],
+    )  # fmt: skip
+
+
+def test_genes_and_region_settings_are_read_from_the_table(on_disk):
+    config = two_sections(on_disk)
+    assert config.sections[1].genes == (GeneClass("both", ("Layer", "Rim")),)
+    assert config.sections[1].regions.border_um == 6.0
+
+
+def test_the_plain_form_tells_genes_as_they_are_written_and_only_where_there_are_spots(on_disk):
+    section = two_sections(on_disk).plain()["sections"][1]
+    assert section["genes"] == {"both": ["Layer", "Rim"]}
+    assert section["regions"]["border_um"] == 6.0
+    assert not {"spots", "genes", "regions"} & make_config().plain()["sections"][0].keys()
+
+
+def test_references_are_made_and_what_they_do_not_name_is_known(on_disk, tmp_path):
+    data = load_data(two_sections(on_disk), tmp_path, tmp_path)
+    first, second = data.sections
+    assert (first.unnamed, second.unnamed) == ((4,), (2, 3))
+    assert set(np.unique(first.labels)) - {UNLABELLED} == {0, 1, 2, 3}
+    assert set(np.unique(second.labels)) == {0, 1, 4, UNLABELLED}
+
+
+def test_one_configuration_trains_on_several_gene_pairs(on_disk, tmp_path):
+    config = two_sections(on_disk)
+    card = train(config, tmp_path / "set", folder=tmp_path)
+    assert card["classes"] == CLASSES
+    made = tmp_path / "set.run" / "references"
+    named = [
+        [c.name for c in open_labels(made / n).classes] for n in ("slide.zarr", "slide_2.zarr")
+    ]
+    assert named == [[*CLASSES[:2], "layer", "rim"], [*CLASSES[:2], "both"]]
+
+
+def test_a_resumed_run_makes_only_references_that_have_changed(on_disk, tmp_path, monkeypatch):
+    config = two_sections(on_disk)
+    load_data(config, tmp_path, tmp_path)
+    made = []
+
+    def counted(slide, spots, genes, out, **told):
+        made.append(out.name)
+        return make(slide, spots, genes, out, **told)
+
+    make = references.make_regions
+    monkeypatch.setattr(references, "make_regions", counted)
+    load_data(config, tmp_path, tmp_path, reuse=True)
+    assert made == []
+    other = replace(config.sections[1].regions, border_um=8.0)
+    sections = (config.sections[0], replace(config.sections[1], regions=other))
+    load_data(replace(config, sections=sections), tmp_path, tmp_path, reuse=True)
+    assert made == ["slide_2.zarr"]
+
+
+def test_a_run_that_stands_is_kept_where_a_section_cannot_be_used(on_disk, tmp_path):
+    kept = tmp_path / "set.run" / "log.csv"
+    kept.parent.mkdir()
+    kept.write_text("precious")
+    config = make_config(sections=[section_table(on_disk, genes={"gene A": ["Layr"]})])
+    with pytest.raises(SpotsError, match="no gene 'Layr'"):
+        train(config, tmp_path / "set", folder=tmp_path, overwrite=True)
+    assert kept.read_text() == "precious"
+
+
+def test_what_the_making_of_a_reference_warns_of_is_told(on_disk, tmp_path):
+    genes, regions = {"gene A": ["Layer"]}, {"thresholds": [1e6]}
+    config = make_config(sections=[section_table(on_disk, genes=genes, regions=regions)])
+    with (
+        pytest.warns(UserWarning, match="class gene A has no cell"),
+        pytest.raises(ConfigError, match="'gene A' has no cell to train on"),
+    ):
+        load_data(config, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"slide": "a", "spots": "s.csv"}, "spots and genes"),
+        ({"slide": "a", "genes": {"gene A": ["x"]}}, "spots and genes"),
+        ({"slide": "a", "reference": "r", "spots": "s", "genes": {"gene A": ["x"]}}, "needs a ref"),
+        ({"slide": "a", "spots": "s.csv", "genes": {"gene C": ["x"]}}, "names of genes are among"),
+        ({"slide": "a", "spots": "s.csv", "genes": {"tissue": ["x"]}}, "names of genes are among"),
+        ({"slide": "a", "spots": "s.csv", "genes": {"gene A": "x"}}, r"genes.gene A = 'x'"),
+        ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma": 3}},
+         r"unknown key 'sections\[0\].regions.sigma'"),
+        ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma_um": -1}},
+         r"tiny.toml: sections\[0\].regions: --sigma -1: must be above 0"),
+        ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "columns and unit tell how spots"),
+    ],
+)  # fmt: skip
+def test_an_impossible_section_is_refused(section, told):
+    with pytest.raises(ConfigError, match=told):
+        make_config(sections=[section])
+
+
+def logits_and_labels():
+    rng = np.random.default_rng(3)
+    logits = torch.from_numpy(rng.normal(size=(2, 4, 5, 5)).astype(np.float32))
+    labels = torch.from_numpy(rng.choice([0, 1, 2, 3, UNLABELLED], (2, 5, 5)))
+    return logits, labels
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_where_tissue_is_only_tissue_the_loss_is_the_cross_entropy(smoothing):
+    logits, labels = logits_and_labels()
+    only = torch.tensor([[False, True, False, False]] * 2)
+    plain = balanced_loss(logits, labels, smoothing, 5.0)
+    assert float(balanced_loss(logits, labels, smoothing, 5.0, only)) == pytest.approx(
+        float(plain), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_where_all_classes_are_named_the_loss_is_that_of_torch_to_the_bit(smoothing):
+    logits, labels = logits_and_labels()
+    counts = torch.bincount(labels[labels != UNLABELLED], minlength=4)
+    weights = (counts.sum() / (4 * counts)).clamp_max(1.2)
+    plain = F.cross_entropy(
+        logits, labels, weights, ignore_index=UNLABELLED, label_smoothing=smoothing
+    )
+    assert float(balanced_loss(logits, labels, smoothing, 1.2)) == float(plain)
+
+
+def test_the_loss_of_partial_labels_has_finite_gradients():
+    logits, labels = logits_and_labels()
+    logits = (100 * logits).requires_grad_()
+    tissue = torch.tensor([[False, True, False, True], [False, True, False, False]])
+    balanced_loss(logits, labels, 0.05, 5.0, tissue).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad[labels[:, None].expand_as(logits) == UNLABELLED] == 0).all()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_tissue_that_may_be_of_other_classes_asks_for_the_sum_of_their_probabilities(smoothing):
+    logits, labels = logits_and_labels()
+    tissue = torch.tensor([[False, True, False, True], [False, True, False, False]])
+    found = float(balanced_loss(logits, labels, smoothing, 1e9, tissue))
+    p, y = torch.softmax(logits, dim=1).numpy(), labels.numpy()
+    counts = np.bincount(y[y != UNLABELLED], minlength=4)
+    weights = counts.sum() / (4 * counts)
+    total = norm = 0.0
+    for n, row, col in np.argwhere(y != UNLABELLED):
+        value = y[n, row, col]
+        known = tissue[n].numpy() if value == 1 else np.arange(4) == value
+        total -= (1 - smoothing) * weights[value] * np.log(p[n, known, row, col].sum())
+        total -= smoothing * (weights * np.log(p[n, :, row, col])).mean()
+        norm += weights[value]
+    assert found == pytest.approx(total / norm, rel=1e-5)
+
+
+def test_batches_tell_what_tissue_may_be_only_where_a_section_lacks_a_class():
+    config, section = make_config(), make_section()
+    assert tissue_classes([section], 3) is None
+    lacking = replace(section, labels=np.minimum(section.labels, 1), unnamed=(2,))
+    sampler = TileSampler([lacking], [everything(lacking)], config, 48, CPU)
+    batch = sampler.draw(0)
+    assert batch.tissue.tolist() == [[False, True, True]] * config.training.batch
+
+
+def judge_of_two():
+    """Two cells of a section that names all classes, then two of one that lacks class 2."""
+    config, section = make_config(), make_section(rows=1, cols=2)
+    section = replace(section, labels=np.ones((1, 2), np.uint8))
+    held = Split(np.zeros((1, 2), bool), np.ones((1, 2), bool))
+    return Judge([section, replace(section, unnamed=(2,))], [held, held], config, CPU)
+
+
+def test_a_class_that_a_section_does_not_name_is_as_good_as_tissue_there():
+    predicted = np.array([1, 2, 2, 2])
+    dice = judge_of_two().dice(np.eye(3, dtype=np.float32)[predicted])
+    assert dice[1] == pytest.approx(2 * 3 / (4 + 3))  # only the second cell is wrong
+    assert dice[2] == 0
+
+
+def test_the_winner_decides_not_the_sum_of_what_may_be_tissue():
+    probabilities = np.tile(np.float32([0.4, 0.3, 0.3]), (4, 1))
+    assert judge_of_two().dice(probabilities)[1] == 0
+
+
+def test_probabilities_of_classes_that_a_section_does_not_name_are_added_to_tissue():
+    probabilities = np.tile(np.float32([0.4, 0.25, 0.35]), (2, 4, 1))
+    merged = judge_of_two().merged(probabilities)
+    assert np.array_equal(merged[:, :2], probabilities[:, :2])
+    assert merged[:, 2:] == pytest.approx(np.tile(np.float32([0.4, 0.6, 0]), (2, 2, 1)))
+
+
+def test_nothing_is_merged_where_all_classes_are_named():
+    config, section = make_config(), make_section()
+    judge = Judge([section], [everything(section)], config, CPU)
+    torch.manual_seed(0)
+    probabilities = judge.probabilities(make_network(config, 48).eval(), 48)
+    assert judge.merged(probabilities) is probabilities
+
+
+def image_only_section(folder, **told):
+    """A slide of nuclei on its right half and nothing on its left, and the cells of it."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 4, (800, 1280)).astype(np.uint8)
+    image[::12, 640::12] = 250
+    image[:, 640:] = maximum_filter(image[:, 640:], 7)
+    with create_image(folder / "nuclei.zarr", shape=image.shape, dtype=np.uint8,
+                      pixel_size_um=0.65) as writer:  # fmt: skip
+        writer.write(image)
+    config = make_config(
+        classes=CLASSES,
+        sections=[
+            {"slide": "nuclei.zarr", "image_only": True, **told},
+            {"slide": "other.zarr", "reference": "reference.zarr"},
+        ],
+    )
+    return load_section(config.sections[0], config, folder)
+
+
+def test_of_an_image_without_transcripts_background_is_known_and_tissue_may_be_anything(tmp_path):
+    section = image_only_section(tmp_path)
+    assert section.labels.shape == (100, 160)
+    assert (section.labels[:, :77] == 0).all()
+    assert (section.labels[:, 83:] == 1).all()
+    assert section.unnamed == (2, 3, 4)
+
+
+def test_nothing_is_held_out_of_an_image_without_transcripts(on_disk, tmp_path):
+    image_only_section(tmp_path)
+    config = make_config(
+        classes=CLASSES[:4], validation={"fraction": 0.2, "block_um": 80.0}, patch_sizes_px=[48],
+        sections=[
+            section_table(on_disk, genes={"layer": ["Layer"], "rim": ["Rim"]}),
+            {"slide": "nuclei.zarr", "image_only": True},
+        ],
+    )  # fmt: skip
+    spots, image = load_data(config, tmp_path, tmp_path).splits
+    assert spots.validation.any()
+    assert image.train.all()
+    assert not image.validation.any()
+
+
+def test_tissue_cannot_be_of_a_class_that_is_known_to_be_absent(tmp_path):
+    assert image_only_section(tmp_path, absent=["rim"]).unnamed == (2, 4)
+
+
+def test_a_class_whose_genes_are_told_cannot_be_absent(on_disk):
+    told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["layer"])
+    with pytest.raises(ConfigError, match=r"absent are classes .* that genes do not name"):
+        make_config(classes=CLASSES, sections=[told])
+
+
+def test_a_class_that_no_one_knows_cannot_be_absent(on_disk):
+    told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["tissue"])
+    with pytest.raises(ConfigError, match="absent are classes after the first two"):
+        make_config(classes=CLASSES, sections=[told])

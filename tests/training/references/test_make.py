@@ -1,0 +1,256 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from region_section import PIXEL_UM, SHAPE, in_layer, in_rim, in_tissue
+
+from morphinfer.classes import UNLABELLED
+from morphinfer.errors import OutputError, SpotsError
+from morphinfer.geometry import Window
+from morphinfer.images.labels import open_labels
+from morphinfer.images.multiscale import create_image
+from morphinfer.images.slide import open_slide
+from morphinfer_training.references.make import make_regions
+from morphinfer_training.references.settings import Blank, RegionSettings
+from morphinfer_training.references.spots import read_spots
+
+DATA = Path(os.environ.get("MORPHINFER_DATA", Path(__file__).parents[4] / "shared" / "data"))
+LISTS = [("Layer",), ("Rim",)]
+
+
+def values(path):
+    labels = open_labels(path)
+    return labels, labels.read(Window(0, 0, *labels.image.shape))
+
+
+def truth():
+    rows, cols = np.arange(2, SHAPE[0], 4)[:, None], np.arange(2, SHAPE[1], 4)
+    found = in_tissue(rows, cols).astype(int)
+    found[in_layer(rows, cols)] = 2
+    found[in_rim(rows, cols)] = 3
+    return found
+
+
+def test_the_reference_agrees_with_where_the_genes_were_put(section, tmp_path):
+    done = make_regions(*section, LISTS, tmp_path / "ref.zarr")
+    labels, found = values(done.path)
+    assert [c.name for c in labels.classes] == ["background", "tissue", "Layer", "Rim"]
+    assert labels.image.pixel_size_um == pytest.approx(2.6)
+    # Background: the gap between tissue and the edge of this small section is filled.
+    for value, least in enumerate((0.94, 0.85, 0.85, 0.85)):
+        ours, theirs = found == value, truth() == value
+        assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > least
+    assert done.picture.read_bytes().startswith(b"\x89PNG")
+    assert done.warnings == ()
+
+
+def test_the_record_says_how_it_came_about(section, tmp_path):
+    done = make_regions(*section, LISTS, tmp_path / "ref.zarr")
+    record = open_labels(done.path).record
+    assert record["settings"]["sigma_um"] == 15
+    assert record["classes"][2]["threshold"] == pytest.approx(done.classes[2].threshold)
+    assert record["spots"]["used"] == len(section[1])
+    assert record["registration"]["given"]["significance"] > 4
+    assert record["tissue"]["image_limit"] > 0
+    total = sum(c["area_mm2"] for c in record["classes"])
+    assert total == pytest.approx(np.prod(SHAPE) * PIXEL_UM**2 / 1e6, rel=0.01)
+
+
+def test_the_reference_lies_where_the_slide_lies(section, tmp_path):
+    slide = replace(section[0], origin_um=(100.0, 200.0))
+    labels, _ = values(make_regions(slide, section[1], LISTS, tmp_path / "ref.zarr").path)
+    assert labels.image.corner_um == pytest.approx(slide.corner_um)
+
+
+def test_without_gene_b_there_are_three_classes_and_with_more_lists_more(section, tmp_path):
+    one = make_regions(*section, [("Layer",)], tmp_path / "one.zarr")
+    assert [c.name for c in one.classes] == ["background", "tissue", "Layer"]
+    three = make_regions(*section, [("Layer",), ("Rim",), ("Everywhere",)], tmp_path / "three.zarr")
+    assert [c.name for c in three.classes][2:] == ["Layer", "Rim", "Everywhere"]
+
+
+def test_the_spots_of_a_list_are_added_up(section, tmp_path):
+    done = make_regions(*section, [("Layer", "Rim")], tmp_path / "ref.zarr")
+    assert done.classes[2].name == "Layer+Rim"
+    _, found = values(done.path)
+    assert found[in_rim(*np.mgrid[2 : SHAPE[0] : 4, 2 : SHAPE[1] : 4])].mean() > 1.5
+
+
+def test_given_thresholds_are_used_as_they_are(section, tmp_path):
+    settings = RegionSettings(thresholds=(1e9, None))
+    done = make_regions(*section, LISTS, tmp_path / "ref.zarr", settings=settings)
+    assert done.classes[2].threshold == 1e9
+    assert done.classes[2].cells == 0
+    assert done.classes[3].cells > 0
+    assert done.warnings == ("class Layer has no cell",)
+
+
+def test_fewer_transcripts_detected_give_nearly_the_same_regions(section, tmp_path):
+    slide, spots = section
+    third = spots.where(np.random.default_rng(3).random(len(spots)) < 0.34)
+    _, whole = values(make_regions(slide, spots, LISTS, tmp_path / "whole.zarr").path)
+    _, part = values(make_regions(slide, third, LISTS, tmp_path / "part.zarr").path)
+    assert (whole == part).mean() > 0.93
+
+
+def test_outside_the_region_of_interest_and_at_borders_nothing_is_said(section, tmp_path):
+    roi = tmp_path / "roi.csv"
+    roi.write_text("x,y\n0,0\n452,0\n452,700\n0,700\n")
+    settings = RegionSettings(roi=str(roi), border_um=5)
+    done = make_regions(*section, LISTS, tmp_path / "ref.zarr", settings=settings)
+    _, found = values(done.path)
+    assert (found[:, 113:] == UNLABELLED).all()
+    inside = found[:, :113]
+    assert 0.01 < (inside == UNLABELLED).mean() < 0.3
+    assert done.unlabelled_cells == (found == UNLABELLED).sum()
+
+
+def test_a_frame_without_an_image_takes_tissue_from_the_spots(section, tmp_path):
+    done = make_regions(Blank(SHAPE, PIXEL_UM), section[1], LISTS, tmp_path / "ref.zarr")
+    _, found = values(done.path)
+    assert ((found > 0) == (truth() > 0)).mean() > 0.93
+    assert done.record["registration"] is None
+    assert done.picture.exists()
+
+
+def test_a_few_spots_off_the_slide_are_left_out_with_a_warning(section, tmp_path):
+    slide, spots = section
+    row = spots.row.copy()
+    row[:3] = -40
+    done = make_regions(slide, replace(spots, row=row), LISTS, tmp_path / "ref.zarr")
+    assert f"3 of {len(spots)} spots lie off the slide" in done.warnings[0]
+    assert done.record["spots"]["used"] == len(spots) - 3
+
+
+def test_many_spots_off_the_slide_are_refused_with_their_ranges(section, tmp_path):
+    slide, spots = section
+    far = replace(spots, row=spots.row * 3, col=spots.col * 3)
+    with pytest.raises(
+        SpotsError, match=r"off the slide: rows .* of 700, columns .* of 900; are the"
+    ):
+        make_regions(slide, far, LISTS, tmp_path / "ref.zarr")
+
+
+def test_swapped_axes_are_refused_mended_or_gone_on_with(section, tmp_path):
+    slide, spots = section
+    wrong = spots.turned("rows-flipped", SHAPE)
+    with pytest.raises(SpotsError, match="give --orient rows-flipped"):
+        make_regions(slide, wrong, LISTS, tmp_path / "ref.zarr")
+    mend = RegionSettings(orientation="rows-flipped")
+    make_regions(slide, wrong, LISTS, tmp_path / "mended.zarr", settings=mend)
+    go_on = RegionSettings(check_registration=False)
+    make_regions(slide, wrong, LISTS, tmp_path / "wrong.zarr", settings=go_on)
+
+
+def test_shifted_spots_are_warned_of(section, tmp_path):
+    slide, spots = section
+    shifted = replace(spots, col=spots.col + 60)
+    done = make_regions(slide, shifted, LISTS, tmp_path / "ref.zarr")
+    assert "nuclei under the spots look like those beside them" in done.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ([("layr",)], "no gene 'layr' among its 3 genes; did you mean Layer"),
+        ([("Layer",), ("Layer",)], "named twice"),
+        ([], "no gene is named"),
+        ([("Layer",), ()], "no gene is named"),
+    ],
+)
+def test_impossible_gene_lists_are_refused(section, tmp_path, lists, told):
+    with pytest.raises(SpotsError, match=told):
+        make_regions(*section, lists, tmp_path / "ref.zarr")
+
+
+def test_a_gene_with_too_few_spots_is_refused(section, tmp_path):
+    slide, spots = section
+    rim = np.flatnonzero(spots.of(["Rim"]))
+    kept = ~spots.of(["Rim"])
+    kept[rim[:49]] = True
+    with pytest.raises(SpotsError, match="49 spots of Rim, fewer than 50"):
+        make_regions(slide, spots.where(kept), LISTS, tmp_path / "ref.zarr")
+
+
+def test_a_gene_in_one_corner_of_the_tissue_needs_a_threshold(section, tmp_path):
+    slide, spots = section
+    row, col = spots.row.copy(), spots.col.copy()
+    rim = spots.of(["Rim"])
+    row[rim], col[rim] = 330, 420
+    settings = RegionSettings(sigma_um=2.0)
+    with pytest.raises(SpotsError, match=r"Rim: a threshold of 0; .*--threshold 'Rim=N'"):
+        make_regions(
+            slide, replace(spots, row=row, col=col), LISTS, tmp_path / "ref.zarr", settings=settings
+        )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cell_um": 0.0},
+        {"sigma_um": -1.0},
+        {"fraction": float("nan")},
+        {"border_um": -2.0},
+        {"min_area_um2": -1.0},
+        {"sigma_um": 1.0, "cell_um": 5.0},
+    ],
+)
+def test_impossible_settings_are_refused(told):
+    with pytest.raises(SpotsError, match="must"):
+        RegionSettings(**told)
+
+
+def test_nothing_is_replaced_unless_asked(section, tmp_path):
+    (tmp_path / "ref.png").write_text("a picture of mine")
+    with pytest.raises(OutputError, match="exists already"):
+        make_regions(*section, LISTS, tmp_path / "ref.zarr")
+    assert not (tmp_path / "ref.zarr").exists()
+    make_regions(*section, LISTS, tmp_path / "ref.zarr", overwrite=True)
+    assert (tmp_path / "ref.zarr").exists()
+
+
+@pytest.mark.skipif(
+    not (DATA / "ca1" / "spots.parquet").exists(),
+    reason=f"no real section in {DATA / 'ca1'}; set MORPHINFER_DATA",
+)
+def test_regions_of_ca1_are_a_layer_and_a_rim(tmp_path):
+    import tifffile
+
+    image = tifffile.imread(DATA / "ca1" / "nuclei.tif")
+    with create_image(
+        tmp_path / "ca1.zarr", shape=image.shape, dtype=np.uint8, pixel_size_um=0.325
+    ) as writer:
+        writer.write(image)
+    slide = open_slide(tmp_path / "ca1.zarr")
+    spots = read_spots(DATA / "ca1" / "spots.parquet", pixel_size_um=0.325)
+    done = make_regions(slide, spots, [("Neurod6",), ("Plp1",)], tmp_path / "ref.zarr")
+    background, tissue, layer, rim = (c.area_mm2 for c in done.classes)
+    section_mm2 = tissue + layer + rim
+    # Outside the section the image is exactly 0: 60.0 % of it.
+    assert background / (background + section_mm2) == pytest.approx(0.6, abs=0.01)
+    assert 0.08 < layer / section_mm2 < 0.25
+    assert 0.06 < rim / section_mm2 < 0.25
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), 0.0])
+def test_a_threshold_that_is_no_positive_number_is_refused(threshold):
+    with pytest.raises(SpotsError, match="threshold"):
+        RegionSettings(thresholds=(None, threshold))
+
+
+@pytest.mark.parametrize("name", ["tissue", "background", " "])
+def test_a_gene_class_may_not_have_the_name_of_another_class(section, tmp_path, name):
+    with pytest.raises(SpotsError, match="are classes of every reference"):
+        make_regions(*section, {name: ("Layer",)}, tmp_path / "ref.zarr")
+
+
+def test_there_may_be_more_than_two_gene_classes(section, tmp_path):
+    slide, spots = section
+    genes = {"layer": ("Layer",), "rim": ("Rim",), "all": ("Everywhere",)}
+    settings = RegionSettings(thresholds=(None, None, 1e9))
+    done = make_regions(slide, spots, genes, tmp_path / "ref.zarr", settings=settings)
+    assert [c.name for c in done.classes[2:]] == list(genes)
+    assert [c.cells > 0 for c in done.classes[2:]] == [True, True, False]
+    assert done.record["genes"] == {name: list(each) for name, each in genes.items()}

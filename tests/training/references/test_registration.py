@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from region_section import PIXEL_UM, SHAPE, make_section
+
+from morphinfer.errors import SpotsError
+from morphinfer.images.slide import slide_from_array
+from morphinfer_training.references.densities import CellLattice
+from morphinfer_training.references.orientation import ORIENTATIONS
+from morphinfer_training.references.registration import check_registration, refuse_wrong_orientation
+from morphinfer_training.references.tissue import read_cells
+
+LATTICE = CellLattice(SHAPE, PIXEL_UM, 2.6)
+INVERSE = {
+    "swapped-rows-flipped": "swapped-cols-flipped",
+    "swapped-cols-flipped": "swapped-rows-flipped",
+}
+
+
+@pytest.fixture(scope="module")
+def section():
+    image, spots = make_section()
+    return read_cells(slide_from_array(image, PIXEL_UM), LATTICE), spots
+
+
+def misplaced(spots, orientation):
+    """A table whose spots come right when they are turned by ``orientation``."""
+    inverse = INVERSE.get(orientation, orientation)
+    shape = SHAPE[::-1] if orientation.startswith("swapped") else SHAPE
+    return spots.turned(inverse, shape)
+
+
+def test_well_placed_spots_show_a_contrast_and_no_other_orientation_does(section):
+    registration = check_registration(*section, LATTICE)
+    assert registration.given.contrast > 0.2
+    assert registration.visible
+    assert not registration.another_is_right
+    assert all(abs(c.significance) < 4 for c in registration.others.values())
+
+
+@pytest.mark.parametrize("orientation", [name for name in ORIENTATIONS if name != "given"])
+def test_every_wrong_orientation_is_found_and_the_option_named(section, orientation):
+    image, spots = section
+    wrong = misplaced(spots, orientation)
+    registration = check_registration(image, wrong, LATTICE)
+    assert registration.best == orientation
+    with pytest.raises(
+        SpotsError, match=f"give --orient {orientation}, or --no-registration-check"
+    ):
+        refuse_wrong_orientation(registration, "made.csv")
+    refuse_wrong_orientation(check_registration(image, wrong, LATTICE, orientation), "made.csv")
+
+
+def test_a_wrong_choice_is_told_the_orientation_of_the_table_itself(section):
+    registration = check_registration(*section, LATTICE, "rows-flipped")
+    assert registration.another_is_right
+    assert registration.best == "given"
+
+
+def test_shifted_spots_show_no_contrast_and_are_not_refused(section):
+    image, spots = section
+    registration = check_registration(image, replace(spots, row=spots.row + 60), LATTICE)
+    assert abs(registration.given.contrast) < 0.05
+    assert not registration.another_is_right
+
+
+def test_genes_of_the_neuropil_lie_beside_nuclei_and_are_well_placed_too(section):
+    image, spots = section
+    registration = check_registration(image.max() - image, spots, LATTICE)
+    assert registration.given.contrast < 0
+    assert registration.visible
+    assert not registration.another_is_right
+
+
+def test_many_spots_in_one_cell_count_once(section):
+    image, spots = section
+    repeated = spots.where(np.ones(len(spots), bool))
+    twice = replace(
+        repeated,
+        **{k: np.tile(getattr(spots, k), 5) for k in ("gene", "row", "col", "weight")},
+    )
+    assert check_registration(image, twice, LATTICE) == check_registration(image, spots, LATTICE)
+
+
+def test_too_few_spots_or_a_tiny_slide_tell_nothing(section):
+    image, spots = section
+    few = spots.where(np.arange(len(spots)) < 20)
+    assert not check_registration(image, few, LATTICE).visible
+    tiny = CellLattice((8, 8), PIXEL_UM, 2.6)
+    assert not check_registration(np.ones(tiny.shape, np.float32), spots, tiny).visible

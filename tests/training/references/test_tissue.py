@@ -1,0 +1,219 @@
+import json
+
+import numpy as np
+import pytest
+from region_section import PIXEL_UM, SHAPE, draw, in_tissue, make_section, nuclei
+
+from morphinfer.errors import SlideError, SpotsError
+from morphinfer.images.slide import slide_from_array
+from morphinfer_training.references.densities import CellLattice, count_spots, density
+from morphinfer_training.references.roi import find_region, rasterise, read_polygons
+from morphinfer_training.references.tissue import (
+    darkest_limit,
+    find_tissue,
+    nuclei_field,
+    read_cells,
+)
+
+SIGMA = 15.0
+CLOSED = 0.95
+"""Gaps up to 45 micrometres between the tissue and the edge of this small section are filled too."""
+
+
+@pytest.fixture(scope="module")
+def lattice():
+    return CellLattice(SHAPE, PIXEL_UM, 2.6)
+
+
+@pytest.fixture(scope="module")
+def truth(lattice):
+    rows, cols = ((np.arange(n) + 0.5) * 4 for n in lattice.shape)
+    return in_tissue(rows[:, None], cols)
+
+
+@pytest.fixture(scope="module")
+def section():
+    return make_section()
+
+
+def spot_fields(spots, lattice):
+    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
+    return counts, density(counts, SIGMA, lattice)
+
+
+def agreement(mask, truth):
+    return 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
+
+
+def test_the_image_alone_tells_the_tissue(section, lattice, truth):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
+    nothing = np.zeros(lattice.shape, np.float32)
+    tissue = find_tissue(image, nothing, nothing, SIGMA, lattice)
+    assert agreement(tissue.mask, truth) > CLOSED
+
+
+def test_spots_alone_tell_the_tissue_without_spilling_over_its_border(section, lattice, truth):
+    tissue = find_tissue(None, *spot_fields(section[1], lattice), SIGMA, lattice)
+    assert tissue.image_limit is None
+    assert agreement(tissue.mask, truth) > 0.95
+    assert (tissue.mask & ~truth).sum() < 0.04 * truth.sum()
+
+
+def test_exact_black_outside_is_background(section, lattice, truth):
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    black = np.where(in_tissue(rows, cols), section[0], 0).astype(np.uint8)
+    image = read_cells(slide_from_array(black, PIXEL_UM), lattice)
+    tissue = find_tissue(image, *spot_fields(section[1], lattice), SIGMA, lattice)
+    assert agreement(tissue.mask, truth) > CLOSED
+
+
+def test_stray_nuclei_and_spots_in_the_background_are_not_tissue(section, lattice, truth):
+    row, col = nuclei()
+    image = draw(np.append(row, [60.0, 640.0]), np.append(col, [840.0, 40.0]))
+    cells = read_cells(slide_from_array(image, PIXEL_UM), lattice)
+    counts, overall = spot_fields(section[1], lattice)
+    counts[15, 210] += 1
+    tissue = find_tissue(cells, counts, overall, SIGMA, lattice)
+    assert not tissue.mask[:25, 200:].any()
+    assert not tissue.mask[150:, :20].any()
+
+
+def test_spots_beyond_the_nuclei_count_only_where_they_are_asked(section, lattice, truth):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
+    everywhere = np.ones(lattice.shape, np.float32)
+    fields = everywhere, density(everywhere, SIGMA, lattice)
+    by_image = find_tissue(image, *fields, SIGMA, lattice)
+    assert by_image.spot_limit is None
+    assert not by_image.mask.all()
+    assert find_tissue(image, *fields, SIGMA, lattice, "either").mask.all()
+    by_spots = find_tissue(image, *fields, SIGMA, lattice, "spots")
+    assert by_spots.image_limit is None
+    assert by_spots.mask.all()
+
+
+def test_a_slide_that_is_tissue_throughout_keeps_its_dim_half():
+    field = np.full((40, 40), 100.0, np.float32)
+    field[:, :20] = 50.0
+    field[:2, :2] = 1.0
+    assert (field[:, :20] > darkest_limit(field)).mean() > 0.9
+
+
+def test_the_limit_follows_the_brightness_of_the_slide(section, lattice):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
+    field = nuclei_field(image, lattice.cell_um)
+    assert darkest_limit(field * 7) == pytest.approx(7 * darkest_limit(field), rel=1e-3)
+
+
+def test_of_a_constant_field_nothing_lies_above_the_limit():
+    for value in (0.0, 3.0):
+        field = np.full((20, 20), value, np.float32)
+        assert not (field > darkest_limit(field)).any()
+
+
+def test_a_constant_slide_is_refused(lattice):
+    with pytest.raises(SlideError, match="constant, 9 everywhere"):
+        read_cells(slide_from_array(np.full(SHAPE, 9, np.uint8), PIXEL_UM), lattice)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (701, 13)])
+def test_every_cell_of_any_slide_is_read(shape, noise):
+    lattice = CellLattice(shape, 0.65, 2.6)
+    slide = slide_from_array(noise(*shape), 0.65)
+    if min(shape) == 1:
+        with pytest.raises(SlideError):
+            read_cells(slide, lattice)
+        return
+    assert read_cells(slide, lattice).shape == lattice.shape
+
+
+def test_without_a_region_of_interest_every_cell_counts(lattice):
+    assert find_region(None, np.zeros(lattice.shape, np.float32), lattice).all()
+
+
+def test_near_spots_is_a_disc_around_each_spot(lattice):
+    counts = np.zeros(lattice.shape, np.float32)
+    counts[50, 60] = 1
+    rows, cols = np.nonzero(find_region("near-spots:26", counts, lattice))
+    assert np.hypot(rows - 50, cols - 60).max() == 10
+    assert len(rows) == pytest.approx(np.pi * 10**2, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "told", ["near-spots:", "near-spots:-3", "near-spots:far", "near-spots:nan"]
+)
+def test_a_malformed_distance_is_refused(told, lattice):
+    with pytest.raises(SpotsError, match="near-spots:30"):
+        find_region(told, np.zeros(lattice.shape, np.float32), lattice)
+
+
+def square(left, top, side):
+    return [
+        [left, top],
+        [left + side, top],
+        [left + side, top + side],
+        [left, top + side],
+        [left, top],
+    ]
+
+
+def test_a_polygon_covers_exactly_the_cells_whose_centres_it_holds():
+    lattice = CellLattice((40, 60), 1.0, 4.0)
+    mask = rasterise([np.array(square(8, 4, 12), float)], lattice)
+    rows, cols = np.nonzero(mask)
+    assert (rows.min(), rows.max(), cols.min(), cols.max()) == (1, 3, 2, 4)
+    assert mask.sum() == 9
+
+
+def test_polygons_that_reach_past_the_slide_are_cut():
+    lattice = CellLattice((40, 60), 1.0, 4.0)
+    assert rasterise([np.array(square(-100, -100, 400), float)], lattice).all()
+    assert not rasterise([np.array(square(70, 0, 10), float)], lattice).any()
+
+
+def test_geojson_as_qupath_exports_it_keeps_holes_and_joins_features(tmp_path):
+    lattice = CellLattice((100, 100), 1.0, 1.0)
+    polygon = {"type": "Polygon", "coordinates": [square(10, 10, 40), square(20, 20, 10)]}
+    multi = {"type": "MultiPolygon", "coordinates": [[square(40, 40, 20)], [square(80, 80, 10)]]}
+    line = {"type": "LineString", "coordinates": [[0, 0], [9, 9]]}
+    features = [
+        {"type": "Feature", "id": "1", "properties": {"objectType": "annotation"}, "geometry": g}
+        for g in (polygon, multi, line)
+    ]
+    path = tmp_path / "roi.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    mask = find_region(str(path), np.zeros((100, 100), np.float32), lattice)
+    assert mask.sum() == 40**2 - 10**2 + 20**2 - 10**2 + 10**2
+    assert not mask[25, 25]
+    assert mask[45, 45]
+
+
+@pytest.mark.parametrize(
+    "text", ["x,y\n1,2\n9,2\n9,8\n", "1,2\n9,2\n9,8\n", "y,x\n2,1\n2,9\n8,9\n"]
+)
+def test_a_csv_polygon_may_have_a_header(tmp_path, text):
+    path = tmp_path / "roi.csv"
+    path.write_text(text)
+    [[ring]] = read_polygons(path)
+    assert ring.tolist() == [[1, 2], [9, 2], [9, 8]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("r.geojson", "{", "neither GeoJSON nor a CSV"),
+        ("r.geojson", '{"type": "Point", "coordinates": [1, 2]}', "no Polygon or MultiPolygon"),
+        ("r.csv", "x,y\n1,2\n3,4\n", "three or more corners"),
+        ("r.csv", "a,b\nc,d\ne,f\n", "neither GeoJSON nor a CSV"),
+        ("r.csv", "", "neither GeoJSON nor a CSV"),
+        ("r.csv", "x,y\n9000,2\n9900,2\n9900,8\n", "no cell of the slide lies inside"),
+    ],
+)
+def test_files_without_a_usable_polygon_are_refused(tmp_path, lattice, name, text, told):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SpotsError, match=told):
+        find_region(str(tmp_path / name), np.zeros(lattice.shape, np.float32), lattice)
+
+
+def test_a_missing_file_is_refused(lattice):
+    with pytest.raises(SpotsError, match="no such file"):
+        find_region("none.geojson", np.zeros(lattice.shape, np.float32), lattice)

@@ -1,0 +1,116 @@
+"""From sections with references to trained and calibrated networks.
+
+`sections` loads image and classes (`section_reference` makes a reference of spots), `split` holds
+parts out, `patches` and `augmentation` draw batches, `nets` is the architecture and `loop` trains one
+network (`checkpoint`, `curves`), `parallel` several at a time; `validation` and `calibration` score the
+held-out part and choose fusion weights.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from morphinfer.lazy import attach
+
+if TYPE_CHECKING:
+    from morphinfer_training.learning.allocator import keep_freed_memory
+    from morphinfer_training.learning.calibration import Fusion, choose_fusion, reliability
+    from morphinfer_training.learning.checkpoint import Row
+    from morphinfer_training.learning.curves import draw_curves
+    from morphinfer_training.learning.loop import (
+        Fitted,
+        Progress,
+        network_name,
+        pick_device,
+        silent,
+    )
+    from morphinfer_training.learning.nets import POOLINGS, PaddingFreeNet, Weights, fold
+    from morphinfer_training.learning.parallel import Work, fit_side_by_side
+    from morphinfer_training.learning.section_reference import reference_names
+    from morphinfer_training.learning.sections import Section, load_section
+    from morphinfer_training.learning.split import (
+        Split,
+        check_split,
+        gap_cells,
+        split_section,
+        taught,
+    )
+    from morphinfer_training.learning.validation import Judge, mean_dice
+
+__all__ = [
+    "POOLINGS",
+    "Fitted",
+    "Fusion",
+    "Judge",
+    "PaddingFreeNet",
+    "Progress",
+    "Row",
+    "Section",
+    "Split",
+    "Weights",
+    "Work",
+    "check_split",
+    "choose_fusion",
+    "draw_curves",
+    "fit_side_by_side",
+    "fold",
+    "gap_cells",
+    "keep_freed_memory",
+    "load_section",
+    "mean_dice",
+    "network_name",
+    "pick_device",
+    "reference_names",
+    "reliability",
+    "silent",
+    "split_section",
+    "taught",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "allocator": ("keep_freed_memory",),
+            "calibration": (
+                "Fusion",
+                "choose_fusion",
+                "reliability",
+            ),
+            "checkpoint": ("Row",),
+            "curves": ("draw_curves",),
+            "loop": (
+                "Fitted",
+                "Progress",
+                "network_name",
+                "pick_device",
+                "silent",
+            ),
+            "nets": (
+                "POOLINGS",
+                "PaddingFreeNet",
+                "Weights",
+                "fold",
+            ),
+            "parallel": (
+                "Work",
+                "fit_side_by_side",
+            ),
+            "section_reference": ("reference_names",),
+            "sections": (
+                "Section",
+                "load_section",
+            ),
+            "split": (
+                "Split",
+                "check_split",
+                "gap_cells",
+                "split_section",
+                "taught",
+            ),
+            "validation": (
+                "Judge",
+                "mean_dice",
+            ),
+        },
+    )

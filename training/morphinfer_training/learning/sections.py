@@ -1,0 +1,182 @@
+"""Sections to train on: the nuclei image in memory at the model's pixel size, and cells with classes.
+
+Cell (i, j) is the square of ``stride`` model pixels whose patch is centred on its centre
+(contract C4). Positions are compared in micrometres in the frame of the slide, so that a reference
+of any pixel size and corner can be used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.classes import UNLABELLED
+from morphinfer.errors import ConfigError
+from morphinfer.geometry import Window, ceil_div
+from morphinfer.images import LabelImage, Slide, open_labels, open_slide
+from morphinfer.tiles import read_model_image
+from morphinfer_training.config import SectionConfig, TrainConfig
+from morphinfer_training.config_parsing import resolve_path
+from morphinfer_training.learning.section_reference import section_reference
+from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, CellLattice, slide_tissue
+
+VOTES = 4
+"""A cell's class is the majority of at most VOTES x VOTES positions in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section, ready to draw tiles from."""
+
+    name: str
+    """Name for messages and records."""
+    identity: str
+    """SHA-256 of the slide's metadata."""
+    image: NDArray[np.float32]
+    """Normalised nuclei image at the model's pixel size, shape (M, N)."""
+    labels: NDArray[np.uint8]
+    """Classes of the cells, UNLABELLED where unknown, shape (ceil(M / S), ceil(N / S))."""
+    weight: float
+    """How often it is drawn, relative to others."""
+    synthetic: bool = False
+    """Whether the slide says that it is synthetic."""
+    unnamed: tuple[int, ...] = ()
+    """Gene classes that it may hold without telling: what is labelled tissue may be of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellGrid:
+    """Where the cells of a slide lie."""
+
+    shape: tuple[int, int]
+    """Rows and columns of cells."""
+    cell_um: float
+    """Side of a cell in micrometres."""
+    corner_um: tuple[float, float]
+    """Row and column of the outer corner of cell (0, 0), in the slide's frame."""
+
+
+def load_section(
+    told: SectionConfig,
+    config: TrainConfig,
+    folder: Path,
+    made: Path | None = None,
+    *,
+    reuse: bool = False,
+) -> Section:
+    """Load one section whole into memory.
+
+    Parameters
+    ----------
+    told : SectionConfig
+        The section.
+    config : TrainConfig
+        Pixel size, stride, normalisation and classes.
+    folder : Path
+        What its paths are relative to.
+    made : Path, optional
+        Where to make a reference of its spots, ``NAME.zarr``; needed where they are told.
+    reuse : bool
+        Take the one that stands there if it was made of the same with the same settings.
+
+    Raises
+    ------
+    ConfigError
+        The reference has classes that the configuration does not know, or an unset variable.
+    SlideError
+        The slide cannot be read or is constant.
+    AlignmentError
+        The reference is no label image.
+    """
+    path = resolve_path(told.slide, folder)
+    slide = open_slide(path, channel=told.channel or None, pixel_size_um=told.pixel_size_um)
+    image = read_model_image(slide, config.pixel_size_um, config.normalisation)
+    stride = config.stride_px
+    shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))
+    grid = CellGrid(shape, stride * config.pixel_size_um, slide.corner_um)
+    named = set(told.absent)
+    if told.image_only:
+        labels = image_classes(slide, grid)
+    else:
+        reference = open_labels(section_reference(told, slide, folder, made, reuse=reuse))
+        labels = cell_classes(reference, grid, config.classes)
+        named |= {c.name for c in reference.classes}
+    genes = enumerate(config.classes[FIRST_GENE:], FIRST_GENE)
+    unnamed = tuple(k for k, name in genes if name not in named)
+    return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic, unnamed)
+
+
+def cell_classes(
+    reference: LabelImage, grid: CellGrid, classes: tuple[str, ...]
+) -> NDArray[np.uint8]:
+    """Class of each cell: the majority inside it, or the class at its centre on a tie.
+
+    Parameters
+    ----------
+    reference : LabelImage
+        Label image; its classes are matched by name.
+    grid : CellGrid
+        The cells.
+    classes : tuple of str
+        Names in the order of the values that come back.
+
+    Raises
+    ------
+    ConfigError
+        A class of the reference that is used is not among ``classes``.
+    """
+    height, width = reference.image.shape
+    pixels = _values(reference, classes)[reference.read(Window(0, 0, height, width))]
+    votes = int(np.clip(round(grid.cell_um / reference.image.pixel_size_um), 1, VOTES))
+    tally = np.zeros((len(classes) + 1, *grid.shape), np.uint8)
+    for row in range(votes):
+        for col in range(votes):
+            at = ((row + 0.5) / votes, (col + 0.5) / votes)
+            found = _look_up(pixels, reference, grid, at)
+            index = np.minimum(found, len(classes))[None]
+            np.put_along_axis(tally, index, np.take_along_axis(tally, index, 0) + 2, 0)
+    centre = np.minimum(_look_up(pixels, reference, grid, (0.5, 0.5)), len(classes))[None]
+    np.put_along_axis(tally, centre, np.take_along_axis(tally, centre, 0) + 1, 0)
+    winner = tally.argmax(axis=0)
+    return np.where(winner == len(classes), UNLABELLED, winner).astype(np.uint8)
+
+
+def _values(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Table from the reference's values to ours."""
+    table = np.full(256, UNLABELLED, np.uint8)
+    for value, told in enumerate(reference.classes):
+        if told.name not in classes:
+            raise ConfigError(
+                f"{reference.image.path}: class '{told.name}' is not among the configuration's "
+                f"classes ({', '.join(classes)}); rename one of them"
+            )
+        table[value] = classes.index(told.name)
+    return table
+
+
+def _look_up(
+    pixels: NDArray[np.uint8], reference: LabelImage, grid: CellGrid, at: tuple[float, float]
+) -> NDArray[np.uint8]:
+    """Values at the position ``at`` (0 to 1, row and column) of each cell; UNLABELLED outside."""
+    image = reference.image
+    indices, inside = [], []
+    for axis in (0, 1):
+        place = grid.corner_um[axis] + (np.arange(grid.shape[axis]) + at[axis]) * grid.cell_um
+        index = np.floor((place - image.corner_um[axis]) / image.pixel_size_um).astype(np.intp)
+        inside.append((index >= 0) & (index < image.shape[axis]))
+        indices.append(np.clip(index, 0, image.shape[axis] - 1))
+    found = pixels[np.ix_(*indices)]
+    return np.where(inside[0][:, None] & inside[1], found, UNLABELLED).astype(np.uint8)
+
+
+def image_classes(slide: Slide, grid: CellGrid) -> NDArray[np.uint8]:
+    """Class of each cell as far as the image tells it: background or tissue (`tissue.py`)."""
+    mask = slide_tissue(slide, CellLattice(slide.shape, slide.pixel_size_um, grid.cell_um))
+    rows, cols = (  # the model image is rounded, the lattice is not
+        np.minimum(np.arange(wanted), have - 1)
+        for wanted, have in zip(grid.shape, mask.shape, strict=True)
+    )
+    return np.where(mask[np.ix_(rows, cols)], TISSUE, BACKGROUND).astype(np.uint8)

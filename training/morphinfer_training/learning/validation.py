@@ -1,0 +1,132 @@
+"""Dense predictions on the held-out cells, and Dice there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from morphinfer.geometry import TileGrid, Window
+from morphinfer.scoring import Confusion, scores
+from morphinfer_training.config import TrainConfig
+from morphinfer_training.learning.nets import PaddingFreeNet
+from morphinfer_training.learning.patches import reflected_tile, tissue_classes
+from morphinfer_training.learning.sections import Section
+from morphinfer_training.learning.split import Split
+from morphinfer_training.references import TISSUE
+
+TILE_CELLS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A window of one section that holds held-out cells."""
+
+    section: int
+    """Place of the section."""
+    window: Window
+    """Cells that are predicted."""
+    mask: NDArray[np.bool_]
+    """Which of them are held out."""
+
+
+class Judge:
+    """The held-out cells of all sections, always in the same order.
+
+    Where the reference of a section does not name a class, a cell of it is labelled tissue there;
+    to predict that class is then as right or wrong as to predict tissue.
+    """
+
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        splits: Sequence[Split],
+        config: TrainConfig,
+        device: torch.device,
+    ) -> None:
+        self._images = [s.image for s in sections]
+        self._stride = config.stride_px
+        self._device = device
+        self.classes = len(config.classes)
+        masks = [split.validation for split in splits]
+        self._pieces = [p for i, mask in enumerate(masks) for p in held_out_pieces(i, mask)]
+        self.labels: NDArray[np.uint8] = np.concatenate(
+            [sections[p.section].labels[p.window.slices][p.mask] for p in self._pieces]
+        )
+        """Classes of the held-out cells, shape (K,)."""
+        tissue = tissue_classes(sections, self.classes)
+        held = [np.full(np.count_nonzero(p.mask), p.section) for p in self._pieces]
+        self._tissue = None if tissue is None else tissue.numpy()[np.concatenate(held)]  # (K, C)
+
+    def probabilities(self, network: PaddingFreeNet, patch_size_px: int) -> NDArray[np.float32]:
+        """Probabilities of the held-out cells, shape (K, C)."""
+        was_training = network.training
+        network.eval()
+        found = []
+        with torch.inference_mode():
+            for piece in self._pieces:
+                image = self._images[piece.section]
+                tile = reflected_tile(image, piece.window, patch_size_px, self._stride)
+                x = torch.from_numpy(tile)[None, None].to(self._device)  # (1, 1, T, U)
+                y = torch.softmax(network(x), dim=1)[0].cpu().numpy()  # (C, h, w)
+                found.append(y[:, piece.mask].T)  # (k, C)
+        network.train(was_training)
+        return np.concatenate(found)
+
+    def dice(self, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Dice of each class over all held-out cells, NaN where it is undefined, shape (C,)."""
+        predicted = probabilities.argmax(axis=1)
+        if self._tissue is not None:
+            is_tissue = np.take_along_axis(self._tissue, predicted[:, None], 1)[:, 0]
+            predicted = np.where(is_tissue, TISSUE, predicted)
+        return dice_of(self.labels, predicted, self.classes)
+
+    def merged(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities, shape (..., K, C), in which classes that a section does not name are tissue.
+
+        They are added up, as in the loss: what is fitted to the labels must not take a class that
+        the labels cannot tell for an error.
+        """
+        if self._tissue is None:
+            return probabilities
+        found = np.where(self._tissue, np.float32(0), probabilities)
+        found[..., TISSUE] = np.where(self._tissue, probabilities, np.float32(0)).sum(axis=-1)
+        return found
+
+
+def held_out_pieces(section: int, mask: NDArray[np.bool_]) -> list[Piece]:
+    """Tiles of a section, cut to the held-out cells in them."""
+    pieces = []
+    for band in TileGrid(mask.shape[0], mask.shape[1], TILE_CELLS).bands():
+        for tile in band:
+            inside = np.argwhere(mask[tile.slices])
+            if not len(inside):
+                continue
+            row, col = (int(n) for n in inside.min(axis=0))
+            height, width = (int(n) + 1 for n in inside.max(axis=0) - inside.min(axis=0))
+            window = Window(tile.row + row, tile.col + col, height, width)
+            pieces.append(Piece(section, window, mask[window.slices]))
+    return pieces
+
+
+def dice_of(
+    labels: NDArray[np.uint8], predicted: NDArray[np.integer[Any]], classes: int
+) -> NDArray[np.float64]:
+    """Dice of each class, shape (classes,); NaN for a class in neither.
+
+    >>> dice_of(np.array([0, 0, 1], np.uint8), np.array([0, 1, 1]), 3).round(2)
+    array([0.67, 0.67,  nan])
+    """
+    confusion = Confusion()
+    confusion.add(labels[None], predicted.astype(np.uint8)[None])
+    dice = scores(confusion.counts, [str(value) for value in range(classes)]).dice
+    return np.array([np.nan if d is None else d for d in dice])
+
+
+def mean_dice(dice: NDArray[np.float64]) -> float:
+    """Mean over the classes whose Dice is defined."""
+    return float(np.nanmean(dice))
