@@ -1,4 +1,4 @@
-"""Windows and tiles: where things are, in integers.
+"""Where things are: windows and tiles in integers, placed grids of square pixels in micrometres.
 
 Rows run down and columns run right. *Model pixels* are the pixels of the slide after it was brought
 to the pixel size of the model; *cells* are the pixels of the label image, ``stride`` model pixels
@@ -10,6 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TIE = 1e-6
+"""Share of a pixel by which a place may lie before a border and still belong to the pixel behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,104 @@ class Window:
     def slices(self) -> tuple[slice, slice]:
         """Row and column slices of an array; meaningful only where no coordinate is negative."""
         return slice(self.row, self.row_stop), slice(self.col, self.col_stop)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelGrid:
+    """An array of square pixels and its place in the plane of the slide."""
+
+    shape: tuple[int, int]
+    """Rows and columns."""
+    pixel_size_um: float
+    """Side of a pixel in micrometres."""
+    corner_um: tuple[float, float]
+    """Row and column of the outer corner of pixel (0, 0), in micrometres."""
+
+    @property
+    def extent_um(self) -> tuple[float, float, float, float]:
+        """Top, left, bottom and right outer edge, in micrometres.
+
+        >>> PixelGrid((10, 20), 0.5, (1.0, 0.0)).extent_um
+        (1.0, 0.0, 6.0, 10.0)
+        """
+        top, left = self.corner_um
+        height, width = (side * self.pixel_size_um for side in self.shape)
+        return top, left, top + height, left + width
+
+    def index(self, place_um: NDArray[np.float64], axis: int) -> NDArray[np.intp]:
+        """Pixel that holds each of some places along an axis; may lie outside the grid.
+
+        A place on the border of two pixels belongs to the second, whatever rounding made of it.
+
+        Parameters
+        ----------
+        place_um : ndarray of float64, shape (N,)
+            Places in micrometres, in the frame of ``corner_um``.
+        axis : int
+            0 for rows, 1 for columns.
+
+        Examples
+        --------
+        >>> PixelGrid((4, 4), 0.1, (0.0, 0.0)).index(np.array([-0.05, 0.05, 3 * 0.1]), axis=0)
+        array([-1,  0,  3])
+        """
+        return self._index(place_um - self.corner_um[axis])
+
+    def locate(
+        self, other: PixelGrid, axis: int, start: int = 0, count: int | None = None
+    ) -> NDArray[np.intp]:
+        """Pixel of this grid that holds the centre of each of some pixels of another grid.
+
+        Parameters
+        ----------
+        other : PixelGrid
+            The grid whose pixels are looked up.
+        axis : int
+            0 for rows, 1 for columns.
+        start, count : int
+            The pixels of ``other`` along the axis; all by default.
+
+        Returns
+        -------
+        ndarray of intp, shape (count,)
+            Never falls along the axis; below 0 or past the last pixel where ``other`` reaches past
+            this grid. Ties as in `index`.
+
+        Examples
+        --------
+        >>> coarse, fine = PixelGrid((2, 2), 1.0, (0.0, 0.0)), PixelGrid((6, 6), 0.5, (-0.5, 0.0))
+        >>> coarse.locate(fine, axis=0)
+        array([-1,  0,  0,  1,  1,  2])
+        """
+        count = other.shape[axis] - start if count is None else count
+        between_um = other.corner_um[axis] - self.corner_um[axis]
+        centres = np.arange(start, start + count) + 0.5
+        return self._index(centres * other.pixel_size_um + between_um)
+
+    def window(self, other: PixelGrid, part: Window | None = None) -> Window:
+        """The pixels of this grid, or of a part of it, whose centres lie on another grid.
+
+        Its height or width is 0 where there is none.
+
+        >>> fine = PixelGrid((6, 6), 0.5, (-0.5, 0.0))
+        >>> fine.window(PixelGrid((2, 2), 1.0, (0.0, 0.0)))
+        Window(row=1, col=0, height=4, width=4)
+        """
+        part = part or Window(0, 0, *self.shape)
+        sides = ((part.row, part.height), (part.col, part.width))
+        (row, height), (col, width) = (
+            self._inside(other, axis, *side) for axis, side in enumerate(sides)
+        )
+        return Window(row, col, height, width)
+
+    def _index(self, from_corner_um: NDArray[np.float64]) -> NDArray[np.intp]:
+        return np.asarray(np.floor(from_corner_um / self.pixel_size_um + TIE), dtype=np.intp)
+
+    def _inside(self, other: PixelGrid, axis: int, start: int, count: int) -> tuple[int, int]:
+        """First pixel along an axis whose centre lies on the other grid, and how many do."""
+        places = other.locate(self, axis, start, count)
+        inside = np.flatnonzero((places >= 0) & (places < other.shape[axis]))
+        return start + (int(inside[0]) if inside.size else 0), int(inside.size)
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
