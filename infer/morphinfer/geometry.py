@@ -116,7 +116,7 @@ class PixelGrid:
         """
         count = other.shape[axis] - start if count is None else count
         between_um = other.corner_um[axis] - self.corner_um[axis]
-        centres = np.arange(start, start + count) + 0.5
+        centres = np.arange(start, start + count, dtype=np.float64) + 0.5
         return self._index(centres * other.pixel_size_um + between_um)
 
     def window(self, other: PixelGrid, part: Window | None = None) -> Window:
