@@ -21,7 +21,7 @@ SIZE = (1100, 1300)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def section(tmp_path_factory):
     return make_phantom(tmp_path_factory.mktemp("phantom") / "p", seed=3, size=SIZE)
 
 
@@ -71,57 +71,59 @@ def test_another_seed_is_another_animal(tmp_path):
         Window(7, 1299, 900, 1),
     ],
 )
-def test_a_window_drawn_by_itself_equals_the_slide(made, window):
+def test_a_window_drawn_by_itself_equals_the_slide(section, window):
     drawn = Section(3, SIZE, 0.65).pixels(window)
-    np.testing.assert_array_equal(drawn, open_slide(made.slide).read(window))
+    np.testing.assert_array_equal(drawn, open_slide(section.slide).read(window))
 
 
-def test_bands_of_any_height_give_the_same_pixels(made):
-    section = Section(3, SIZE, 0.65)
+def test_bands_of_any_height_give_the_same_pixels(section):
+    painted = Section(3, SIZE, 0.65)
     bands = [
-        section.pixels(Window(row, 0, min(333, 1100 - row), 1300)) for row in range(0, 1100, 333)
+        painted.pixels(Window(row, 0, min(333, 1100 - row), 1300)) for row in range(0, 1100, 333)
     ]
-    np.testing.assert_array_equal(np.vstack(bands), pixels(made.slide))
+    np.testing.assert_array_equal(np.vstack(bands), pixels(section.slide))
 
 
-def test_no_seam_shows_between_blocks(made):
-    image = pixels(made.slide).astype(float)
+def test_no_seam_shows_between_blocks(section):
+    image = pixels(section.slide).astype(float)
     steps = np.abs(np.diff(image, axis=0)).mean(axis=1)
     assert steps[511] < 1.3 * np.median(steps[480:540])
 
 
-def test_the_slide_says_that_it_is_synthetic_and_how_large_its_pixels_are(made):
+def test_the_slide_says_that_it_is_synthetic_and_how_large_its_pixels_are(section):
     import zarr
 
-    told = dict(zarr.open_group(str(made.slide), mode="r").attrs)["morphinfer"]
-    assert told == {"synthetic": True, "seed": 3, "size": list(SIZE)}
-    slide = open_slide(made.slide)
+    attributes = dict(zarr.open_group(str(section.slide), mode="r").attrs)["morphinfer"]
+    assert attributes == {"synthetic": True, "seed": 3, "size": list(SIZE)}
+    slide = open_slide(section.slide)
     assert (slide.shape, slide.pixel_size_um, slide.channels) == (SIZE, 0.65, ("DAPI",))
-    assert open_labels(made.reference).record["synthetic"] is True
+    assert open_labels(section.reference).record["synthetic"] is True
 
 
-def test_the_reference_lies_over_the_slide_and_names_its_classes(made):
-    labels, slide = open_labels(made.reference), open_slide(made.slide)
+def test_the_reference_lies_over_the_slide_and_names_its_classes(section):
+    labels, slide = open_labels(section.reference), open_slide(section.slide)
     assert tuple(c.name for c in labels.classes) == CLASS_NAMES
     assert labels.image.shape == (138, 163)
     assert labels.image.pixel_size_um == pytest.approx(8 * slide.pixel_size_um)
     assert labels.image.corner_um == pytest.approx(slide.corner_um, abs=1e-9)
 
 
-def test_regions_differ_as_their_nuclei_do(made):
-    cells = regions(made.reference)
-    image = np.pad(pixels(made.slide).astype(float), ((0, 4), (0, 4)), mode="edge")
-    cell_means = image.reshape(138, 8, 163, 8).mean(axis=(1, 3))
-    background, tissue, gene_a, gene_b = (cell_means[cells == value].mean() for value in range(4))
+def test_regions_differ_as_their_nuclei_do(section):
+    classes = regions(section.reference)
+    image = np.pad(pixels(section.slide).astype(float), ((0, 4), (0, 4)), mode="edge")
+    pixel_means = image.reshape(138, 8, 163, 8).mean(axis=(1, 3))
+    background, tissue, gene_a, gene_b = (
+        pixel_means[classes == value].mean() for value in range(4)
+    )
     assert background < 0.7 * tissue
     assert gene_a > gene_b > tissue
-    assert all((cells == value).mean() > 0.02 for value in range(4))
+    assert all((classes == value).mean() > 0.02 for value in range(4))
 
 
-def test_no_single_pixel_tells_the_classes_of_tissue_apart(made):
-    cells = regions(made.reference)
-    wide = np.kron(cells, np.ones((8, 8), np.uint8))[: SIZE[0], : SIZE[1]]
-    image = pixels(made.slide)
+def test_classes_of_tissue_cannot_be_separated_by_single_pixels(section):
+    classes = regions(section.reference)
+    wide = np.kron(classes, np.ones((8, 8), np.uint8))[: SIZE[0], : SIZE[1]]
+    image = pixels(section.slide)
     shares = [
         np.bincount(image[wide == value] >> 3, minlength=32) / (wide == value).sum()
         for value in (1, 2, 3)
@@ -130,26 +132,26 @@ def test_no_single_pixel_tells_the_classes_of_tissue_apart(made):
     assert best < 0.65
 
 
-def test_the_spots_of_a_gene_fall_into_its_region(made):
-    cells = regions(made.reference)
-    genes, rows, cols = read_spots(made.spots)
+def test_the_spots_of_a_gene_fall_into_its_region(section):
+    classes = regions(section.reference)
+    genes, rows, cols = read_spots(section.spots)
     assert rows.min() >= 0
     assert rows.max() < SIZE[0]
     assert cols.max() < SIZE[1]
-    there = cells[(rows / 8).astype(int), (cols / 8).astype(int)]
+    there = classes[(rows / 8).astype(int), (cols / 8).astype(int)]
     for value, gene in ((2, "GeneA"), (3, "GeneB")):
         assert 0.9 < (there[genes == gene] == value).mean() < 0.99
     assert sorted(set(genes)) == ["GeneA", "GeneB", *(f"Household{i}" for i in range(1, 6))]
     assert (there[genes == "Household1"] > 0).mean() > 0.97
 
 
-def test_spots_are_as_dense_as_promised(made):
-    cells = regions(made.reference)
-    genes, rows, cols = read_spots(made.spots)
-    there = cells[(rows / 8).astype(int), (cols / 8).astype(int)]
-    area = (cells == 2).sum() * (8 * 0.65 / 100) ** 2
+def test_spots_are_as_dense_as_promised(section):
+    classes = regions(section.reference)
+    genes, rows, cols = read_spots(section.spots)
+    there = classes[(rows / 8).astype(int), (cols / 8).astype(int)]
+    area = (classes == 2).sum() * (8 * 0.65 / 100) ** 2
     assert ((genes == "GeneA") & (there == 2)).sum() / area == pytest.approx(150, rel=0.1)
-    area = (cells > 0).sum() * (8 * 0.65 / 100) ** 2
+    area = (classes > 0).sum() * (8 * 0.65 / 100) ** 2
     assert ((genes == "Household3") & (there > 0)).sum() / area == pytest.approx(40, rel=0.1)
 
 
@@ -168,11 +170,11 @@ def test_finer_pixels_show_the_same_nuclei_larger(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [({"seed": -1}, "seed -1"), ({"size": (63, 900)}, "63 x 900"), ({"pixel_size_um": 9.0}, "9.0")],
 )
-def test_values_out_of_their_limits_are_refused(tmp_path, change, told):
-    with pytest.raises(SlideError, match=told):
+def test_values_out_of_their_limits_are_refused(tmp_path, change, message):
+    with pytest.raises(SlideError, match=message):
         make_phantom(tmp_path / "p", **{"seed": 0, "size": (64, 64), **change})
     assert not list(tmp_path.iterdir())
 
@@ -194,7 +196,7 @@ def test_nothing_is_left_of_a_section_that_was_interrupted(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_prints_what_it_made(tmp_path):
+def test_the_command_prints_the_paths_of_the_parts(tmp_path):
     arguments = [str(tmp_path / "p"), "--seed", "4", "--size", "64", "90", "-q"]
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 0
@@ -204,5 +206,5 @@ def test_the_command_prints_what_it_made(tmp_path):
 
 
 def test_the_slide_says_that_it_is_synthetic(tmp_path):
-    made = make_phantom(tmp_path / "p", seed=1, size=(200, 220))
-    assert open_slide(made.slide).synthetic
+    section = make_phantom(tmp_path / "p", seed=1, size=(200, 220))
+    assert open_slide(section.slide).synthetic

@@ -39,18 +39,18 @@ def phantom(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Make a SYNTHETIC section to try the other commands with; it is no measurement.
+    """Make a SYNTHETIC section to try the other commands on; it is not a measurement.
 
     The folder OUT gets slide.zarr (synthetic nuclei), spots.csv (gene, x, y of invented genes:
-    GeneA in a dense layer, GeneB in a white-matter-like rim, households everywhere) and
+    GeneA in a dense layer, GeneB in a white-matter-like rim, housekeeping genes everywhere) and
     reference.zarr (the true regions). Train on one seed and test on another.
     """
     from morphinfer.phantom import make_phantom
 
     with progress_bar("rows drawn", verbosity) as advance:
-        made = make_phantom(
+        section = make_phantom(
             out, seed=seed, size=size, pixel_size_um=pixel_size, version=version,
             overwrite=overwrite, progress=advance,
         )  # fmt: skip
-    for path in (made.slide, made.spots, made.reference):
+    for path in (section.slide, section.spots, section.reference):
         click.echo(str(path))

@@ -139,13 +139,13 @@ class Layout:
         hole = radius > 1
         for blob in self.ventricles:
             hole |= blob.holds(x, y)
-        found = np.full(x.shape, TISSUE, np.uint8)
-        found[self._in_rim(x, y, radius)] = GENE_B
+        classes = np.full(x.shape, TISSUE, np.uint8)
+        classes[self._in_rim(x, y, radius)] = GENE_B
         for blob in self.islands:
-            found[blob.holds(x, y)] = GENE_B
-        found[self._in_layer(x, y)] = GENE_A
-        found[hole] = BACKGROUND
-        return found
+            classes[blob.holds(x, y)] = GENE_B
+        classes[self._in_layer(x, y)] = GENE_A
+        classes[hole] = BACKGROUND
+        return classes
 
     def _radius(self, x: Floats, y: Floats) -> Floats:
         """Distance from the centre, one on the outer contour."""
@@ -196,8 +196,8 @@ def draw_layout(seed: int, shape: tuple[int, int], pixel_size_um: float) -> Layo
     short = min(shape)
 
     def thickness(low_um: float, high_um: float) -> float:
-        wanted = rng.uniform(low_um, high_um) / pixel_size_um
-        return float(min(max(wanted, 0.02 * short), 0.11 * short))
+        drawn = rng.uniform(low_um, high_um) / pixel_size_um
+        return float(min(max(drawn, 0.02 * short), 0.11 * short))
 
     layer, rim = thickness(60, 90), thickness(70, 100)
     return Layout(

@@ -1,7 +1,7 @@
 """The nuclei and the pixels of a synthetic section, block by block.
 
-A section is cut into blocks of ``BLOCK`` x ``BLOCK`` pixels. Each has random generators of its own,
-seeded by the section's seed and the block's place, so that a block's pixels depend on nothing else.
+A section is cut into blocks of ``BLOCK`` x ``BLOCK`` pixels. Each has its own random generators, seeded
+by the section's seed and the place of the block, so that its pixels depend on nothing else.
 Nuclei that reach over the border of a block are drawn whole: each block draws its neighbours' too.
 """
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from morphinfer.phantom.anatomy import BACKGROUND, GENE_A, GENE_B, TISSUE, Floats, Layout
 
 BLOCK = 512
-CELL = 8
-"""Side of a cell of the reference, and step of the grid on which smooth fields are evaluated."""
+STEP = 8
+"""Side of a pixel of the reference, and step of the grid on which smooth fields are evaluated."""
 SITE_UM = 8.5
 """Distance of the sites on which a nucleus may lie; each one is moved a little at random."""
 ANGLES = 12
@@ -30,8 +30,8 @@ OTHERWISE = {BACKGROUND: DEBRIS, TISSUE: NEURON, GENE_A: LAYER_NEURON, GENE_B: N
 GLOW = {BACKGROUND: 4.0, TISSUE: 17.0, GENE_A: 17.0, GENE_B: 17.0}
 """Light between the nuclei that ends sharply with the tissue, of 255."""
 HAZE = {BACKGROUND: 0.0, TISSUE: 3.0, GENE_A: 16.0, GENE_B: 8.0}
-"""Light from out of focus, which reaches ``HAZE_CELLS`` cells over the borders of a region."""
-HAZE_CELLS = 6
+"""Light from out of focus, which reaches ``HAZE_STEPS`` steps beyond the borders of a region."""
+HAZE_STEPS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,35 +137,35 @@ class Nuclei:
     """Factor on the stamp."""
 
 
-def soften(cells: Floats) -> Floats:
-    """Weighted mean over neighbouring cells, ``HAZE_CELLS`` - 1 cells shorter on each side.
+def soften(field: Floats) -> Floats:
+    """Weighted mean over neighbouring grid points; ``HAZE_STEPS`` - 1 points fewer on each side.
 
-    Sums of products are spelt out here and in `enlarge`: those of a matrix library depend on its
-    number of threads, and the same seed shall give the same pixels.
+    The sums are written out here and in `enlarge`: those of a matrix library depend on its number
+    of threads, and the same seed must give the same pixels.
     """
-    weights = HAZE_CELLS - np.abs(np.arange(1 - HAZE_CELLS, HAZE_CELLS))
+    weights = HAZE_STEPS - np.abs(np.arange(1 - HAZE_STEPS, HAZE_STEPS))
     for _ in range(2):
-        length = cells.shape[0] - 2 * (HAZE_CELLS - 1)
-        cells = sum(
-            (cells[i : i + length] * w for i, w in enumerate(weights / weights.sum())),
-            start=np.zeros((length, cells.shape[1])),
+        length = field.shape[0] - 2 * (HAZE_STEPS - 1)
+        field = sum(
+            (field[i : i + length] * w for i, w in enumerate(weights / weights.sum())),
+            start=np.zeros((length, field.shape[1])),
         ).T
-    return cells
+    return field
 
 
-def enlarge(cells: Floats) -> NDArray[np.float32]:
-    """Pixels between cell centres by linear interpolation, without the half cell at each end."""
-    values = cells.astype(np.float32)
-    after = ((np.arange(CELL) + 0.5) / CELL).astype(np.float32)
+def enlarge(field: Floats) -> NDArray[np.float32]:
+    """Pixels between grid points by linear interpolation, without the half step at each end."""
+    values = field.astype(np.float32)
+    after = ((np.arange(STEP) + 0.5) / STEP).astype(np.float32)
     for _ in range(2):
         turned = np.ascontiguousarray(values.T)
         steps = turned[:, :-1, None] * (1 - after) + turned[:, 1:, None] * after
-        values = steps.reshape(len(turned), -1)[:, CELL // 2 : -(CELL // 2)]
+        values = steps.reshape(len(turned), -1)[:, STEP // 2 : -(STEP // 2)]
     return np.ascontiguousarray(values)
 
 
 class Painter:
-    """Draws the blocks of one synthetic section; meant for blocks in reading order, good for any."""
+    """Draws the blocks of one synthetic section, fastest in reading order."""
 
     def __init__(self, seed: int, layout: Layout) -> None:
         self._seed = seed
@@ -174,7 +174,7 @@ class Painter:
         self._stamps = make_stamps(seed, layout.pixel_size_um, self._animal.softness)
         self._halo = max(len(stamp) // 2 for stamp in self._stamps)
         self._kept: dict[tuple[int, int], Nuclei] = {}
-        self._nodes = (np.arange(-HAZE_CELLS, BLOCK // CELL + HAZE_CELLS) + 0.5) * CELL
+        self._nodes = (np.arange(-HAZE_STEPS, BLOCK // STEP + HAZE_STEPS) + 0.5) * STEP
 
     def block(self, row: int, col: int) -> NDArray[np.uint8]:
         """Pixels of the block in block row ``row`` and block column ``col``, cut at the edges."""
@@ -201,7 +201,7 @@ class Painter:
         glow, haze = (
             np.array([of[c] for c in range(len(of))])[classes] * light for of in (GLOW, HAZE)
         )
-        reach = HAZE_CELLS - 1
+        reach = HAZE_STEPS - 1
         return enlarge(glow[reach:-reach, reach:-reach] + soften(haze))
 
     def _illumination(self, rows: Floats, cols: Floats) -> Floats:
@@ -215,9 +215,9 @@ class Painter:
             apart = np.hypot(tear.row - middle[0], tear.col - middle[1])
             if apart > tear.length / 2 + tear.wave + BLOCK:
                 continue
-            nodes = self._nodes[HAZE_CELLS - 1 : 1 - HAZE_CELLS]
+            nodes = self._nodes[HAZE_STEPS - 1 : 1 - HAZE_STEPS]
             far = tear.distance((row * BLOCK + nodes)[:, None], (col * BLOCK + nodes)[None, :])
-            if far.min() < CELL:
+            if far.min() < STEP:
                 light *= 0.2 + 0.8 * np.clip(0.5 + enlarge(far) / 4, 0, 1)
 
     def _add_nuclei(self, light: NDArray[np.float32], row: int, col: int) -> None:
@@ -227,14 +227,14 @@ class Painter:
         canvas = np.zeros((BLOCK + 4 * halo, BLOCK + 4 * halo), np.float32)
         for near_row in range(row - 1, row + 2):
             for near_col in range(col - 1, col + 2):
-                found = self._nuclei(near_row, near_col)
-                rows, cols = found.rows - row * BLOCK + halo, found.cols - col * BLOCK + halo
+                nuclei = self._nuclei(near_row, near_col)
+                rows, cols = nuclei.rows - row * BLOCK + halo, nuclei.cols - col * BLOCK + halo
                 inside = (rows >= 0) & (rows < BLOCK + 2 * halo)
                 inside &= (cols >= 0) & (cols < BLOCK + 2 * halo)
                 chosen = np.flatnonzero(inside)
                 for r, c, number, peak in zip(
                     rows[chosen].tolist(), cols[chosen].tolist(),
-                    found.stamps[chosen].tolist(), found.peaks[chosen], strict=True,
+                    nuclei.stamps[chosen].tolist(), nuclei.peaks[chosen], strict=True,
                 ):  # fmt: skip
                     stamp = self._stamps[number]
                     half = len(stamp) // 2

@@ -1,8 +1,8 @@
 """A SYNTHETIC section with spots and true regions, to try the tool with where no data are at hand.
 
 It resembles a coronal section of a brain and is no measurement of one: a slide of nuclei, the spots
-of a few invented genes, and the label image of the regions that both were drawn from. It is made
-block by block in bounded memory, and the same seed and size give the same pixels and spots.
+of a few invented genes, and the label image of the regions that both were drawn from. It is drawn
+block by block in bounded memory; the same seed and size give the same pixels and spots.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from morphinfer.phantom.anatomy import (
     Layout,
     draw_layout,
 )
-from morphinfer.phantom.nuclei import BLOCK, CELL, Painter
+from morphinfer.phantom.nuclei import BLOCK, STEP, Painter
 
 SMALLEST_SIDE = 64
 GENES = {"GeneA": GENE_A, "GeneB": GENE_B}
-HOUSEHOLD_GENES = tuple(f"Household{i}" for i in range(1, 6))
+HOUSEKEEPING_GENES = tuple(f"Household{i}" for i in range(1, 6))
 OWN_DENSITY = 150.0
 """Spots of a gene in a (100 um)**2 of its own region."""
-HOUSEHOLD_DENSITY = 40.0
+HOUSEKEEPING_DENSITY = 40.0
 STRAY_DENSITY = 0.2
-"""Spots of a household gene in a (100 um)**2 of background."""
+"""Spots of a housekeeping gene in a (100 um)**2 of background."""
 STRAY_SHARE = 0.03
 """Share of the spots of a gene that lie in tissue outside its region."""
 
@@ -54,7 +54,7 @@ class Phantom:
     spots: Path
     """Table with the columns gene, x (column) and y (row), in pixels; integers are pixel centres."""
     reference: Path
-    """Label image of the regions, one cell for 8 x 8 pixels."""
+    """Label image of the regions, one of its pixels for 8 x 8 pixels of the slide."""
 
 
 def make_phantom(
@@ -67,7 +67,7 @@ def make_phantom(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Phantom:
-    """Write a synthetic section into a folder, and say where its parts are.
+    """Write a synthetic section into a folder, and return where its parts are.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def make_phantom(
     version : {'0.4', '0.5'}
         NGFF version.
     overwrite : bool
-        Replace a folder that stands there.
+        Replace a folder that exists.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
@@ -95,7 +95,7 @@ def make_phantom(
     """
     _check(seed, size, pixel_size_um)
     out = Path(out)
-    told = {"synthetic": True, "seed": seed, "size": list(size)}
+    attributes = {"synthetic": True, "seed": seed, "size": list(size)}
     needed = size[0] * size[1]
     with staged(out, overwrite=overwrite, needed_bytes=needed, folder=True) as partial:
         partial.mkdir()
@@ -104,15 +104,15 @@ def make_phantom(
                 create_image(
                     partial / "slide.zarr", shape=size, dtype=np.uint8, channel="DAPI",
                     pixel_size_um=pixel_size_um, version=version,
-                    attributes={"morphinfer": told},
+                    attributes={"morphinfer": attributes},
                 )
             )  # fmt: skip
             reference = stack.enter_context(
                 create_labels(
                     partial / "reference.zarr",
-                    shape=(ceil_div(size[0], CELL), ceil_div(size[1], CELL)),
-                    pixel_size_um=pixel_size_um * CELL, corner_um=(0.0, 0.0),
-                    classes=default_classes(CLASS_NAMES), version=version, record=told,
+                    shape=(ceil_div(size[0], STEP), ceil_div(size[1], STEP)),
+                    pixel_size_um=pixel_size_um * STEP, corner_um=(0.0, 0.0),
+                    classes=default_classes(CLASS_NAMES), version=version, record=attributes,
                 )
             )  # fmt: skip
             spots = stack.enter_context((partial / "spots.csv").open("w", newline="\n"))
@@ -121,8 +121,8 @@ def make_phantom(
             for row in range(0, size[0], BLOCK):
                 height = min(BLOCK, size[0] - row)
                 slide.write(section.pixels(Window(row, 0, height, size[1])))
-                cells = Window(row // CELL, 0, ceil_div(height, CELL), ceil_div(size[1], CELL))
-                reference.write(cells, section.regions(cells))
+                window = Window(row // STEP, 0, ceil_div(height, STEP), ceil_div(size[1], STEP))
+                reference.write(window, section.regions(window))
                 section.write_spots(spots, row // BLOCK)
                 if progress is not None:
                     progress(row + height, size[0])
@@ -152,10 +152,10 @@ class Section:
                 image[top : top + part.shape[0], left : left + part.shape[1]] = part
         return image
 
-    def regions(self, cells: Window) -> NDArray[np.uint8]:
-        """Classes at the centres of a window of cells."""
-        rows = (np.arange(cells.row, cells.row_stop) + 0.5) * CELL
-        cols = (np.arange(cells.col, cells.col_stop) + 0.5) * CELL
+    def regions(self, window: Window) -> NDArray[np.uint8]:
+        """Classes at the pixel centres of a window of the reference."""
+        rows = (np.arange(window.row, window.row_stop) + 0.5) * STEP
+        cols = (np.arange(window.col, window.col_stop) + 0.5) * STEP
         return self._layout.classes(rows[:, None], cols[None, :])
 
     def write_spots(self, file: TextIO, block_row: int) -> None:
@@ -181,21 +181,21 @@ class Section:
 
 
 def spot_densities(layout: Layout) -> dict[str, NDArray[np.float64]]:
-    """Spots in a (100 um)**2 of each class, for every gene; strays are a fixed share of all."""
+    """Spots in a (100 um)**2 of each class, for every gene; a fixed share of them lies elsewhere."""
     height, width = layout.shape
     rows, cols = (np.arange(256) + 0.5) * height / 256, (np.arange(256) + 0.5) * width / 256
     classes = layout.classes(rows[:, None], cols[None, :])
     area = np.bincount(classes.ravel(), minlength=len(CLASS_NAMES)).astype(np.float64)
-    found: dict[str, NDArray[np.float64]] = {}
+    densities: dict[str, NDArray[np.float64]] = {}
     for gene, own in GENES.items():
         elsewhere = area[1:].sum() - area[own]
         strays = STRAY_SHARE / (1 - STRAY_SHARE) * OWN_DENSITY * area[own] / max(elsewhere, 1.0)
-        found[gene] = np.full(len(CLASS_NAMES), strays)
-        found[gene][own], found[gene][BACKGROUND] = OWN_DENSITY, 0.0
-    for number, gene in enumerate(HOUSEHOLD_GENES):
-        found[gene] = np.full(len(CLASS_NAMES), HOUSEHOLD_DENSITY * (0.8 + 0.1 * number))
-        found[gene][BACKGROUND] = STRAY_DENSITY
-    return found
+        densities[gene] = np.full(len(CLASS_NAMES), strays)
+        densities[gene][own], densities[gene][BACKGROUND] = OWN_DENSITY, 0.0
+    for number, gene in enumerate(HOUSEKEEPING_GENES):
+        densities[gene] = np.full(len(CLASS_NAMES), HOUSEKEEPING_DENSITY * (0.8 + 0.1 * number))
+        densities[gene][BACKGROUND] = STRAY_DENSITY
+    return densities
 
 
 def _check(seed: int, size: tuple[int, int], pixel_size_um: float) -> None:
