@@ -6,7 +6,7 @@ class MorphinferError(Exception):
 
 
 class SlideError(MorphinferError, ValueError):
-    """The slide cannot be read as it stands: no image, no channel, no pixel size, NaN, constant."""
+    """The slide cannot be used as it is: no image, no channel, no pixel size, NaN, constant."""
 
 
 class ModelError(MorphinferError, ValueError):
@@ -14,7 +14,7 @@ class ModelError(MorphinferError, ValueError):
 
 
 class ProviderError(MorphinferError, RuntimeError):
-    """ONNX Runtime is missing, doubled, or cannot run the execution provider that was asked for."""
+    """ONNX Runtime is missing, installed twice, or cannot run the execution provider that was asked for."""
 
 
 class OutOfMemoryError(MorphinferError, MemoryError):

@@ -11,7 +11,7 @@ import zarr
 
 from morphinfer.errors import OutputError
 from morphinfer.images.downsampling import halve_by_mean, level_shapes
-from morphinfer.images.multiscale import create_channels, create_image, display_window
+from morphinfer.images.multiscale import ImageSpec, create_image, display_window, write_image
 
 VERSIONS = ["0.4", "0.5"]
 
@@ -122,7 +122,7 @@ def test_overwriting_replaces_the_whole_image(tmp_path, noise):
     np.testing.assert_array_equal(levels(path), [image])
 
 
-def test_an_image_that_stands_there_is_not_touched_without_overwrite(tmp_path, noise):
+def test_an_existing_image_is_not_touched_without_overwrite(tmp_path, noise):
     path = write(tmp_path / "s.zarr", noise(10, 8))
     before = everything(path)
     with pytest.raises(OutputError, match="--overwrite"):
@@ -132,10 +132,8 @@ def test_an_image_that_stands_there_is_not_touched_without_overwrite(tmp_path, n
 
 def test_channels_may_be_fed_in_any_order(tmp_path, noise):
     image = noise(2, 300, 280)
-    with create_channels(
-        tmp_path / "s.zarr", shape=(300, 280), channels=["a", "b"], dtype="u2", pixel_size_um=1,
-        chunk=128,
-    ) as (first, second):  # fmt: skip
+    spec = ImageSpec("s", (2, 300, 280), np.dtype("u2"), 1, chunk=128, channels=("a", "b"))
+    with write_image(tmp_path / "s.zarr", spec) as (first, second):
         second.write(image[1, :200])
         first.write(image[0])
         second.write(image[1, 200:])
@@ -145,11 +143,10 @@ def test_channels_may_be_fed_in_any_order(tmp_path, noise):
 
 
 def test_a_channel_that_was_not_fed_leaves_nothing_behind(tmp_path, noise):
+    spec = ImageSpec("s", (2, 10, 8), np.dtype("u2"), 1, channels=("a", "b"))
     with (
         pytest.raises(ValueError, match="10 of 10 rows were never written"),
-        create_channels(
-            tmp_path / "s.zarr", shape=(10, 8), channels=["a", "b"], dtype="u2", pixel_size_um=1
-        ) as (first, _),
+        write_image(tmp_path / "s.zarr", spec) as (first, _),
     ):
         first.write(noise(10, 8))
     assert list(tmp_path.iterdir()) == []
@@ -206,9 +203,8 @@ def test_a_0_5_image_is_valid_by_the_specification(tmp_path, noise, channel):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_image_of_channels_is_valid_by_the_specification(tmp_path, noise, version):
     path = tmp_path / "s.zarr"
-    with create_channels(
-        path, shape=(20, 30), channels=["a", "b"], dtype="u2", pixel_size_um=None, version=version
-    ) as writers:
+    spec = ImageSpec("s", (2, 20, 30), np.dtype("u2"), None, version=version, channels=("a", "b"))
+    with write_image(path, spec) as writers:
         for writer in writers:
             writer.write(noise(20, 30))
     attributes = dict(zarr.open_group(str(path), mode="r").attrs)

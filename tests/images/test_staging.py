@@ -144,7 +144,7 @@ def test_what_an_earlier_process_of_this_id_left_is_written_over(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(OutputError, match=r"the folder .*missing does not exist; make it first"):
+    with pytest.raises(OutputError, match=r"the folder .*missing does not exist; create it first"):
         write_text(tmp_path / "missing" / "out")
 
 
@@ -260,7 +260,7 @@ def test_a_folder_of_ones_own_that_holds_a_slide_is_not_replaced(tmp_path, prese
 
 @pytest.mark.parametrize("path", [".", "..", "/"])
 def test_a_path_without_a_name_is_refused(path):
-    with pytest.raises(OutputError, match="no name for an output"):
+    with pytest.raises(OutputError, match="not a name for an output"):
         check_target(Path(path), overwrite=True)
 
 

@@ -24,8 +24,8 @@ from morphinfer.images.multiscale import ImageSpec, NewImage, create_image
 from morphinfer.images.ngff import Version
 from morphinfer.images.slide import Slide, open_slide, slide_from_array
 from morphinfer.images.staging import (
+    as_output_errors,
     check_target,
-    explained,
     flush,
     locked,
     publish,
@@ -43,10 +43,10 @@ __all__ = [
     "NewImage",
     "Slide",
     "Version",
+    "as_output_errors",
     "check_target",
     "create_image",
     "create_labels",
-    "explained",
     "flush",
     "layer_path",
     "locked",

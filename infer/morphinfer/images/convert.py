@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from morphinfer.errors import SlideError
-from morphinfer.images.multiscale import create_channels, create_image
+from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version
+from morphinfer.images.slide_checks import check_pixel_size
 from morphinfer.images.tiff import TiffImage, open_tiff
 
 Progress = Callable[[int, int], None]
@@ -30,7 +30,7 @@ class Conversion:
     channels: tuple[str, ...]
     """Names of the channels that were kept."""
     pixel_size_um: float | None
-    """Side of a pixel in micrometres; None where neither the file nor the caller told it."""
+    """Side of a pixel in micrometres; None where neither the file nor the caller states it."""
 
 
 def convert(
@@ -43,7 +43,7 @@ def convert(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Write a TIFF image as an OME-Zarr image with a pyramid, and say what was written.
+    """Write a TIFF image as an OME-Zarr image with a pyramid, and return what was written.
 
     One channel becomes a (y, x) image, several become a (c, y, x) image. Stacks along z are
     projected to their maximum; of several time points the first is taken.
@@ -61,7 +61,7 @@ def convert(
     version : {'0.4', '0.5'}
         NGFF version.
     overwrite : bool
-        Replace an image that stands at ``target``.
+        Replace an existing image.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
@@ -72,29 +72,19 @@ def convert(
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    if pixel_size_um is not None and not 0.001 <= pixel_size_um <= 1000:
-        raise SlideError(
-            f"{source}: a pixel size of {pixel_size_um} micrometres; it must lie between 0.001 and "
-            f"1000; state the true one with --pixel-size"
-        )
+    if pixel_size_um is not None:
+        check_pixel_size(pixel_size_um, str(source))
     target = Path(target)
-    with open_tiff(source, pixel_size_um=pixel_size_um) as image, ExitStack() as stack:
+    with open_tiff(source, pixel_size_um=pixel_size_um) as image:
         kept = _pick(image, channel)
         names = tuple(image.channels[i] for i in kept)
-        if len(kept) == 1:
-            told = None if names == ("0",) else names[0]
-            one = create_image(
-                target, shape=image.shape, dtype=image.dtype, pixel_size_um=image.pixel_size_um,
-                version=version, channel=told, overwrite=overwrite,
-            )  # fmt: skip
-            writers = [stack.enter_context(one)]
-        else:
-            several = create_channels(
-                target, shape=image.shape, dtype=image.dtype, pixel_size_um=image.pixel_size_um,
-                version=version, channels=names, overwrite=overwrite,
-            )  # fmt: skip
-            writers = stack.enter_context(several)
-        _copy(image, kept, writers, progress)
+        labels = () if names == ("0",) else names
+        shape = image.shape if len(kept) == 1 else (len(kept), *image.shape)
+        spec = ImageSpec(
+            target.stem, shape, image.dtype, image.pixel_size_um, version=version, channels=labels
+        )
+        with write_image(target, spec, overwrite=overwrite) as writers:
+            _copy(image, kept, writers, progress)
         return Conversion(target, image.shape, image.dtype.name, names, image.pixel_size_um)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +42,9 @@ class ImageSpec:
     chunk: int = 512
     """Side of a chunk in pixels; an even number."""
     channels: tuple[str, ...] = ()
-    """Labels of the channels; may be none where the shape has two sides."""
+    """Labels of the channels; may be empty for a two-dimensional shape."""
     attributes: Mapping[str, Any] | None = None
-    """Put beside 'multiscales' (0.4) or inside 'ome' (0.5); the key 'morphinfer' stays at the top."""
+    """Stored beside 'multiscales' (0.4) or inside 'ome' (0.5); the key 'morphinfer' at the top level."""
 
     @property
     def needed_bytes(self) -> int:
@@ -79,7 +79,7 @@ class _Plane:
 
 
 class NewImage:
-    """An image whose arrays exist, to be filled and then described; no reader knows it before."""
+    """An image whose arrays exist; readers recognise it once it is filled and described."""
 
     def __init__(self, folder: Path, spec: ImageSpec) -> None:
         """Open the arrays that ``create`` made."""
@@ -110,11 +110,11 @@ class NewImage:
         return np.asarray(self._arrays[0][..., start:stop, :])
 
     def write_rows(self, start: int, rows: NDArray[Any]) -> None:
-        """Rows of level 0, of all channels; whole rows of chunks, in any order, by any process."""
+        """Write rows of level 0, of all channels: whole rows of chunks, in any order, from any process."""
         self._arrays[0][..., start : start + rows.shape[-2], :] = rows
 
     def fill_levels(self) -> None:
-        """Make the levels above out of level 0, when all its rows are written."""
+        """Fill the coarser levels from level 0, once all its rows are written."""
         halve = halve_by_mean if self.spec.reduction == "mean" else halve_by_mode
         for base, *above in self._planes():
             if not above:
@@ -126,11 +126,11 @@ class NewImage:
                     writer.write(halve(rows[first : first + HALVED_AT_ONCE]))
 
     def describe(self) -> None:
-        """Write the metadata, with which the image is complete."""
+        """Write the metadata; the image is complete then."""
         spec, last = self.spec, self._arrays[-1][:]
         half = (spec.pixel_size_um or 1.0) / 2
         planes = last if last.ndim == 3 else [last] * bool(spec.channels)
-        told = image_attributes(
+        metadata = image_attributes(
             name=spec.name,
             version=spec.version,
             level_paths=[str(k) for k in range(len(self._arrays))],
@@ -140,7 +140,7 @@ class NewImage:
             channels=spec.channels if last.ndim == 3 else None,
             windows=[display_window(plane) for plane in planes],
         )
-        self._group.attrs.update(_merge(told, spec.attributes or {}))
+        self._group.attrs.update(_merge(metadata, spec.attributes or {}))
 
     def _planes(self) -> list[list[Any]]:
         """The levels of each channel, as two-dimensional arrays."""
@@ -173,7 +173,7 @@ def create_image(
     channel : str, optional
         Channel label.
     overwrite : bool
-        Replace an image that stands there.
+        Replace an existing image.
     shape, dtype, pixel_size_um, origin_um, version, reduction, chunk, attributes
         See `ImageSpec`.
 
@@ -188,42 +188,6 @@ def create_image(
     )  # fmt: skip
     with write_image(path, spec, overwrite=overwrite) as (writer,):
         yield writer
-
-
-@contextmanager
-def create_channels(
-    path: str | Path,
-    *,
-    shape: tuple[int, int],
-    channels: Sequence[str],
-    dtype: Any,
-    pixel_size_um: float | None,
-    origin_um: tuple[float, float] | None = None,
-    version: Version = "0.5",
-    chunk: int = 512,
-    overwrite: bool = False,
-) -> Iterator[list[PyramidWriter]]:
-    """Create a (c, y, x) OME-Zarr image and yield one writer a channel, to be fed in any order.
-
-    Parameters
-    ----------
-    channels : sequence of str
-        Channel labels.
-    path, shape, dtype, pixel_size_um, origin_um, version, chunk, overwrite
-        As for `create_image`.
-
-    Raises
-    ------
-    OutputError
-        The target exists or cannot be written to, or the disk is full.
-    """
-    full = (len(channels), *shape)
-    spec = ImageSpec(
-        Path(path).stem, full, np.dtype(dtype), pixel_size_um, origin_um, version,
-        chunk=chunk, channels=tuple(channels),
-    )  # fmt: skip
-    with write_image(path, spec, overwrite=overwrite) as writers:
-        yield writers
 
 
 @contextmanager
@@ -258,11 +222,11 @@ def _create_array(group: Any, name: str, shape: tuple[int, ...], spec: ImageSpec
     group.create_array(name, shape=shape, chunks=chunks, dtype=spec.dtype, fill_value=0, **kwargs)
 
 
-def _merge(told: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    inner = told.get("ome", told)
+def _merge(metadata: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    inner = metadata.get("ome", metadata)
     for key, value in more.items():
-        (told if key == "morphinfer" else inner)[key] = value
-    return told
+        (metadata if key == "morphinfer" else inner)[key] = value
+    return metadata
 
 
 def display_window(image: NDArray[Any]) -> dict[str, float]:

@@ -21,12 +21,12 @@ class PyramidWriter:
 
     @property
     def rows_missing(self) -> int:
-        """Rows of level 0 that were not written yet."""
+        """Rows of level 0 that are not written yet."""
         waiting = sum(len(rows) for rows in self._pending[0])
         return int(self._arrays[0].shape[0]) - self._written[0] - waiting
 
     def check_complete(self) -> None:
-        """Raise where rows are missing.
+        """Raise if rows are missing.
 
         Raises
         ------
@@ -53,7 +53,7 @@ class PyramidWriter:
         chunk_rows = array.shards[0] if array.shards else array.chunks[0]
         ready = waiting if last else waiting // chunk_rows * chunk_rows
         if ready == 0:
-            pending[-1] = rows.copy()  # the caller may fill its buffer anew
+            pending[-1] = rows.copy()  # the caller may reuse its buffer
             return
         block = np.concatenate(pending) if len(pending) > 1 else pending[0]
         pending[:] = [block[ready:].copy()] if ready < waiting else []

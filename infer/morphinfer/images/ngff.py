@@ -38,7 +38,7 @@ class Dataset:
     scale: tuple[float, ...]
     """Size of a pixel along every axis, in the unit of that axis."""
     translation: tuple[float, ...] | None
-    """Position of pixel 0 along every axis; None where the metadata name none."""
+    """Position of pixel 0 along every axis; None where the metadata give none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Outputs are written beside their place and published by one rename.
 
-So no half is ever taken for whole. A process that is killed leaves a hidden ``.NAME.partial-PID``
-beside the place, which no reader opens and which may be deleted.
+No reader ever sees an incomplete output. A process that is killed leaves a hidden
+``.NAME.partial-PID`` beside it, which no reader opens and which may be deleted.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ RESULT_SIGNS = (
     ("card.json",),
     ("slide.zarr", "spots.csv", "reference.zarr"),
 )
-"""All names of one of these stand in every folder that may be replaced: zarr, model set, phantom."""
+"""A folder may be replaced if it holds all names of one of these: zarr, model set, phantom."""
 
 
 @contextmanager
 def staged(
     path: Path, *, overwrite: bool = False, needed_bytes: int = 0, folder: bool = False
 ) -> Iterator[Path]:
-    """Yield a free path beside ``path``; on success it becomes ``path``, on an error it is removed.
+    """Yield an unused path beside ``path``; it becomes ``path`` on success and is removed on an error.
 
     Parameters
     ----------
     path : Path
         File or folder to publish.
     overwrite : bool
-        Replace what stands at ``path``; it is removed only after the new one is complete.
+        Replace what exists at ``path``; it is removed only after the new one is complete.
     needed_bytes : int
-        Room that must be free before anything is written.
+        Free space that is needed before anything is written.
     folder : bool
-        Whether a folder will be written; it never takes the place of a file.
+        Whether a folder will be written; it never replaces a file.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def staged(
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     remove(partial)
     try:
-        with explained(path, "nothing was published"):
+        with as_output_errors(path, "nothing was published"):
             yield partial
             publish(partial, path)
     except BaseException:
@@ -62,7 +62,7 @@ def staged(
 
 
 @contextmanager
-def explained(path: Path, outcome: str) -> Iterator[None]:
+def as_output_errors(path: Path, outcome: str) -> Iterator[None]:
     """Turn the system's errors while writing ``path`` into one sentence.
 
     Raises
@@ -92,17 +92,17 @@ def check_target(
 ) -> None:
     """Refuse an output that exists, that has no writable folder, or that will not fit.
 
-    With ``folder`` the output is a folder, which never takes the place of a file.
+    With ``folder`` the output is a folder, which never replaces a file.
     """
     if path.name in ("", ".."):
-        raise OutputError(f"{path}: is no name for an output; give it one, for example NAME.zarr")
+        raise OutputError(f"{path}: is not a name for an output; name one, for example NAME.zarr")
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise OutputError(
             f"{path}: exists already; give --overwrite to replace it, or name another place"
         )
     if folder and path.is_file():
         raise OutputError(
-            f"{path}: is a file, which no folder replaces, not even with --overwrite; name another "
+            f"{path}: is a file, and a folder never replaces a file, not even with --overwrite; name another "
             f"place"
         )
     if path.is_dir() and not _is_result(path):
@@ -112,7 +112,7 @@ def check_target(
         )
     parent = path.parent
     if not parent.is_dir():
-        raise OutputError(f"{path}: the folder {parent} does not exist; make it first")
+        raise OutputError(f"{path}: the folder {parent} does not exist; create it first")
     if not os.access(parent, os.W_OK):
         raise OutputError(f"{path}: the folder {parent} cannot be written to; name another place")
     free = shutil.disk_usage(parent).free
@@ -124,14 +124,14 @@ def check_target(
 
 
 def _is_result(folder: Path) -> bool:
-    """Whether a folder is empty or one that morphinfer, or another zarr writer, has made."""
+    """Whether a folder is empty, or was written by morphinfer or another zarr writer."""
     return not any(folder.iterdir()) or any(
         all((folder / name).exists() for name in names) for names in RESULT_SIGNS
     )
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Rename ``partial`` to ``path``; what stood there is put aside first and removed last."""
+    """Rename ``partial`` to ``path``; an existing output is renamed first and removed last."""
     absent = not (path.exists() or path.is_symlink())
     if absent or not (path.is_dir() or partial.is_dir()):
         partial.replace(path)
@@ -141,17 +141,19 @@ def publish(partial: Path, path: Path) -> None:
     path.rename(aside)
     try:
         partial.rename(path)
-    except BaseException:  # an interrupt, too, must not leave the place empty
+    except BaseException:  # an interrupt must not leave the place empty either
         if not path.exists():
             aside.rename(path)
         raise
-    with suppress(OSError):  # on Windows an open file of the old result; the new one stands
+    with suppress(
+        OSError
+    ):  # on Windows an open file of the old result stays; the new one is in place
         remove(aside)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Hold a lock file that ends with its process; yields whether no other process holds it."""
+    """Hold a lock file until the process ends; yields False where another process holds it."""
     with path.open("a") as file:
         try:
             if os.name == "nt":
@@ -169,8 +171,8 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def flush(folder: Path) -> None:
-    """Wait until every file of a folder is on the disk, so that a power cut leaves none of them torn."""
-    with ThreadPoolExecutor(8) as pool:  # the system writes several out in one go
+    """Wait until every file of a folder is on the disk, so that a power loss tears none of them."""
+    with ThreadPoolExecutor(8) as pool:  # the system writes several at a time
         list(pool.map(_flush_file, (path for path in folder.rglob("*") if path.is_file())))
 
 
@@ -180,7 +182,7 @@ def _flush_file(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -43,9 +43,9 @@ class TiffImage:
     band_rows: int
     """Rows of a whole number of tiles or strips."""
     pixel_size_um: float | None
-    """Side of a pixel in micrometres, where the file tells it."""
+    """Side of a pixel in micrometres, where the file states it."""
     channels: tuple[str, ...]
-    """Channel names; their numbers where the file tells none."""
+    """Channel names; their numbers where the file gives none."""
     planes: tuple[tuple[_Plane, ...], ...]
     """The planes along z of each channel."""
 
@@ -70,7 +70,7 @@ class TiffImage:
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
-    """One two-dimensional image in the file: memory-mapped, or made of tiles or strips."""
+    """One two-dimensional image in the file: memory-mapped, or stored in tiles or strips."""
 
     mapped: NDArray[Any] | None
     page: Any
@@ -222,12 +222,12 @@ def _planes(series: Any, path: Path, pool: ThreadPoolExecutor) -> tuple[tuple[_P
     if series.dataoffset is not None:
         stored = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)
         whole = np.memmap(path, stored, "r", series.dataoffset, (prod(dims), *series.shape[-2:]))
-    found: dict[tuple[int, ...], list[_Plane]] = {}
+    planes: dict[tuple[int, ...], list[_Plane]] = {}
     for number, place in enumerate(np.ndindex(*dims)):
         channel = tuple(i for axis, i in zip(axes, place, strict=True) if axis in CHANNEL_AXES)
         if any(i for axis, i in zip(axes, place, strict=True) if axis not in CHANNEL_AXES + "Z"):
             continue
         page = None if whole is not None else series.pages[number // samples]
         mapped = None if whole is None else whole[number]
-        found.setdefault(channel, []).append(_Plane(mapped, page, number % samples, pool))
-    return tuple(tuple(found[channel]) for channel in sorted(found))
+        planes.setdefault(channel, []).append(_Plane(mapped, page, number % samples, pool))
+    return tuple(tuple(planes[channel]) for channel in sorted(planes))

@@ -1,4 +1,4 @@
-"""What a TIFF file says of its pixel size and channels: OME-XML, ImageJ, resolution tags."""
+"""Pixel size and channels out of TIFF metadata: OME-XML, ImageJ, resolution tags."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ UM_PER_IMAGEJ_UNIT = {"nm": 1e-3, "micron": 1.0, "microns": 1.0, "um": 1.0, "µm
 UM_PER_RESOLUTION_UNIT = {2: 25400.0, 3: 10000.0}
 """Inch and centimetre, as the tag ResolutionUnit numbers them."""
 PLAUSIBLE_UM = (0.02, 20.0)
-"""Pixel sizes that a resolution tag is believed; 72 to 300 dots an inch are a printer's, not ours."""
+"""Pixel sizes that are taken from a resolution tag; 72 to 300 dots an inch are those of a printer."""
 
 
 def pixel_size(file: tifffile.TiffFile, index: int, path: Path) -> float | None:
-    """Side of a pixel in micrometres, or None where the file tells none.
+    """Side of a pixel in micrometres, or None where the file gives none.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ def pixel_size(file: tifffile.TiffFile, index: int, path: Path) -> float | None:
 
 
 def channel_names(file: tifffile.TiffFile, index: int, count: int) -> tuple[str, ...]:
-    """Names of the channels; their numbers where the file tells none or another count."""
+    """Names of the channels; their numbers where the file gives none, or another number of them."""
     names: list[str | None] = []
     if file.is_ome:
         pixels = _ome_pixels(file, index)
         if pixels is not None:
-            found = [c for c in pixels if _local(c) == "Channel"]
-            names = [c.get("Name") or c.get("Fluor") for c in found]
+            elements = [c for c in pixels if _local(c) == "Channel"]
+            names = [c.get("Name") or c.get("Fluor") for c in elements]
     elif file.is_imagej:
         labels = (file.imagej_metadata or {}).get("Labels", [])
         names = [str(label) for label in labels]
@@ -115,7 +115,7 @@ def _tag_size(file: tifffile.TiffFile, um: float | None) -> tuple[float | None, 
 
 
 def _positive(value: Any, um: float | None) -> float | None:
-    """``value`` times ``um`` where both make a usable length."""
+    """``value`` times ``um`` where that is a usable length."""
     try:
         size = float(value) * um if um is not None else math.nan
     except (TypeError, ValueError):

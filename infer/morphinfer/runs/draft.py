@@ -27,8 +27,8 @@ from morphinfer.images import (
     Layer,
     Layout,
     NewImage,
+    as_output_errors,
     check_target,
-    explained,
     flush,
     layer_path,
     locked,
@@ -93,7 +93,7 @@ class Draft:
         if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
             remove(draft.folder)
         if not draft.folder.exists():
-            with explained(target, "nothing was published"):
+            with as_output_errors(target, "nothing was published"):
                 draft._create()
         if not draft._is_ours():
             raise OutputError(
@@ -160,7 +160,7 @@ class Draft:
         OutputError
             Rows are missing or damaged, or the target exists.
         """
-        with explained(self.target, f"what was done stands in {self.folder}"):
+        with as_output_errors(self.target, f"what was done stands in {self.folder}"):
             try:
                 with locked(self.folder / LOCK) as alone:
                     if not (alone and self._is_usable()):

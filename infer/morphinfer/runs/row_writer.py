@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window, ceil_div
-from morphinfer.images import LABEL_CHUNK, NewImage, explained
+from morphinfer.images import LABEL_CHUNK, NewImage, as_output_errors
 from morphinfer.runs.journal import RowDone, append, checksum
 
 
@@ -91,7 +91,7 @@ class RowWriter:
             raise OutputError(
                 f"{self._journal.parent}: is gone, finished or given up by another process; run again"
             )
-        with explained(self._journal.parent, "the rows that are done stay there"):
+        with as_output_errors(self._journal.parent, "the rows that are done stay there"):
             for image, block in zip(self._images, done.blocks, strict=True):
                 image.write_rows(row_cells(row, self._height)[0], block)
             self._note(row, done)
