@@ -39,3 +39,7 @@ class ConfigError(MorphinferError, ValueError):
 
 class ExportError(MorphinferError, ValueError):
     """An exported network does not reproduce the trained one; nothing was written."""
+
+
+class RecordError(MorphinferError, ValueError):
+    """A label image carries no run record, or one that cannot be read."""

@@ -1,0 +1,68 @@
+"""What morphinfer writes down of a run: the run record in a label image, and what ``--json`` prints.
+
+`run` is the record, `summary` the printed objects, `parsing` reads and writes the JSON values of
+dataclasses, and `schema` describes all of them as JSON Schema for docs/. The package stands at the ground
+of the layers, and not in `runs`, which writes the record, because `reports` and `scoring` below it
+read and write the same keys.
+"""
+
+from __future__ import annotations
+
+from morphinfer.records.parsing import parse_fields, to_plain
+from morphinfer.records.run import (
+    RECORD_VERSION,
+    RunIntensity,
+    RunModels,
+    RunProvider,
+    RunRecord,
+    RunSlide,
+    RunStart,
+    RunTiling,
+    Skipping,
+)
+from morphinfer.records.summary import (
+    BatchSummary,
+    DiceScores,
+    Evaluation,
+    Intervals,
+    IouScores,
+    ReportFile,
+    ReportSummary,
+    ScoredSummary,
+    ScoresJson,
+    SeamFigures,
+    SeamVerdict,
+    ShardSummary,
+    SlideFailure,
+    Summary,
+    scores_in,
+)
+
+__all__ = [
+    "RECORD_VERSION",
+    "BatchSummary",
+    "DiceScores",
+    "Evaluation",
+    "Intervals",
+    "IouScores",
+    "ReportFile",
+    "ReportSummary",
+    "RunIntensity",
+    "RunModels",
+    "RunProvider",
+    "RunRecord",
+    "RunSlide",
+    "RunStart",
+    "RunTiling",
+    "ScoredSummary",
+    "ScoresJson",
+    "SeamFigures",
+    "SeamVerdict",
+    "ShardSummary",
+    "Skipping",
+    "SlideFailure",
+    "Summary",
+    "parse_fields",
+    "scores_in",
+    "to_plain",
+]

@@ -1,0 +1,192 @@
+"""The objects that ``--json`` prints, and LABELS.json: the outcome of a run in figures.
+
+They are typed dicts, since they are only written: what a command prints is what the Python calls
+return. Keys may be added; none goes or changes its meaning without a new major version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, cast
+
+
+class Intervals(TypedDict):
+    """The 95 % intervals of Dice, from a bootstrap over square blocks of the reference."""
+
+    level: float
+    """Share of the draws between the ends of an interval."""
+    mean: list[float] | None
+    """Ends of the interval of mean Dice; null where too few blocks hold labelled pixels."""
+    per_class: dict[str, list[float] | None]
+    """Ends of the interval of each class, by name; null where its Dice is, or the blocks are too few."""
+    block_um: float | None
+    """Side of the blocks in micrometres."""
+    blocks: int
+    """Number of blocks that hold labelled pixels."""
+
+
+class DiceScores(TypedDict):
+    """Dice, 0 to 1."""
+
+    mean: float
+    """Mean over the classes that have one."""
+    per_class: dict[str, float | None]
+    """By class name; null where neither image has the class, or the reference does not know it."""
+    intervals: Intervals | None
+    """How sure they are; null where no blocks were counted."""
+
+
+class IouScores(TypedDict):
+    """Intersection over union, 0 to 1."""
+
+    mean: float
+    """Mean over the classes that have one."""
+    per_class: dict[str, float | None]
+    """By class name; null where Dice is."""
+
+
+class ScoresJson(TypedDict):
+    """Agreement of a label image with its reference."""
+
+    reference: str | None
+    """Path or name of the reference."""
+    matched: dict[str, str]
+    """Our name of each class that has another name in the reference, by that name."""
+    dice: DiceScores
+    """Dice."""
+    iou: IouScores
+    """Intersection over union."""
+    confusion: list[list[int]]
+    """Pixels by class in the reference (row) and in the labels (column)."""
+    pixels_compared: int
+    """Number of pixels that the reference labels."""
+    classes_counted: int
+    """Number of classes that have a Dice."""
+
+
+class Evaluation(ScoresJson):
+    """What ``morphinfer evaluate --json`` prints."""
+
+    labels: str
+    """Path of the label image."""
+
+
+class Summary(TypedDict):
+    """What ``morphinfer segment --json`` and ``morphinfer finish --json`` print."""
+
+    slide: str
+    """Path of the slide."""
+    labels: str
+    """Path of the label image."""
+    models: str
+    """Name of the model set."""
+    classes: list[str]
+    """Names of the classes; the value of a class is its index."""
+    pixel_size_um: float
+    """Side of a model pixel in micrometres."""
+    stride_px: int
+    """Distance of neighbouring positions in model pixels."""
+    provider: str
+    """Execution provider that ran."""
+    seconds: float
+    """Working time, summed over all processes that took part."""
+    megapixels_per_second: float
+    """Model pixels in that time, in millions."""
+    peak_rss_mb: float | None
+    """Largest resident memory of this process so far, in MB; null where the system does not report it."""
+    class_fractions: dict[str, float]
+    """Share of the positions of each class, by name; 0 to 1."""
+    uncertain_fraction: float | None
+    """Share of the tissue whose class is uncertain, 0 to 1; null where it is not known or there is no
+    tissue."""
+
+
+class ScoredSummary(Summary, ScoresJson):
+    """The same where a reference was given."""
+
+
+class SlideFailure(TypedDict):
+    """A slide that could not be segmented, among several."""
+
+    slide: str
+    """The slide as the command named it."""
+    error: str
+    """Why, in one sentence."""
+
+
+class BatchSummary(TypedDict):
+    """What ``morphinfer segment --json`` prints for several slides."""
+
+    slides: list[Summary | SlideFailure]
+    """One entry a slide, in the order of the command."""
+    failed: int
+    """Number of slides that could not be segmented."""
+
+
+class ShardSummary(TypedDict):
+    """What ``morphinfer segment --shard --json`` prints."""
+
+    slide: str
+    """The slide as the command named it."""
+    labels: str
+    """Path that the label image will have."""
+    shard: int
+    """Which shard, from 1."""
+    shards: int
+    """Of how many."""
+    rows: list[int]
+    """Rows of chunks of this shard."""
+    all_rows: int
+    """Number of rows of chunks of the label image."""
+    missing_rows: list[int]
+    """Rows of chunks that no shard has computed yet."""
+
+
+class SeamVerdict(TypedDict):
+    """The check for seams at tile borders, where there is nothing to count."""
+
+    verdict: str
+    """One sentence."""
+
+
+class SeamFigures(SeamVerdict):
+    """The check for seams at tile borders."""
+
+    borders: int
+    """Number of borders, rows and columns together."""
+    at_borders: float
+    """Share of the pairs of neighbours across them whose classes differ, 0 to 1."""
+    elsewhere: float
+    """The same of all other pairs."""
+    ratio: float | None
+    """The first divided by the second; null where the second is 0."""
+    reached: int
+    """Number of other offsets of the same grid where classes change at least as often."""
+    offsets: int
+    """Number of other offsets."""
+    seen: bool | None
+    """Whether the borders stand out; null where there are too few offsets to compare with."""
+
+
+class ReportSummary(Summary):
+    """What ``morphinfer report --json`` prints; with the keys of the scores where there is a reference."""
+
+    seams: SeamVerdict | SeamFigures
+    """The check for seams."""
+    report: str
+    """Path of the page."""
+    picture_of_nuclei: bool
+    """Whether the picture shows the classes over the nuclei, or alone."""
+
+
+class ReportFile(Summary):
+    """LABELS.json; with the keys of the scores where there is a reference."""
+
+    seams: SeamVerdict | SeamFigures
+    """The check for seams."""
+    run: dict[str, Any]
+    """The run record."""
+
+
+def scores_in(summary: Summary) -> ScoresJson | None:
+    """The scores of a summary; None where there is no reference."""
+    return cast(ScoredSummary, summary) if "dice" in summary else None
