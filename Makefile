@@ -34,7 +34,7 @@ check: $(VENV)/.installed-test
 
 # Measure the shipped sets on their sections (needs MORPHINFER_DATA, see README).
 figures: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python training/research/accuracy.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'

@@ -39,7 +39,7 @@ BLUR_UM = 2.6
 """A third of a nucleus: noise goes, nuclei stay."""
 GAP_UM = 45.0
 """Gaps between nuclei up to twice this wide are tissue: with 45 the area of the background hardly
-depends on the limit (training/PROTOCOL.md), with 30 sparse tissue is lost."""
+depends on the limit (docs/methods.md), with 30 sparse tissue is lost."""
 SPECK_UM = 15.0
 """What is narrower than twice this, such as debris or a stray nucleus, is not tissue by itself."""
 HOLE_UM2 = 1e4

@@ -1,12 +1,11 @@
-"""Hand-made features of nuclei around each cell, for the random forest that networks are judged by.
+"""Hand-made features of nuclei around each position, for the random forest of `forest.py`.
 
-A tile goes in, as into a padding-free network: P + S (n - 1) pixels give the features of n x n cells,
+A tile goes in, as into a padding-free network: P + S (n - 1) pixels give the features of n x n positions,
 P being ``patch_px``. A nucleus is a bright blob: a local maximum of the Laplacian of Gaussian
 (Lindeberg, 'Feature detection with automatic scale selection', IJCV 1998) and what lies nearer to it
-than to others and above half of its height. What pixels and nuclei tell is summed up over each
-cell, then averaged with Gaussians around the cell: from a single nucleus to the largest patch of the
-networks. Nothing is taken from the tile as a whole, so that a cell's features tell of its
-surroundings alone.
+than to others and above half of its height. Maps of pixels and of nuclei are summed over the square of
+each position, then averaged with Gaussians around it: from a single nucleus to the largest patch of the
+networks. No statistic of the whole tile is used, so that features depend on the surroundings alone.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ Radii = tuple[float, ...]
 
 RADII_UM = (5.0, 10.0, 15.0, 30.0, 51.0)
 WIDER_UM = (*RADII_UM, 73.0)
-"""Around each cell; the last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
+"""Around each position; the last is half of the networks' largest patch, 224 px of 0.65 micrometres."""
 BLOBS_UM = (0.9, 1.8, 3.6)
 """Sigmas of the Laplacians of Gaussian: chromatin, small and large nuclei."""
 NUCLEUS_UM = 2.2
@@ -52,7 +51,7 @@ NEIGHBOURS = (1, 3, 6, 12)
 MEASURES = ("area", "contrast", "roughness", "grain", "elongation", "spacing")
 """What is measured of each nucleus."""
 FAR_UM = 60.0
-"""Distance that stands for all greater ones."""
+"""Greater distances are clipped to this one."""
 TINY = 1e-6
 
 
@@ -71,14 +70,14 @@ class Nuclei:
 
 
 def patch_px(pixel_size_um: float, stride_px: int, radii_um: Radii = RADII_UM) -> int:
-    """Pixels around a cell that its features see: an odd number of cells that holds all radii."""
+    """Pixels that the features of a position see: an odd number of strides that contains all radii."""
     return (2 * _margin(pixel_size_um * stride_px, radii_um) + 1) * stride_px
 
 
-def cell_features(
+def position_features(
     tile: Map, pixel_size_um: float, stride_px: int, radii_um: Radii = RADII_UM
 ) -> Map:
-    """Features of the cells of a tile.
+    """Features of the positions of a tile.
 
     Parameters
     ----------
@@ -87,9 +86,9 @@ def cell_features(
     pixel_size_um : float
         Side of a pixel in micrometres.
     stride_px : int
-        Side S of a cell.
+        Distance S of positions.
     radii_um : tuple of float
-        Around each cell, rising.
+        Around each position, rising.
 
     Returns
     -------
@@ -99,15 +98,15 @@ def cell_features(
     pixels = {k: _block_means(v, stride_px) for k, v in _pixel_maps(tile, nuclei, pixel_size_um)}
     shape = next(iter(pixels.values())).shape
     sums = _sums_of_nuclei(nuclei, shape, stride_px)
-    found = [
+    features = [
         feature
         for radius_um in radii_um
         for feature in _surroundings(pixels, sums, _sigma(radius_um, pixel_size_um * stride_px))
     ]
-    found += _nearest(nuclei, shape, pixel_size_um, stride_px)
+    features += _nearest(nuclei, shape, pixel_size_um, stride_px)
     margin = _margin(pixel_size_um * stride_px, radii_um)
     inner = (slice(margin, shape[0] - margin), slice(margin, shape[1] - margin))
-    return np.stack([feature[inner] for feature in found], axis=-1).astype(np.float32)
+    return np.stack([feature[inner] for feature in features], axis=-1).astype(np.float32)
 
 
 def find_nuclei(image: Map, pixel_size_um: float) -> Nuclei:
@@ -187,7 +186,7 @@ def _elongation(
 def _pixel_maps(
     image: Map, nuclei: Nuclei, pixel_size_um: float
 ) -> list[tuple[str, NDArray[np.floating]]]:
-    """What pixels tell, by name."""
+    """Maps of pixels, by name."""
     smooth = gaussian_filter(image, 1.0)
     rise, run = (correlate1d(smooth, [-0.5, 0, 0.5], axis=axis) for axis in (0, 1))
     ends = np.zeros(2 * round(LAG_UM / pixel_size_um / 2) + 1)
@@ -210,11 +209,11 @@ def _pixel_maps(
 
 
 def _sums_of_nuclei(nuclei: Nuclei, shape: tuple[int, ...], stride_px: int) -> dict[str, Map]:
-    """Number of nuclei in each cell, and the sums of what was measured of them and of its squares."""
-    cells = np.ravel_multi_index(tuple(nuclei.places.T // stride_px), shape)
+    """Number of nuclei at each position, and the sums of their measures and of the squares of two."""
+    index = np.ravel_multi_index(tuple(nuclei.places.T // stride_px), shape)
 
     def total(values: NDArray[np.floating] | None) -> Map:
-        sums = np.bincount(cells, values, int(np.prod(shape)))
+        sums = np.bincount(index, values, int(np.prod(shape)))
         return sums.reshape(shape).astype(np.float32)
 
     columns = dict(zip(MEASURES, nuclei.measures.T, strict=True))
@@ -253,7 +252,7 @@ def _surroundings(pixels: dict[str, Map], sums: dict[str, Map], sigma: float) ->
 def _nearest(
     nuclei: Nuclei, shape: tuple[int, ...], pixel_size_um: float, stride_px: int
 ) -> list[NDArray[np.floating]]:
-    """Distances from each cell's centre to its nearest nuclei, and what was measured of the nearest."""
+    """Distances from each position's centre to its nearest nuclei, and the measures of the nearest."""
     centres = (np.indices(shape).reshape(2, -1).T + 0.5) * stride_px - 0.5
     tree = KDTree(nuclei.places) if len(nuclei.places) else None
     if tree is None:
@@ -286,11 +285,11 @@ def _deviation(square: Map, mean: Map) -> Map:
     return np.asarray(np.sqrt((square - mean**2).clip(0)))
 
 
-def _sigma(radius_um: float, cell_um: float) -> float:
-    """In cells: a disc of this radius has a quarter of its square as variance, a cell its own."""
-    return float(np.sqrt(max((radius_um / 2) ** 2 - cell_um**2 / 12, 0)) / cell_um)
+def _sigma(radius_um: float, stride_um: float) -> float:
+    """In strides: a disc of this radius has a quarter of its square as variance, a square its own."""
+    return float(np.sqrt(max((radius_um / 2) ** 2 - stride_um**2 / 12, 0)) / stride_um)
 
 
-def _margin(cell_um: float, radii_um: Radii) -> int:
-    """Cells on either side of one."""
-    return int(np.ceil(radii_um[-1] / cell_um - 0.5))
+def _margin(stride_um: float, radii_um: Radii) -> int:
+    """Positions on either side of one."""
+    return int(np.ceil(radii_um[-1] / stride_um - 0.5))

@@ -1,19 +1,17 @@
 """Accuracy against operations a pixel: the shipped sets beside the same with other channel widths.
 
-    MORPHINFER_DATA=/path/to/sections python benchmarks/widths.py [--jobs 2]
+    MORPHINFER_DATA=/path/to/sections python training/research/widths.py [--jobs 2]
 
 Trains the shipped configurations with the widths below, five networks each (10 to 30 minutes a set on
-two cores; what stands in runs/accuracy/widths is not trained again), and puts the figures of
-`validation_figures.py` beside those of the shipped sets. No section that is kept for a test is touched.
+two cores; sets in runs/accuracy/widths are reused), and compares their figures of
+`validation_figures.py` with those of the shipped sets. Sections that are kept for a test are not read.
 Writes results/DATE-widths.json and docs/pareto.png.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,67 +22,60 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from accuracy import SETS, ModelSetPlan
-from machine import describe
 from morphinfer_training.config import read_config
 from morphinfer_training.learning.nets import multiply_adds_per_pixel
 from morphinfer_training.train import train
-from protocol import ROOT, WORK, data_folder, skip_reason, slide
-from validation_figures import HeldOut
+from protocol import ROOT, SETS, WORK, SetProtocol, prepare, write_results
+from validation_figures import HeldOut, fusion_of, needed_by
 
 WIDTHS = ((8, 16, 32, 32), (16, 16, 32, 32), (16, 32, 64, 64), (24, 48, 96, 96))
 NOISE = 0.010
-"""What three seeds of a probe differ by on the held-out cells (`ablations.py`)."""
+"""Range of the figure at the held-out positions over three seeds of a probe (`ablations.py`)."""
 
 
 def main() -> int:
     """Train what is missing, measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2, help="networks trained side by side")
-    told = parser.parse_args()
-    needed = sorted({name for plan in SETS for name in plan.trained_on})
-    if reason := skip_reason(needed):
+    options = parser.parse_args()
+    needed = {n for protocol in SETS for n in (*protocol.trained_on, *needed_by(protocol))}
+    if reason := prepare(sorted(needed)):
         print(reason)
         return 0
-    os.environ.setdefault("MORPHINFER_DATA", str(data_folder()))
-    os.environ["MORPHINFER_SECTIONS"] = str(WORK)
-    for name in needed:
-        slide("midbrain_corner" if name == "midbrain_nuclei" else name)
-    rows = [row for plan in SETS for row in measure(plan, told.jobs)]
-    found = {"machine": describe(), "noise": NOISE, "sets": rows}
-    out = Path(__file__).parent / "results" / f"{datetime.date.today().isoformat()}-widths.json"
-    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    rows = [row for protocol in SETS for row in measure(protocol, options.jobs)]
+    write_results("widths", rows, noise=NOISE)
     draw(ROOT / "docs" / "pareto.png", rows)
     print(markdown(rows))
     return 0
 
 
-def measure(plan: ModelSetPlan, jobs: int) -> list[dict[str, Any]]:
+def measure(protocol: SetProtocol, jobs: int) -> list[dict[str, Any]]:
     """A row for each width of one set."""
-    held, rows = HeldOut.of(plan), []
+    held_out, rows = HeldOut.of(protocol), []
+    classes = len(held_out.config.classes)
     for channels in WIDTHS:
-        folder = trained(plan, channels, jobs)
-        figures = held.figures(folder)
+        folder = trained(protocol, channels, jobs)
+        figures = held_out.figures(fusion_of(folder, held_out.config))
         rows.append({
-            "set": plan.name, "channels": list(channels),
-            "shipped": folder == plan.folder,
-            "multiply_adds_per_pixel": multiply_adds_per_pixel(channels, len(held.config.classes)),
+            "set": protocol.name, "channels": list(channels),
+            "shipped": folder == protocol.folder,
+            "multiply_adds_per_pixel": multiply_adds_per_pixel(channels, classes),
             **figures, "mean": float(np.mean(list(figures.values()))),
         })  # fmt: skip
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
-def trained(plan: ModelSetPlan, channels: tuple[int, ...], jobs: int) -> Path:
+def trained(protocol: SetProtocol, channels: tuple[int, ...], jobs: int) -> Path:
     """The set with these channels, the shipped one where it has them."""
-    config = read_config(plan.config)
+    config = read_config(protocol.config)
     if config.channels == channels:
-        return plan.folder
-    folder = WORK / "widths" / "_".join([plan.name, *map(str, channels)])
+        return protocol.folder
+    folder = WORK / "widths" / "_".join([protocol.name, *map(str, channels)])
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         other = replace(config, channels=channels)
-        train(other, folder, folder=plan.config.parent, resume=True, jobs=jobs)
+        train(other, folder, folder=protocol.config.parent, resume=True, jobs=jobs)
     return folder
 
 
@@ -98,8 +89,8 @@ def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
             (r for r in rows if r["set"] == name), key=lambda r: r["multiply_adds_per_pixel"]
         )
         operations = [r["multiply_adds_per_pixel"] for r in shown]
-        for key, told in (("held-out", "held-out cells"), ("scanners", "simulated scanners")):
-            axes.plot(operations, [r[key] for r in shown], "o-", label=told)
+        for key, text in (("held-out", "held-out blocks"), ("scanners", "simulated scanners")):
+            axes.plot(operations, [r[key] for r in shown], "o-", label=text)
         best = max(r["held-out"] for r in shown)
         axes.axhspan(best - NOISE, best, alpha=0.15, label="within the noise of the best")
         for row in shown:
@@ -116,7 +107,7 @@ def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The table of training/PROTOCOL.md."""
+    """The table of docs/methods.md."""
     keys = ("held-out", "scanners", "misjudged", "compound", "faint", "mean")
     lines = [
         "| set | channels | multiply-adds a pixel | " + " | ".join(keys) + " |",

@@ -1,8 +1,8 @@
-"""What is varied, one thing at a time, by `ablations.py`.
+"""The variants that `ablations.py` trains, one change each.
 
 Each variant changes the probe configuration (`ablations.PROBE`): two networks (64 and 128 pixels), 400
-steps, otherwise the defaults with a wider variation of intensities. Nothing here looks at a section
-marked 'test only'.
+steps, otherwise the defaults with a wider variation of intensities. Sections that are kept for a test
+are not used.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Variant:
     name: str
     """Unique; also the name of its file."""
     question: str
-    """What it belongs to."""
+    """Group of the table."""
     change: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the training configuration that differ."""
     sections: tuple[str, ...] = ("ca1", "septum_1")
-    """ca1 is trained on with its classes, of others the image alone tells background from tissue."""
+    """ca1 is trained on with its classes, others with background and tissue by their image alone."""
     keep: float = 1.0
     """Share of the spots that are kept before training regions are made."""
     shift_um: float = 0.0
-    """How far the spots are shifted against the image before training regions are made."""
+    """Shift of the spots against the image before training regions are made."""
     border_um: float = 0.0
     """Band at the borders of regions that is left out of training."""
     pretext: bool = False
-    """Whether the networks begin from weights that a pretext task on nuclei images gave."""
+    """Whether training starts from the weights of the pretext task on nuclei images (`pretext.py`)."""
 
 
 def _of(question: str, **changes: Mapping[str, Any]) -> list[Variant]:

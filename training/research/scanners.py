@@ -1,8 +1,8 @@
 """Simulated scanners: one section as other microscopes might have shown it.
 
 A network that is judged only on other blocks of the section that it was trained on never meets
-another microscope. These changes stand in for one when choices are made; they are simulated, and no
-measure of an independent section. All but the changes of scale keep the pixels where they are.
+another microscope. Choices are made with these changes in its place; they are simulated, and do not
+replace an independent section. All but the changes of scale leave pixels at their positions.
 """
 
 from __future__ import annotations
@@ -66,9 +66,8 @@ MISJUDGED = (
 def misjudged(section: Section, config: TrainConfig, gain: float, offset: float) -> Section:
     """A section whose normalisation went wrong: its intensities are multiplied, then shifted.
 
-    Simulated scanners are normalised anew and cannot show this; a recipe that fell from 0.77 to 0.47
-    on another microscope was better than the shipped one under them, and far worse here
-    (training/HISTORY.md).
+    Simulated scanners are normalised like any slide and cannot show this: a recipe that fell from 0.77
+    to 0.47 on another microscope gained under them and lost here (docs/history.md).
     """
     image = (section.image * gain + offset).clip(*config.normalisation.clip)
     return replace(section, image=image.astype(np.float32))
@@ -81,8 +80,8 @@ COMPOUND = range(8)
 def compound(section: Section, config: TrainConfig, seed: int) -> Section:
     """A section whose gamma, gain, black level, sharpness and noise are all off, drawn at random.
 
-    Nothing is normalised anew. One change at a time did not show how networks lose faint nuclei; all
-    of them at once do.
+    The result is not normalised again. Single changes did not show that networks lose faint nuclei; all
+    at once do.
     """
     rng = np.random.default_rng([7, seed])
     gamma, gain = np.exp(rng.uniform(-0.5, 0.5)), np.exp(rng.uniform(-0.6, 0.6))
@@ -97,7 +96,7 @@ def compound(section: Section, config: TrainConfig, seed: int) -> Section:
 def scanned(
     slide: Slide, section: Section, split: Split, config: TrainConfig, scanner: str
 ) -> tuple[Section, Split]:
-    """A section and its held-out cells as a simulated scanner shows them.
+    """A section and its split as a simulated scanner shows them.
 
     Parameters
     ----------
@@ -106,7 +105,7 @@ def scanned(
     section, split : Section, Split
         As trained on.
     config : TrainConfig
-        Pixel size, stride and normalisation; the latter is measured anew.
+        Pixel size, stride and normalisation; the latter is measured again.
     scanner : str
         A key of ``SCANNERS``.
     """

@@ -1,4 +1,4 @@
-"""The baselines of benchmarks/, on small synthetic sections."""
+"""The baselines of training/research, on small synthetic sections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split, split_section
 from morphinfer_training.learning.validation import dice_of, mean_dice
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RESEARCH = Path(__file__).parents[3] / "training/research"
 SIDE = 768
 CLASSES = 4
 Trained = tuple[list[Section], list[Split], TrainConfig]
@@ -29,14 +29,13 @@ Trained = tuple[list[Section], list[Split], TrainConfig]
 @pytest.fixture(scope="module")
 def modules():
     """The scripts import each other from their folder, which is no package."""
-    sys.path.append(str(BENCHMARKS))
-    import baseline_table
+    sys.path.append(str(RESEARCH))
     import baselines
     import forest
     import nuclei_features
 
-    yield baselines, nuclei_features, baseline_table, forest
-    sys.path.remove(str(BENCHMARKS))
+    yield baselines, nuclei_features, forest
+    sys.path.remove(str(RESEARCH))
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +51,8 @@ def features(modules):
 @pytest.fixture
 def small(modules, monkeypatch):
     """A forest small enough for a test."""
-    for name, value in {"TREES": 12, "TILES": 24, "FOREST_CELLS": 4000}.items():
-        monkeypatch.setattr(modules[3], name, value)
+    for name, value in {"TREES": 12, "TILES": 24, "FOREST_POSITIONS": 4000}.items():
+        monkeypatch.setattr(modules[2], name, value)
 
 
 def synthetic(seed: int, offset: int = 0) -> Section:
@@ -110,7 +109,7 @@ def test_the_forest_is_the_same_each_time(baselines, trained):
     np.testing.assert_array_equal(first, second)
 
 
-def test_every_baseline_gives_a_class_to_each_cell_of_a_slide_of_any_size(
+def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(
     baselines, trained, small
 ):
     image = np.zeros((203, 129), np.float32)
@@ -121,7 +120,7 @@ def test_every_baseline_gives_a_class_to_each_cell_of_a_slide_of_any_size(
         assert found.max() < CLASSES
 
 
-def test_the_majority_is_counted_on_training_cells_alone(baselines, trained):
+def test_the_majority_is_counted_at_training_positions_alone(baselines, trained):
     sections, (split,), config = trained
     labels = sections[0].labels
     only = Split(split.train & (labels == 3), split.validation)
@@ -159,7 +158,7 @@ def test_density_is_the_share_of_bright_area(baselines, trained):
 
 def test_the_forest_learns_from_equal_parts_of_the_classes(modules):
     labels = np.repeat(np.arange(3, dtype=np.uint8), [1000, 200, 30])
-    drawn = modules[3]._balanced(labels, 300, np.random.default_rng(0))
+    drawn = modules[2]._balanced(labels, 300, np.random.default_rng(0))
     assert np.bincount(labels[drawn]).tolist() == [100, 100, 30]
     assert len(np.unique(drawn)) == len(drawn)
 
@@ -183,10 +182,10 @@ def test_a_long_nucleus_is_elongated(features):
     assert nuclei.measures[0, 4] == pytest.approx(2.0, rel=0.1)
 
 
-def test_features_come_for_each_cell_that_sees_a_whole_patch(features):
+def test_each_position_with_a_whole_patch_has_features(features):
     patch = features.patch_px(0.65, 8)
     tile = np.zeros((patch + 8 * 4, patch + 8 * 2), np.float32)
-    found = features.cell_features(tile, 0.65, 8)
+    found = features.position_features(tile, 0.65, 8)
     assert found.shape[:2] == (5, 3)
     assert np.isfinite(found).all()
 
@@ -203,21 +202,6 @@ def test_features_move_with_the_nuclei(features):
     side = patch + 8 * 20
     rng = np.random.default_rng(5)
     places = [tuple(p) for p in rng.integers(120, side - 120, (12, 2))]
-    here = features.cell_features(blobs(*places, side=side), 0.65, 8)
-    there = features.cell_features(blobs(*((r + 16, c) for r, c in places), side=side), 0.65, 8)
+    here = features.position_features(blobs(*places, side=side), 0.65, 8)
+    there = features.position_features(blobs(*((r + 16, c) for r, c in places), side=side), 0.65, 8)
     np.testing.assert_allclose(here[4:-6, 4:-4], there[6:-4, 4:-4], rtol=1e-3, atol=1e-3)
-
-
-def test_the_table_finds_each_class_by_its_name(modules):
-    rows = {
-        "forest": {"background": 0.9, "gene": None, "mean": 0.5},
-        "networks": {"gene": 0.6, "mean": 0.75, "background": 0.8},
-    }
-    shown = [list(column.cells) for column in modules[2].table("section", rows).columns]
-    assert shown == [
-        ["forest", "networks"],
-        ["0.900", "0.800"],
-        ["n/a", "0.600"],
-        ["0.500", "0.750"],
-        ["0.250", "0.000"],
-    ]

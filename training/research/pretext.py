@@ -1,8 +1,8 @@
-"""A pretext task on nuclei images without spots: tell clean statistics from a varied tile.
+"""A pretext task on nuclei images without spots: regress statistics of a clean tile from a varied one.
 
-The network regresses what stands in the tile before its intensities were varied: spread, and the
-response of a Laplacian of Gaussian at two scales, each relative to the gradient, since it does not
-see how bright a tile is. Only its convolutions are kept.
+The statistics are those of the tile before its intensities were varied: spread, and the response of a
+Laplacian of Gaussian at two scales, each relative to the gradient, since the network does not see how
+bright a tile is. Only its convolutions are kept.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from protocol import slide
 SECTIONS = ("ca1", "septum_1", "midbrain_corner")
 STEPS = 300
 BATCH = 16
-TILE_CELLS = 6
+TILE_POSITIONS = 6
 STATISTICS = 3
 TINY = 1e-3
 WINDOW_PX = 48
-"""Side of what the statistics are taken over; the middle cells then lie over the predictions."""
+"""Side of the windows of the statistics; the middle ones then lie over the predictions."""
 
 
 def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
@@ -42,7 +42,7 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
         (p for p in network.parameters() if p.requires_grad), lr=config.training.learning_rate
     )
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.training.learning_rate, STEPS)
-    side = patch_size_px + STRIDE_PX * (TILE_CELLS - 1)
+    side = patch_size_px + STRIDE_PX * (TILE_POSITIONS - 1)
     for step in range(STEPS):
         rng = np.random.default_rng([config.seed, patch_size_px, step])
         tiles = []
@@ -51,9 +51,9 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
             centre = rng.uniform(0, image.shape[-2:])
             tiles.append(cut_tile(image, centre, linear, side))
         clean = torch.cat(tiles)  # (N, 1, T, T)
-        wanted = cropped(statistics(clean), TILE_CELLS)  # (N, 3, n, n)
+        target = cropped(statistics(clean), TILE_POSITIONS)  # (N, 3, n, n)
         varied = vary_intensity(clean, rng, config.augmentation, config.normalisation.clip)
-        loss = F.smooth_l1_loss(network(varied), wanted)
+        loss = F.smooth_l1_loss(network(varied), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -80,10 +80,10 @@ def statistics(tiles: Tensor) -> Tensor:
     return (means - mean) / (spread + 1e-4)
 
 
-def cropped(maps: Tensor, cells: int) -> Tensor:
-    """The middle cells x cells positions of maps."""
-    row, col = ((n - cells) // 2 for n in maps.shape[-2:])
-    return maps[..., row : row + cells, col : col + cells]
+def cropped(maps: Tensor, side: int) -> Tensor:
+    """The middle side x side positions of maps."""
+    row, col = ((n - side) // 2 for n in maps.shape[-2:])
+    return maps[..., row : row + side, col : col + side]
 
 
 def _blurred(tiles: Tensor, sigma: float) -> Tensor:

@@ -1,8 +1,8 @@
-"""The random forest that networks are judged by: hand-made features of nuclei (`nuclei_features.py`).
+"""The random forest that networks are compared with: hand-made features of nuclei (`nuclei_features.py`).
 
-It gets what the networks get: tiles drawn by the same sampler with the same variation, and a
-calibration chosen on the held-out cells. One forest sees 51 micrometres around each cell, the other, as the
-networks do, 73.
+Its input is that of the networks: tiles drawn by the same sampler with the same augmentation, and a
+calibration chosen at the held-out positions. One forest sees 51 micrometres around each position, the
+other 73, as the networks do.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
 from morphinfer_training.learning.validation import dice_of, held_out_pieces, mean_dice
 from morphinfer_training.references.densities import TISSUE
-from nuclei_features import RADII_UM, WIDER_UM, Radii, cell_features, patch_px
+from nuclei_features import RADII_UM, WIDER_UM, Radii, patch_px, position_features
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
 THREADS = 2
 TREES = 200
-LEAF_CELLS = 5
-"""Fewest cells in a leaf: neighbouring cells nearly share their features."""
-FOREST_CELLS = 60_000
-"""Most cells that the forest learns from, in equal parts of the classes as far as there are."""
+LEAF_POSITIONS = 5
+"""Fewest training positions in a leaf: neighbours nearly share their features."""
+FOREST_POSITIONS = 60_000
+"""Most positions that the forest is trained on, in equal parts of the classes as far as they go."""
 TILES = 320
 """Tiles that they are drawn from."""
-TILE_CELLS = 20
-"""Side of such a tile in cells."""
-BLOCK_CELLS = 128
+TILE_POSITIONS = 20
+"""Side of such a tile in positions."""
+BLOCK_POSITIONS = 128
 """Side of the blocks in which a whole section is predicted."""
 
 
@@ -61,24 +61,29 @@ class Forest:
         """See `Predictor`."""
         shape = [ceil_div(n, self.config.stride_px) for n in image.shape]
         labels = np.empty(shape, np.uint8)
-        windows = [w for band in TileGrid(shape[0], shape[1], BLOCK_CELLS).bands() for w in band]
-        for window, found in zip(windows, self.probabilities(image, windows), strict=True):
-            ready = self.calibration(found) if self.calibration else found
-            labels[window.slices] = ready.argmax(axis=-1)
+        windows = [
+            w for band in TileGrid(shape[0], shape[1], BLOCK_POSITIONS).bands() for w in band
+        ]
+        for window, probabilities in zip(windows, self.probabilities(image, windows), strict=True):
+            if self.calibration:
+                probabilities = self.calibration(probabilities)
+            labels[window.slices] = probabilities.argmax(axis=-1)
         return labels
 
     def probabilities(self, image: Image, windows: Iterable[Window]) -> Iterable[Image]:
-        """Probabilities of the classes in windows of cells, each of shape (m, n, C)."""
+        """Probabilities of the classes in windows of positions, each of shape (m, n, C)."""
         config = self.config
         patch = patch_px(config.pixel_size_um, config.stride_px, self.radii_um)
 
         def of(window: Window) -> Image:
             tile = reflected_tile(image, window, patch, config.stride_px)
-            features = cell_features(tile, config.pixel_size_um, config.stride_px, self.radii_um)
+            features = position_features(
+                tile, config.pixel_size_um, config.stride_px, self.radii_um
+            )
             known = self.model.predict_proba(features.reshape(-1, features.shape[-1]))
-            found = np.zeros((len(known), len(config.classes)), np.float32)
-            found[:, self.model.classes_] = known
-            return found.reshape(*features.shape[:2], -1)
+            probabilities = np.zeros((len(known), len(config.classes)), np.float32)
+            probabilities[:, self.model.classes_] = known
+            return probabilities.reshape(*features.shape[:2], -1)
 
         with ThreadPoolExecutor(THREADS) as pool:
             yield from pool.map(of, windows)
@@ -90,34 +95,36 @@ def forest(
     config: TrainConfig,
     radii_um: Radii = RADII_UM,
 ) -> Forest:
-    """A random forest, calibrated as the networks are or by class factors alone: by what is better on
-    the held-out cells.
+    """A random forest, calibrated as the networks are or by class factors alone, whichever is better at
+    the held-out positions.
     """
-    features, labels = training_cells(sections, splits, config, radii_um)
+    features, labels = training_positions(sections, splits, config, radii_um)
     model = RandomForestClassifier(
-        TREES, min_samples_leaf=LEAF_CELLS, class_weight="balanced", n_jobs=THREADS,
+        TREES, min_samples_leaf=LEAF_POSITIONS, class_weight="balanced", n_jobs=THREADS,
         random_state=config.seed,
     )  # fmt: skip
     model.fit(features, labels)
     model.set_params(n_jobs=1)  # its own threads add up in an order that changes
     plain = Forest(model, config, radii_um=radii_um)
-    known, found = [], []
+    labels_held_out, predicted = [], []
     for i, (section, split) in enumerate(zip(sections, splits, strict=True)):
         pieces = held_out_pieces(i, split.validation)
         windows = [piece.window for piece in pieces]
         for piece, each in zip(pieces, plain.probabilities(section.image, windows), strict=True):
-            known.append(section.labels[piece.window.slices][piece.mask])
-            found.append(each[piece.mask])
-    probabilities, truth = np.concatenate(found), np.concatenate(known)
-    ways = [
+            labels_held_out.append(section.labels[piece.window.slices][piece.mask])
+            predicted.append(each[piece.mask])
+    probabilities, truth = np.concatenate(predicted), np.concatenate(labels_held_out)
+    candidates = [
         choose_fusion(probabilities[None], truth).calibrations[0],
         Calibration(1.0, np.log(class_factors(probabilities, truth))),
     ]
 
-    def reached(way: Calibration) -> float:
-        return mean_dice(dice_of(truth, way(probabilities).argmax(axis=1), len(config.classes)))
+    def held_out_dice(calibration: Calibration) -> float:
+        return mean_dice(
+            dice_of(truth, calibration(probabilities).argmax(axis=1), len(config.classes))
+        )
 
-    return replace(plain, calibration=max(ways, key=reached))
+    return replace(plain, calibration=max(candidates, key=held_out_dice))
 
 
 def wider_forest(
@@ -127,15 +134,16 @@ def wider_forest(
     return replace(forest(sections, splits, config, WIDER_UM), name="random forest, wider")
 
 
-def training_cells(
+def training_positions(
     sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig, radii_um: Radii
 ) -> tuple[Image, Labels]:
-    """Features, shape (K, F), and classes, shape (K,), of cells in tiles that are varied as for the
-    networks.
+    """Features, shape (K, F), and classes, shape (K,), of positions in tiles that are augmented as for
+    the networks.
     """
     patch = patch_px(config.pixel_size_um, config.stride_px, radii_um)
-    told = replace(config, training=replace(config.training, batch=1, tile_cells=TILE_CELLS))
-    sampler = TileSampler(sections, splits, told, patch, torch.device("cpu"))
+    one_tile = replace(config.training, batch=1, tile_cells=TILE_POSITIONS)
+    config_of_tiles = replace(config, training=one_tile)
+    sampler = TileSampler(sections, splits, config_of_tiles, patch, torch.device("cpu"))
 
     def draw(step: int) -> tuple[Image, NDArray[np.int64]]:
         batch = sampler.draw(step)
@@ -143,19 +151,19 @@ def training_cells(
         tile = batch.image[0, 0].numpy()
         known = labels < len(config.classes)
         if batch.tissue is not None and batch.tissue[0].sum() > 1:
-            known &= labels != TISSUE  # of which class, the section does not tell
-        features = cell_features(tile, config.pixel_size_um, config.stride_px, radii_um)
+            known &= labels != TISSUE  # it may be of any class that the section does not name
+        features = position_features(tile, config.pixel_size_um, config.stride_px, radii_um)
         return features[known], labels[known]
 
     with ThreadPoolExecutor(THREADS) as pool:
         features, labels = zip(*pool.map(draw, range(TILES)), strict=True)
     classes = np.concatenate(labels).astype(np.uint8)
-    drawn = _balanced(classes, FOREST_CELLS, np.random.default_rng([config.seed, TILES]))
+    drawn = _balanced(classes, FOREST_POSITIONS, np.random.default_rng([config.seed, TILES]))
     return np.concatenate(features)[drawn], classes[drawn]
 
 
 def _balanced(labels: Labels, most: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Places of cells, drawn in equal parts of the classes as far as there are."""
+    """Indices of positions, drawn in equal parts of the classes as far as they go."""
     values, counts = np.unique(labels, return_counts=True)
     share = most // len(values)
     return np.concatenate(

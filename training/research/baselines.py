@@ -1,11 +1,9 @@
-"""What the networks must beat, trained and held out on the same cells as they are.
+"""What the networks are compared with, trained and held out at the same positions.
 
-Ways from a normalised nuclei image to classes of cells, weakest first: the most frequent class
-everywhere; thresholds on the density of nuclei, found by Otsu's threshold; random forests on
-hand-made features of nuclei (`forest.py`). Each is made from (sections, splits, config), and
-everything random follows the seed of the configuration. Cells are those of `Section`.
-
-    python benchmarks/baseline_table.py CONFIG.toml      # trains them and prints their Dice
+From a normalised nuclei image to classes, weakest first: the most frequent class everywhere;
+thresholds on the density of nuclei, found by Otsu's threshold; random forests on hand-made features of
+nuclei (`forest.py`). Each is a function of (sections, splits, config) that returns a trained
+`Predictor`; everything random follows the seed of the configuration.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
 SIGMAS_UM = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
-"""Widths of the density of nuclei, out of which the one best on the training cells is taken."""
+"""Widths of the density of nuclei, of which the best on the training positions is used."""
 LEVELS = 256
 """Densities that may become thresholds."""
 
@@ -43,10 +41,10 @@ class Predictor(Protocol):
         """Name in the table."""
 
     def __call__(self, image: Image) -> Labels:
-        """Classes of the cells, shape (ceil(M / S), ceil(N / S)), of a normalised image (M, N)."""
+        """Classes, shape (ceil(M / S), ceil(N / S)), of a normalised image of shape (M, N)."""
 
 
-Maker = Callable[[Sequence[Section], Sequence[Split], TrainConfig], Predictor]
+Train = Callable[[Sequence[Section], Sequence[Split], TrainConfig], Predictor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Majority:
     value: int
     """The class."""
     stride_px: int
-    """Side of a cell in pixels."""
+    """Distance of positions in pixels."""
     name: str = "majority class"
 
     def __call__(self, image: Image) -> Labels:
@@ -85,9 +83,9 @@ class OtsuDensity:
 
 
 def majority(sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig) -> Majority:
-    """The class that most training cells have."""
+    """The most frequent class of the training positions."""
     pairs = list(zip(sections, splits, strict=True))
-    masks = [known_cells(section, split) for section, split in pairs]
+    masks = [known_positions(section, split) for section, split in pairs]
     labels = np.concatenate([s.labels[mask] for (s, _), mask in zip(pairs, masks, strict=True)])
     return Majority(int(np.bincount(labels).argmax()), config.stride_px)
 
@@ -95,28 +93,28 @@ def majority(sections: Sequence[Section], splits: Sequence[Split], config: Train
 def otsu_density(
     sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig
 ) -> OtsuDensity:
-    """The width and the thresholds that have the best mean Dice on the training cells."""
+    """The width and the thresholds that have the best mean Dice on the training positions."""
     pairs = list(zip(sections, splits, strict=True))
-    masks = [known_cells(section, split) for section, split in pairs]
+    masks = [known_positions(section, split) for section, split in pairs]
     labels = np.concatenate([s.labels[mask] for (s, _), mask in zip(pairs, masks, strict=True)])
-    found = []
+    candidates = []
     for sigma_um in SIGMAS_UM:
         maps = [nuclei_density(s.image, sigma_um, config) for s, _ in pairs]
         density = np.concatenate([d[mask] for d, mask in zip(maps, masks, strict=True)])
         order = by_density(density, labels)
         thresholds, dice = best_thresholds(density, labels, order)
-        found.append((dice, OtsuDensity(order, thresholds, sigma_um, config)))
-    return max(found, key=lambda pair: pair[0])[1]
+        candidates.append((dice, OtsuDensity(order, thresholds, sigma_um, config)))
+    return max(candidates, key=lambda pair: pair[0])[1]
 
 
-def known_cells(section: Section, split: Split) -> NDArray[np.bool_]:
-    """Training cells whose class is known; tissue that may be of a class unnamed is not."""
+def known_positions(section: Section, split: Split) -> NDArray[np.bool_]:
+    """Training positions of known class; tissue that may be of an unnamed class is not."""
     vague = (section.labels == TISSUE) & bool(section.unnamed)
     return np.asarray(split.train & ~vague)
 
 
 def nuclei_density(image: Image, sigma_um: float, config: TrainConfig) -> Image:
-    """Share of area above Otsu's threshold of the image, around each cell."""
+    """Share of area above Otsu's threshold of the image, around each position."""
     stride = config.stride_px
     height, width = (ceil_div(n, stride) for n in image.shape)
     overhang = ((0, height * stride - image.shape[0]), (0, width * stride - image.shape[1]))
@@ -142,9 +140,9 @@ def best_thresholds(
     Parameters
     ----------
     density : ndarray of float32, shape (K,)
-        Density at each cell.
+        Density at each position.
     labels : ndarray of uint8, shape (K,)
-        Classes of the cells.
+        Their classes.
     order : ndarray of uint8, shape (C,)
         The classes by rising density.
     """
@@ -152,7 +150,9 @@ def best_thresholds(
     levels = np.unique([np.quantile(density[labels == v], shares) for v in order])
     bins = np.searchsorted(levels, density, side="right")
     counts = np.stack([np.bincount(bins[labels == v], minlength=len(levels) + 1) for v in order])
-    edges = np.pad(counts.cumsum(axis=1), ((0, 0), (1, 0)))  # cells of each class below each edge
+    edges = np.pad(
+        counts.cumsum(axis=1), ((0, 0), (1, 0))
+    )  # positions of each class below each edge
     total = np.full(edges.shape[1], -np.inf)
     total[0] = 0.0
     chosen = []
@@ -176,5 +176,5 @@ def _dice_of_ranges(hits: NDArray[np.int64], everything: NDArray[np.int64]) -> N
     return np.where(predicted >= 0, dice, -np.inf)
 
 
-BASELINES: tuple[Maker, ...] = (majority, otsu_density, forest, wider_forest)
+BASELINES: tuple[Train, ...] = (majority, otsu_density, forest, wider_forest)
 """All of them."""

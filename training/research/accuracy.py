@@ -1,0 +1,130 @@
+"""Dice of the shipped sets and of the baselines, with intervals; with --train the sets are rebuilt first.
+
+    MORPHINFER_DATA=/path/to/sections python training/research/accuracy.py [hippocampus] [septum] [--train]
+
+For each set: every network alone, their plain mean and their weighted fusion, and the baselines,
+trained and scored at the same positions; on the held-out blocks of the training sections and on the
+section of another animal that no choice has used. The result is compared with the set's figures.json,
+which the README and the card quote; --train writes that file and the cards. Sections that are missing
+are a reason to skip, exit code 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accuracy_figures import Result, figures, print_figures, write_picture
+from baselines import BASELINES
+from morphinfer_training.config import SectionConfig, TrainConfig, read_config
+from morphinfer_training.learning import Section, load_section
+from morphinfer_training.publishing.model_card import write_cards
+from morphinfer_training.train import load_data
+from predictions import network_outputs
+from protocol import ROOT, SETS, WORK, SetProtocol, morphinfer, prepare, reference, slide
+
+PICTURED = "hippocampus"
+"""The set whose label map of the independent section is shown in the README."""
+
+
+def main() -> int:
+    """Train if asked, measure, print, compare or store."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sets", nargs="*", metavar="SET", help="all by default")
+    parser.add_argument("--train", action="store_true", help="train the sets first")
+    parser.add_argument(
+        "--validation-only", action="store_true", help="leave the test section alone"
+    )
+    options = parser.parse_args()
+    differing = 0
+    for protocol in (p for p in SETS if not options.sets or p.name in options.sets):
+        test = not options.validation_only
+        if reason := prepare([*protocol.trained_on, *([protocol.test] if test else [])]):
+            print(f"{protocol.name}: {reason}")
+            continue
+        if options.train:
+            out = str(protocol.folder)
+            morphinfer("train", str(protocol.config), "--out", out, "--overwrite")
+        results = measure(protocol, test=test)
+        for result in results:
+            print_figures(result)
+        if not test:
+            continue
+        if protocol.name == PICTURED:
+            write_picture(ROOT / "docs" / "hippocampus.png", results[-1])
+        sections = [figures(result) for result in results]
+        differing += compare_or_store(protocol, sections, store=options.train)
+    return int(differing > 0)
+
+
+def compare_or_store(protocol: SetProtocol, sections: list[dict[str, Any]], *, store: bool) -> bool:
+    """Store the figures, or compare their means with the stored ones; whether they differ."""
+    path = protocol.folder / "figures.json"
+    if store or not path.exists():
+        path.write_text(json.dumps({"sections": sections}, indent=1) + "\n", encoding="utf-8")
+        write_cards(protocol.folder)
+        return False
+    stored = json.loads(path.read_text(encoding="utf-8"))["sections"]
+    before, now = rounded_means(stored), rounded_means(sections)
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            section, method = key
+            print(f"{section}, {method}: {now.get(key)}, stored {before.get(key)}")
+    differs = before != now
+    print(f"differs from {path.relative_to(ROOT)}" if differs else "as stored")
+    return differs
+
+
+def rounded_means(sections: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+    """Mean Dice to two digits, by section and method."""
+    return {
+        (section["section"], method["name"]): round(method["dice"]["mean"], 2)
+        for section in sections
+        for method in section["methods"]
+    }
+
+
+def measure(protocol: SetProtocol, *, test: bool) -> list[Result]:
+    """All methods on the held-out positions and, if asked, on the independent section."""
+    config = read_config(protocol.config)
+    references = WORK / "references" / protocol.name
+    references.mkdir(parents=True, exist_ok=True)
+    data = load_data(config, protocol.config.parent, references)
+    baselines = [train(data.sections, data.splits, config) for train in BASELINES]
+    pairs = [p for p in zip(data.sections, data.splits, strict=True) if p[1].validation.any()]
+    held_out = [split.validation for _, split in pairs]
+    scored = [("held-out cells", [section for section, _ in pairs], held_out, False)]
+    if test:
+        other = independent_section(protocol, config)
+        scored.append((protocol.test, [other], [np.ones(other.labels.shape, bool)], True))
+    results = []
+    for name, sections, masks, independent in scored:
+        methods: dict[str, list[NDArray[np.uint8]]] = {}
+        uncertainty = []
+        for section in sections:
+            by_network, entropy = network_outputs(protocol.folder, section, config)
+            uncertainty.append(entropy)
+            by_baseline = {baseline.name: baseline(section.image) for baseline in baselines}
+            for method, labels in (by_network | by_baseline).items():
+                methods.setdefault(method, []).append(labels)
+        unnamed = set.intersection(*(set(section.unnamed) for section in sections))
+        named = [k for k in range(len(config.classes)) if k not in unnamed]
+        truth = [section.labels for section in sections]
+        results.append(Result(name, independent, config, truth, masks, methods, uncertainty, named))
+    return results
+
+
+def independent_section(protocol: SetProtocol, config: TrainConfig) -> Section:
+    """The independent section with its own reference."""
+    labels = reference(protocol.test, *protocol.test_options)
+    section = SectionConfig(slide=str(slide(protocol.test)), reference=str(labels))
+    return load_section(section, config, WORK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Probabilities and labels of a model set on a section that is in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.geometry import TileGrid
+from morphinfer.networks import (
+    DensePredictor,
+    ModelFile,
+    ProviderChoice,
+    Session,
+    fuse,
+    load_models,
+    normalised_entropy,
+)
+from morphinfer_training.config import TrainConfig
+from morphinfer_training.learning import Section
+from morphinfer_training.learning.patches import reflected_tile
+
+TILE_POSITIONS = 64
+FUSED = "fused"
+"""The method that is the fusion of all networks by their weights."""
+Labels = NDArray[np.uint8]
+
+
+def network_labels(folder: Path, section: Section, config: TrainConfig) -> dict[str, Labels]:
+    """Labels of every network alone, of their plain mean and of their fusion, by method."""
+    return network_outputs(folder, section, config)[0]
+
+
+def network_outputs(
+    folder: Path, section: Section, config: TrainConfig
+) -> tuple[dict[str, Labels], Labels]:
+    """Labels as `network_labels` returns them, and the uncertainty of the fusion."""
+    models = load_models(folder)
+    maps = [probability_map(file, section, config) for file in models.files]
+    names = [file.card.network for file in models.files]
+    labels = {n: m.argmax(axis=0).astype(np.uint8) for n, m in zip(names, maps, strict=True)}
+    labels["mean"] = fuse(maps, [1.0] * len(maps)).labels
+    fused = fuse(maps, [f.card.fusion_weight for f in models.files])
+    labels[FUSED] = fused.labels
+    return labels, normalised_entropy(fused.total)
+
+
+def probability_map(file: ModelFile, section: Section, config: TrainConfig) -> NDArray[np.float32]:
+    """Probabilities of one network at all positions of a section, shape (C, M, N)."""
+    predictor = DensePredictor([Session(file, ProviderChoice("cpu", "the protocol"))])
+    probabilities = np.empty((len(config.classes), *section.labels.shape), np.float32)
+    patch, stride = file.card.patch_size_px, config.stride_px
+    for band in TileGrid(*section.labels.shape, TILE_POSITIONS).bands():
+        for window in band:
+            tile = reflected_tile(section.image, window, patch, stride)
+            shape = (window.height, window.width)
+            probabilities[(slice(None), *window.slices)] = predictor.predict(tile, shape)[0]
+    return probabilities
