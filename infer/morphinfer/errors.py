@@ -1,4 +1,9 @@
-"""The errors that morphinfer raises on purpose; each message names the value, the limit and the way out."""
+"""The errors that morphinfer raises on purpose; each message names the value, the limit and the way out.
+
+A message names a parameter in backticks, alone (`channel`) or with a value in Python
+(`pixel_size_um=0.325`). The command line replaces it by the option that sets it
+(`morphinfer.cli.wording`).
+"""
 
 
 class MorphinferError(Exception):

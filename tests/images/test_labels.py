@@ -168,7 +168,7 @@ def test_a_tile_that_is_missing_leaves_nothing_behind(tmp_path):
 
 def test_labels_that_stand_there_are_not_touched_without_overwrite(tmp_path):
     path = write(tmp_path / "l.zarr", classes_of(5, 5))
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         write(path, classes_of(6, 6))
     assert open_labels(path).image.shape == (5, 5)
 

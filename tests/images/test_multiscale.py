@@ -125,7 +125,7 @@ def test_overwriting_replaces_the_whole_image(tmp_path, noise):
 def test_an_existing_image_is_not_touched_without_overwrite(tmp_path, noise):
     path = write(tmp_path / "s.zarr", noise(10, 8))
     before = everything(path)
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         write(path, noise(10, 8))
     assert everything(path) == before
 

@@ -75,7 +75,7 @@ def test_a_plain_array_is_a_slide_where_its_pixel_size_is_stated(
 
 def test_a_plain_array_without_a_stated_pixel_size_is_refused(tmp_path, noise):
     path = write_array(tmp_path / "a.zarr", noise(20, 30))
-    with pytest.raises(SlideError, match=r"no pixel size; .*--pixel-size"):
+    with pytest.raises(SlideError, match=r"no pixel size; .*`pixel_size_um"):
         open_slide(path)
 
 

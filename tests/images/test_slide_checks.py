@@ -47,7 +47,7 @@ def test_an_only_channel_is_read_whatever_its_name(make_slide, noise):
 def test_an_ambiguous_channel_is_refused_with_the_list(make_slide, noise, channels):
     path = make_slide(noise(2, 20, 20), axes="cyx", channels=channels)
     listed = f"0: {channels[0]}, 1: {channels[1]}" if channels else "0, 1"
-    with pytest.raises(SlideError, match=f"--channel out of {listed}"):
+    with pytest.raises(SlideError, match=f"a `channel` out of {listed}"):
         open_slide(path)
 
 

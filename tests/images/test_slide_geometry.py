@@ -22,7 +22,7 @@ def test_the_pixel_size_is_told_in_micrometres(make_slide, noise, unit, scale):
 @pytest.mark.parametrize("unit", [None, "pixel"])
 def test_a_missing_pixel_size_is_refused_and_the_option_named(make_slide, noise, unit):
     path = make_slide(noise(20, 20), unit=unit)
-    with pytest.raises(SlideError, match=r"no pixel size .*--pixel-size 0\.325"):
+    with pytest.raises(SlideError, match=r"no pixel size .*`pixel_size_um=0\.325`"):
         open_slide(path)
 
 

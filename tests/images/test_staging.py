@@ -72,7 +72,7 @@ def test_the_partial_output_stands_on_the_same_disk_and_is_hidden(tmp_path):
 def test_an_output_that_stands_there_is_refused_without_overwrite(tmp_path, write, stands):
     path = tmp_path / "out"
     (write_text if stands == "file" else write_folder)(path, "old")
-    with pytest.raises(OutputError, match="exists already; give --overwrite"):
+    with pytest.raises(OutputError, match="exists already; give `overwrite=True`"):
         write(path)
     assert (path if stands == "file" else path / "part").read_text() == "old"
     assert names(tmp_path) == ["out"]
@@ -80,7 +80,7 @@ def test_an_output_that_stands_there_is_refused_without_overwrite(tmp_path, writ
 
 def test_a_folder_that_is_no_result_is_not_replaced_even_with_overwrite(tmp_path):
     write_folder(tmp_path / "photos", "old")
-    with pytest.raises(OutputError, match="not even with --overwrite"):
+    with pytest.raises(OutputError, match="not even with `overwrite=True`"):
         write_folder(tmp_path / "photos", overwrite=True)
     assert (tmp_path / "photos" / "part").read_text() == "old"
 

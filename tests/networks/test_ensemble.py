@@ -40,7 +40,7 @@ def test_a_foreign_classifier_cannot_run_dense(tmp_path):
     save_foreign(path, patch_size_px=32, classes=2)
     classes = [{"name": n, "colour": "#102030"} for n in ("background", "tissue")]
     path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
-    with pytest.raises(ModelError, match="--mode windows"):
+    with pytest.raises(ModelError, match="`mode='windows'`"):
         segment_array(
             nuclei(99, 99), pixel_size_um=UM, models=path, options=Options(mode="dense", **CPU)
         )

@@ -90,13 +90,13 @@ def test_the_default_memory_holds_two_workers_of_whole_tiles_with_the_largest_pa
 
 def test_too_little_memory_is_refused_with_what_is_needed():
     with pytest.raises(
-        ProviderError, match=r"64 px needs about \d+ MB and --max-memory allows 50;"
+        ProviderError, match=r"64 px needs about \d+ MB and `max_memory_mb` allows 50;"
     ):
         share_out(2, 50, None, 158, gpu=False)
 
 
 def test_a_tile_too_large_for_the_memory_is_refused_with_both_ways_out():
-    with pytest.raises(ProviderError, match=r"4096 px.*allow more or name a smaller --tile"):
+    with pytest.raises(ProviderError, match=r"4096 px.*allow more or choose a smaller `tile_px`"):
         share_out(2, 800, 4096, 158, gpu=False)
 
 

@@ -128,7 +128,7 @@ def test_finishing_replaces_labels_only_with_overwrite(tmp_path):
     fill(opened(tmp_path), seed=1).finish()
     before = published(tmp_path / "l.zarr")
     draft = fill(opened(tmp_path))
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         draft.finish()
     assert published(tmp_path / "l.zarr") == before
     draft.finish(overwrite=True)
@@ -184,7 +184,7 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
 ])  # fmt: skip
 def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_path, change, told):
     fill(opened(tmp_path), [0])
-    with pytest.raises(OutputError, match=rf"another {told}; .*--overwrite"):
+    with pytest.raises(OutputError, match=rf"another {told}; .*`overwrite=True`"):
         opened(tmp_path, **change)
     assert opened(tmp_path).missing() == [1, 2, 3, 4]
     begun = opened(tmp_path, overwrite=True, **change)

@@ -199,7 +199,7 @@ def test_probabilities_of_an_earlier_run_do_not_outlive_its_labels(slide_path, m
 
 def test_an_existing_output_is_refused_before_any_work(slide_path, models, tmp_path):
     (tmp_path / "l.zarr").mkdir()
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         segment(slide_path, models=models, out=tmp_path / "l.zarr")
 
 

@@ -143,7 +143,7 @@ def test_a_row_that_was_damaged_in_the_meantime_is_computed_anew(slide_path, tmp
 def test_an_interrupted_run_with_other_options_is_refused(slide_path, tmp_path):
     out = tmp_path / "l.zarr"
     interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
-    with pytest.raises(OutputError, match=r"another layout.*--overwrite|another stride"):
+    with pytest.raises(OutputError, match=r"another layout.*`overwrite=True`|another stride"):
         segment(slide_path, models=fake_ensemble(FakePredictor(14, 2)), out=out, options=KEPT)
     with pytest.raises(OutputError, match="another probabilities"):
         segment(slide_path, models=fake_ensemble(), out=out)

@@ -32,16 +32,17 @@ def test_a_foreign_class_is_refused_with_both_sides_and_the_way_out():
         match_classes(("background", "tissue", "Cplx3"), OURS, reference="r.zarr", labels="l.zarr")
     assert str(told.value) == (
         "r.zarr has the classes background, tissue, Cplx3, but l.zarr has background, tissue, "
-        "Neurod6, Plp1 and so no 'Cplx3'; say which class stands for it, for example --match "
-        "Cplx3=Neurod6, or segment with models that were trained for the classes of the reference"
+        "Neurod6, Plp1 and so no 'Cplx3'; say which class stands for it, for example "
+        "`match={'Cplx3': 'Neurod6'}`, or segment with models that were "
+        "trained for the classes of the reference"
     )
 
 
 @pytest.mark.parametrize(
     ("match", "part"),
     [
-        ({"Slc17a7": "Neurod6"}, "--match names 'Slc17a7', but the classes of r.zarr are"),
-        ({"tissue": "Slc17a7"}, "--match names 'Slc17a7', but the classes of l.zarr are"),
+        ({"Slc17a7": "Neurod6"}, "`match` names 'Slc17a7', but the classes of r.zarr are"),
+        ({"tissue": "Slc17a7"}, "`match` names 'Slc17a7', but the classes of l.zarr are"),
     ],
 )
 def test_a_name_that_is_not_there_is_refused(match, part):

@@ -180,7 +180,9 @@ def test_a_reference_one_cell_larger_is_compared(make):
 
 
 def test_a_reference_of_foreign_classes_is_refused(make):
-    with pytest.raises(AlignmentError, match=r"no 'Slc17a7', 'Lamp5'; .* --match Slc17a7=tissue"):
+    with pytest.raises(
+        AlignmentError, match=r"no 'Slc17a7', 'Lamp5'; .* `match={'Slc17a7': 'tissue'}`"
+    ):
         evaluate(make([[0, 1]], names=NAMES[:2]), make([[0, 3]]))
 
 

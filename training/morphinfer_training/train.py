@@ -168,7 +168,8 @@ def prepare(
     run = out.with_name(out.name + ".run")
     if run.exists() and not resume and not overwrite:
         raise OutputError(
-            f"{run}: a run stands there; continue it with --resume, or start anew with --overwrite"
+            f"{run}: a run exists; continue it with `resume=True`, or start again with "
+            f"`overwrite=True`"
         )
     kept = run / REFERENCES
     if resume:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from morphinfer.cli.console import complain
+from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
 
 COMMANDS = {
@@ -45,9 +46,13 @@ class LazyGroup(click.Group):
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Ctrl-C is a line on stderr and exit code 130."""
+        """Run the command; errors name its options, Ctrl-C is a line on stderr and exit code 130."""
         try:
             return super().invoke(ctx)
+        except MorphinferError as problem:
+            command = self.get_command(ctx, str(ctx.invoked_subcommand))
+            problem.args = (in_options(str(problem), command),)
+            raise
         except KeyboardInterrupt as stopped:
             complain("interrupted", notes=getattr(stopped, "__notes__", ()))
             ctx.exit(INTERRUPTED)

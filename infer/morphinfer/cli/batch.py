@@ -12,6 +12,7 @@ import click
 from morphinfer.cli.console import complain, print_json, say
 from morphinfer.cli.jobs import How, Job, do_job, make_folder, make_job
 from morphinfer.cli.outcome import print_slides
+from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError, OutputError
 
 
@@ -87,6 +88,6 @@ def _attempt(
     except MorphinferError as problem:
         about = "" if str(problem).startswith(given) else f"{given}: "
         complain(f"{about}{problem}", notes=getattr(problem, "__notes__", ()))
-        return {"slide": given, "error": str(problem)}
+        return {"slide": given, "error": in_options(str(problem))}
     say(how.verbosity, f"{given}: {result.summary['labels']}, {report.page}")
     return {**result.summary, "slide": given}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -37,11 +38,11 @@ SLIDE_OPTIONS = (
     click.option("--channel", metavar="C", help="Name or index of the nuclei channel."),
     click.option("--z", type=ZPlane(), default="max", show_default=True,
                  help="Plane of a z stack, or its maximum projection."),
-    click.option("--pixel-size", type=float, metavar="UM",
+    click.option("--pixel-size", "pixel_size_um", type=float, metavar="UM",
                  help="Side of a slide pixel in micrometres; overrides the metadata."),
 )  # fmt: skip
 ENGINE_OPTIONS = (
-    click.option("--stride", type=click.IntRange(min=1), metavar="S",
+    click.option("--stride", "stride_px", type=click.IntRange(min=1), metavar="S",
                  help="Distance of predictions in model pixels.  [default: the networks' own]"),
     click.option("--mode", type=click.Choice(["dense", "windows"]),
                  help="Whole tiles, or patch by patch.  [default: dense where it can]"),
@@ -49,10 +50,10 @@ ENGINE_OPTIONS = (
                  help="ONNX Runtime execution provider."),
     click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N",
                  help="Threads that run at once.  [default: all cores]"),
-    click.option("--tile", type=click.IntRange(min=8), metavar="N",
+    click.option("--tile", "tile_px", type=click.IntRange(min=8), metavar="N",
                  help="Side of a tile in model pixels.  [default: what suits and fits]"),
-    click.option("--max-memory", type=click.FloatRange(min=1), default=800, show_default=True,
-                 metavar="MB",
+    click.option("--max-memory", "max_memory_mb", type=click.FloatRange(min=1), default=800,
+                 show_default=True, metavar="MB",
                  help="Memory of the process, which bounds the tiles that run side by side."),
     click.option("--skip-background", type=click.Choice(["off", "on", "auto"]), default="auto",
                  show_default=True,
@@ -85,23 +86,11 @@ def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     """Open a slide as the options say."""
     from morphinfer.images import open_slide
 
-    return open_slide(
-        path, channel=choices["channel"], z=choices["z"], pixel_size_um=choices["pixel_size"]
-    )
+    return open_slide(path, **{name: choices[name] for name in ("channel", "z", "pixel_size_um")})
 
 
 def chosen_options(choices: Mapping[str, Any]) -> Options:
     """How to run the networks, as the options say."""
     from morphinfer.networks import Options
 
-    return Options(
-        mode=choices["mode"],
-        stride_px=choices["stride"],
-        provider=choices["provider"],
-        threads=choices["threads"],
-        tile_px=choices["tile"],
-        max_memory_mb=choices["max_memory"],
-        skip_background=choices["skip_background"],
-        probabilities=choices["probabilities"],
-        uncertainty=choices["uncertainty"],
-    )
+    return Options(**{field.name: choices[field.name] for field in fields(Options)})

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
+from morphinfer.cli.wording import in_options
+
 if TYPE_CHECKING:
     from morphinfer.runs import Progress as TileProgress
     from morphinfer.runs import Report
@@ -59,13 +61,13 @@ def progress_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def say(verbosity: Verbosity, text: str, *, least: Verbosity = Verbosity.NORMAL) -> None:
     """Print a line to stderr, where the verbosity asks for it."""
     if verbosity >= least:
-        click.echo(text, err=True)
+        click.echo(in_options(text), err=True)
 
 
 def complain(problem: str, *, notes: Sequence[str] = ()) -> None:
     """Print what went wrong, and each note on it, as a line on stderr."""
     for line in (problem, *notes):
-        click.echo(f"morphinfer: {line}", err=True)
+        click.echo(f"morphinfer: {in_options(line)}", err=True)
 
 
 def print_json(content: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from morphinfer.cli.console import Verbosity, progress_bar, say, verbosity_optio
 @click.argument("source", metavar="IMAGE.tif", type=click.Path(path_type=Path))
 @click.argument("target", metavar="SLIDE.zarr", type=click.Path(path_type=Path))
 @click.option(
-    "--pixel-size", type=click.FloatRange(0.001, 1000), metavar="UM",
+    "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
     help="Side of a pixel in micrometres; overrides what the file says.",
 )  # fmt: skip
 @click.option("--channel", metavar="NAME|N", help="Keep this channel only; all by default.")
@@ -29,7 +29,7 @@ from morphinfer.cli.console import Verbosity, progress_bar, say, verbosity_optio
 def convert(
     source: Path,
     target: Path,
-    pixel_size: float | None,
+    pixel_size_um: float | None,
     channel: str | None,
     version: Literal["0.4", "0.5"],
     overwrite: bool,
@@ -48,7 +48,7 @@ def convert(
     started = perf_counter()
     with progress_bar("rows converted", verbosity) as advance:
         done = run(
-            source, target, pixel_size_um=pixel_size, channel=channel, version=version,
+            source, target, pixel_size_um=pixel_size_um, channel=channel, version=version,
             overwrite=overwrite, progress=advance,
         )  # fmt: skip
     if done.pixel_size_um is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from morphinfer.cli.console import Verbosity, verbosity_options
+from morphinfer.cli.console import Verbosity, complain, verbosity_options
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.errors import MorphinferError
@@ -58,9 +58,5 @@ def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:
         slide = recorded_slide(result.labels)
         return write_report(slide, result.labels, result.summary, overwrite=overwrite)
     except MorphinferError as problem:
-        click.echo(
-            f"morphinfer: warning: the labels are published, but no picture could be made: "
-            f"{problem}",
-            err=True,
-        )
+        complain(f"warning: the labels are published, but no picture could be made: {problem}")
         return None

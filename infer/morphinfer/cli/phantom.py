@@ -21,8 +21,8 @@ from morphinfer.cli.console import Verbosity, progress_bar, verbosity_options
     metavar="H W", help="Rows and columns of the slide.",
 )  # fmt: skip
 @click.option(
-    "--pixel-size", type=click.FloatRange(0.1, 4), default=0.65, show_default=True, metavar="UM",
-    help="Side of a pixel in micrometres.",
+    "--pixel-size", "pixel_size_um", type=click.FloatRange(0.1, 4), default=0.65, show_default=True,
+    metavar="UM", help="Side of a pixel in micrometres.",
 )  # fmt: skip
 @click.option(
     "--version", type=click.Choice(["0.4", "0.5"]), default="0.5", show_default=True,
@@ -34,7 +34,7 @@ def phantom(
     out: Path,
     seed: int,
     size: tuple[int, int],
-    pixel_size: float,
+    pixel_size_um: float,
     version: Literal["0.4", "0.5"],
     overwrite: bool,
     verbosity: Verbosity,
@@ -49,7 +49,7 @@ def phantom(
 
     with progress_bar("rows drawn", verbosity) as advance:
         section = make_phantom(
-            out, seed=seed, size=size, pixel_size_um=pixel_size, version=version,
+            out, seed=seed, size=size, pixel_size_um=pixel_size_um, version=version,
             overwrite=overwrite, progress=advance,
         )  # fmt: skip
     for path in (section.slide, section.spots, section.reference):

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
+from morphinfer.cli.console import (
+    Verbosity,
+    complain,
+    print_json,
+    progress_bar,
+    say,
+    verbosity_options,
+)
 from morphinfer.cli.matching import match_option
 from morphinfer.errors import SlideError
 
@@ -65,10 +72,8 @@ def _slide(labels: LabelImage, given: str | None) -> Slide | None:
     try:
         return recorded_slide(labels)
     except SlideError as problem:
-        click.echo(
-            f"morphinfer: warning: the picture shows the classes alone: {problem}; name the slide "
-            f"with --slide",
-            err=True,
+        complain(
+            f"warning: the picture shows the classes alone: {problem}; name the slide with --slide"
         )
         return None
 

@@ -108,6 +108,4 @@ def _pick(image: TiffImage, wanted: str | int | None) -> list[int]:
     if str(wanted).isdigit() and int(wanted) < len(image.channels):
         return [int(wanted)]
     listed = ", ".join(f"{i}: {name}" for i, name in enumerate(image.channels))
-    raise SlideError(
-        f"{image.source}: no channel '{wanted}'; choose with --channel out of {listed}"
-    )
+    raise SlideError(f"{image.source}: no channel '{wanted}'; choose a `channel` out of {listed}")

@@ -260,7 +260,7 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
     if pixel_size_um is None:
         raise SlideError(
             f"{path}: a plain zarr array has no pixel size; state it in micrometres, "
-            f"for example --pixel-size 0.325"
+            f"for example `pixel_size_um=0.325`"
         )
     check_pixel_size(pixel_size_um, str(path))
     height, width = array.shape

@@ -42,7 +42,7 @@ def check_pixel_size(pixel_size_um: float, name: str) -> None:
     if not 0.001 <= pixel_size_um <= 1000:
         raise SlideError(
             f"{name}: a pixel size of {pixel_size_um} micrometres; it must lie between 0.001 and "
-            f"1000; state the true one with --pixel-size"
+            f"1000; state the true one in `pixel_size_um`"
         )
 
 
@@ -59,13 +59,13 @@ def pick_channel(
             return nuclei[0] if nuclei else 0
         raise SlideError(
             f"{path}: {count} channels and no single one named DAPI, Hoechst or nuclei; "
-            f"choose with --channel out of {listed}"
+            f"choose a `channel` out of {listed}"
         )
     if wanted in names:
         return names.index(str(wanted))
     if str(wanted).isdecimal() and int(wanted) < count:
         return int(wanted)
-    raise SlideError(f"{path}: no channel '{wanted}'; choose with --channel out of {listed}")
+    raise SlideError(f"{path}: no channel '{wanted}'; choose a `channel` out of {listed}")
 
 
 def pick_z(

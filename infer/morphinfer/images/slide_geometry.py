@@ -59,7 +59,7 @@ def pixel_sizes(meta: Multiscale, path: Path, stated: float | None) -> list[floa
         told = f"unit '{unit}'" if unit else "no unit"
         raise SlideError(
             f"{path}: no pixel size (scale {scale_row:g} with {told}); state it in micrometres, "
-            f"for example --pixel-size 0.325"
+            f"for example `pixel_size_um=0.325`"
         )
     sizes = [d.scale[row] * UM_PER_UNIT[unit] for d in meta.datasets]
     check_pixel_size(sizes[0], str(path))

@@ -98,17 +98,17 @@ def check_target(
         raise OutputError(f"{path}: is not a name for an output; name one, for example NAME.zarr")
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise OutputError(
-            f"{path}: exists already; give --overwrite to replace it, or name another place"
+            f"{path}: exists already; give `overwrite=True` to replace it, or name another place"
         )
     if folder and path.is_file():
         raise OutputError(
-            f"{path}: is a file, and a folder never replaces a file, not even with --overwrite; name another "
-            f"place"
+            f"{path}: is a file, and a folder never replaces a file, not even with "
+            f"`overwrite=True`; name another place"
         )
     if path.is_dir() and not _is_result(path):
         raise OutputError(
             f"{path}: is a folder that holds no image and no model set, so it is not replaced, not "
-            f"even with --overwrite; name another place"
+            f"even with `overwrite=True`; name another place"
         )
     parent = path.parent
     if not parent.is_dir():

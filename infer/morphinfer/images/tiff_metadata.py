@@ -52,7 +52,7 @@ def pixel_size(file: tifffile.TiffFile, index: int, path: Path) -> float | None:
     if row is not None and abs(row / col - 1) > 0.01:
         raise SlideError(
             f"{path}: pixels of {row:g} by {col:g} micrometres; they must be square within 1 %: "
-            f"resample the image first, or state the true size with --pixel-size"
+            f"resample the image first, or state the true size in `pixel_size_um`"
         )
     return col
 

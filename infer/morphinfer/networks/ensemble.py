@@ -86,7 +86,7 @@ def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
     if mode == "dense" and not found.padding_free:
         raise ModelError(
             f"{found.path}: its networks pad inside, so a large tile does not give what patches "
-            f"give; use --mode windows"
+            f"give; use `mode='windows'`"
         )
     choice = choose_provider(options.provider, found.files[0].path.read_bytes())
     resources = share_out(

@@ -86,7 +86,7 @@ class DensePredictor(EnsemblePredictor):
         if self._native % self.stride_px:
             raise ModelError(
                 f"stride {self.stride_px} px: dense prediction needs a divisor of the networks' "
-                f"stride of {self._native} px; choose one, or --mode windows"
+                f"stride of {self._native} px; choose one, or `mode='windows'`"
             )
 
     def _predict_one(

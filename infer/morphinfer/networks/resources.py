@@ -77,9 +77,9 @@ def share_out(
     least = _memory_mb(1, tile, patch_size_px)
     if least > max_memory_mb:
         raise ProviderError(
-            f"a tile of {tile} px needs about {least:.0f} MB and --max-memory allows "
+            f"a tile of {tile} px needs about {least:.0f} MB and `max_memory_mb` allows "
             f"{max_memory_mb:.0f}; allow more"
-            + ("" if tile_px is None else " or name a smaller --tile")
+            + ("" if tile_px is None else " or choose a smaller `tile_px`")
         )
     fit = [n for n in range(1, cores + 1) if _memory_mb(n, tile, patch_size_px) <= max_memory_mb]
     workers = max(fit)

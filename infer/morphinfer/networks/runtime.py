@@ -91,7 +91,7 @@ def choose_provider(wanted: Provider, probe: bytes) -> ProviderChoice:
         problem = why_not(wanted, probe)
         if problem:
             raise ProviderError(
-                f"provider '{wanted}' cannot run here: {problem}; use --provider auto or cpu"
+                f"provider '{wanted}' cannot run here: {problem}; use `provider='auto'` or 'cpu'"
             )
         return ProviderChoice(wanted, "asked for")
     refused = []

@@ -129,7 +129,7 @@ class Session:
             raise OutOfMemoryError(
                 f"{self.card.network}: the memory does not suffice for an input of "
                 f"{batch.shape[2]} x {batch.shape[3]} px; close other programs, or choose a smaller "
-                f"--tile or --max-memory"
+                f"`tile_px` or `max_memory_mb`"
             ) from problem
         return output
 

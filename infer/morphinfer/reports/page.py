@@ -44,7 +44,7 @@ def page(labels: LabelImage, summary: Mapping[str, Any], picture: Picture, check
     labels : LabelImage
         The published result, with its run record.
     summary : Mapping
-        What ``--json`` prints; with 'dice' where there is a reference.
+        The outcome in figures (`summarise`); with 'dice' where there is a reference.
     picture : Picture
         The classes.
     check : SeamCheck

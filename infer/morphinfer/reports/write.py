@@ -58,7 +58,7 @@ def write_report(
     labels : LabelImage
         The published result.
     summary : Mapping
-        What ``--json`` prints; with 'dice' where a reference was given.
+        The outcome in figures (`summarise`); with 'dice' where a reference was given.
     overwrite : bool
         Replace a report that stands there.
 
@@ -161,7 +161,7 @@ def check_record(labels: LabelImage) -> None:
 
 
 def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
-    """The outcome in figures, as ``--json`` prints it; with Dice where there are scores."""
+    """The outcome in figures; with Dice where there are scores."""
     record = labels.record
     told = {
         "slide": record["slide"]["path"],

@@ -34,7 +34,7 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
         if asked == "on":
             raise ModelError(
                 f"{plan.ensemble.models.path}: none of its classes ({', '.join(names)}) is called "
-                f"'background', so nothing can be skipped; use --skip-background off"
+                f"'background', so nothing can be skipped; use `skip_background='off'`"
             )
         return replace(plan, skipping=Skipping(False, "no class is called background"))
     background = names.index("background")

@@ -98,7 +98,7 @@ class Draft:
         if not draft._is_ours():
             raise OutputError(
                 f"{draft.folder}: an unfinished run with {draft._difference()}; give the same "
-                f"options again to go on with it, or --overwrite to begin anew"
+                f"options again to go on with it, or `overwrite=True` to begin again"
             )
         return draft
 
@@ -115,7 +115,7 @@ class Draft:
         if not folder.is_dir():
             raise OutputError(
                 f"{folder}: no such folder, so {target.name} has no unfinished parts; name the "
-                f"label image that the shards were given as --out"
+                f"label image that the shards were given as `out`"
             )
         told = _header(folder)
         layout = dict(told["layout"])
@@ -305,6 +305,6 @@ def _header(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise OutputError(
             f"{folder}: no unfinished run of morphinfer ({problem!r}); remove the folder, or name "
-            f"another --out"
+            f"another `out`"
         ) from problem
     return told

@@ -24,4 +24,4 @@ def refuse_inputs(target: Path, inputs: list[object]) -> None:
             continue
         read = Path(kept).resolve()
         if target.resolve() in (read, *read.parents):
-            raise OutputError(f"{target}: would replace {kept}, which is read; name another --out")
+            raise OutputError(f"{target}: would replace {kept}, which is read; name another `out`")

@@ -44,7 +44,7 @@ class Segmentation:
     labels: LabelImage
     """The published label image."""
     summary: dict[str, Any]
-    """What ``--json`` prints: the outcome in figures, with Dice where a reference was given."""
+    """The outcome in figures, with Dice where a reference was given."""
 
     @property
     def record(self) -> dict[str, Any]:

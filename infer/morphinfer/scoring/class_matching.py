@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +46,18 @@ def match_classes(
         unknown = [name for name in named if name not in known]
         if unknown:
             raise AlignmentError(
-                f"--match names {_listed(unknown)}, but the classes of {side} are "
-                f"{', '.join(known)}; write it as --match THEIRS=OURS, the reference's name first"
+                f"`match` names {_listed(unknown)}, but the classes of {side} are "
+                f"{', '.join(known)}; write it as `match={{'THEIRS': 'OURS'}}`, the reference's name "
+                f"first"
             )
     foreign = [name for name in theirs if told.get(name, name) not in ours]
     if foreign:
+        example = {foreign[0]: _example(theirs, ours)}
         raise AlignmentError(
             f"{reference} has the classes {', '.join(theirs)}, but {labels} has {', '.join(ours)} "
             f"and so no {_listed(foreign)}; say which class stands for it, for example "
-            f"--match {quote(f'{foreign[0]}={_example(theirs, ours)}')}, or segment with models that were "
-            f"trained for the classes of the reference"
+            f"`match={example}`, or segment with models that were trained for the classes of the "
+            f"reference"
         )
     return tuple(ours.index(told.get(name, name)) for name in theirs)
 

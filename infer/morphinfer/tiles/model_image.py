@@ -53,7 +53,7 @@ class ModelImage:
             raise SlideError(
                 f"{slide.name}: pixels of {slide.pixel_size_um:g} micrometres where "
                 f"{pixel_size_um:g} are needed; at most {MOST_ENLARGED} times as large can be "
-                f"enlarged; state the true size in micrometres with --pixel-size"
+                f"enlarged; state the true size in micrometres, `pixel_size_um`"
             )
         index = slide.level_for(pixel_size_um)
         level = slide.levels[index]

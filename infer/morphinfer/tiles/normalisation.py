@@ -82,7 +82,7 @@ def measure_intensity(slide: Slide, normalisation: Normalisation) -> Intensity:
     if not high - low > ROUNDING * max(abs(high), abs(low)):
         raise SlideError(
             f"{slide.name}: constant, with no contrast beyond the intensity {low:g}; an empty slide, "
-            f"or not the nuclei channel (--channel)?"
+            f"or not the nuclei `channel`?"
         )
     return Intensity(low, high, normalisation.clip)
 

@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 from region_section import PIXEL_UM, SHAPE
 
+from morphinfer.cli import cli
 from morphinfer.errors import MorphinferError, OutputError, SpotsError
 from morphinfer.images.slide import open_slide
-from morphinfer_training.commands.regions import regions
 
 
 def call(*arguments):
-    return CliRunner().invoke(regions, [str(a) for a in arguments])
+    return CliRunner().invoke(cli, ["regions", *(str(a) for a in arguments)])
 
 
 def test_the_command_prints_a_table_and_where_the_files_lie(on_disk, tmp_path):
@@ -88,8 +88,8 @@ def test_without_the_training_extra_the_command_says_what_to_install(monkeypatch
 
 @pytest.mark.parametrize("name", ["slide.zarr", "spots.csv"])
 def test_the_inputs_are_never_replaced(on_disk, name):
-    words = [str(on_disk / "slide.zarr"), str(on_disk / "spots.csv"), "--gene-a", "Layer"]
-    done = CliRunner().invoke(regions, [*words, "--out", str(on_disk / name), "--overwrite"])
+    words = (on_disk / "slide.zarr", on_disk / "spots.csv", "--gene-a", "Layer")
+    done = call(*words, "--out", on_disk / name, "--overwrite")
     assert isinstance(done.exception, OutputError)
     assert open_slide(on_disk / "slide.zarr").shape == SHAPE
     assert (on_disk / "spots.csv").is_file()

@@ -98,7 +98,7 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     stored = torch.load(path, weights_only=True)
     del stored["format"]
     torch.save(stored, path)
-    with pytest.raises(ConfigError, match=r"of another version of morphinfer.* --overwrite"):
+    with pytest.raises(ConfigError, match=r"of another version of morphinfer.* `overwrite=True`"):
         load_checkpoint(path, make_config(), CPU)
 
 

@@ -53,7 +53,7 @@ def test_a_process_that_is_killed_is_told_and_the_run_goes_on_later(tmp_path):
             child.kill()
 
     options = {"folder": tmp_path, "date": "2026-01-02", "device": "cpu", "jobs": 2}
-    with pytest.raises(MorphinferError, match=r"ended from outside.*--resume"):
+    with pytest.raises(MorphinferError, match=r"ended from outside.*`resume=True`"):
         train(short(steps=400), tmp_path / "set", progress=kill, **options)
     assert not (tmp_path / "set").exists()
     train(short(steps=400), tmp_path / "set", resume=True, **options)

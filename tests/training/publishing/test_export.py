@@ -189,7 +189,7 @@ training = { steps = 50, batch = 2, tile_cells = 2, evaluate_every = 2 }
 def test_a_run_that_stands_there_is_neither_continued_nor_dropped_unasked(tmp_path):
     write_section(tmp_path)
     (tmp_path / "set.run").mkdir()
-    with pytest.raises(OutputError, match="--resume, or start anew with --overwrite"):
+    with pytest.raises(OutputError, match="`resume=True`, or start again with `overwrite=True`"):
         train(make_config(), tmp_path / "set", folder=tmp_path)
 
 

@@ -141,7 +141,7 @@ def test_the_same_set_gives_the_same_bytes(source, halved, tmp_path):
 
 
 def test_what_stands_there_is_replaced_only_when_asked_and_never_the_source(source, halved):
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         halve_set(source, halved)
     halve_set(source, halved, overwrite=True)
     for models in (source, source / "p048.onnx"):

@@ -111,5 +111,5 @@ def test_a_border_band_is_as_wide_as_asked_on_both_sides():
 
 
 def test_cells_too_small_for_the_memory_are_refused():
-    with pytest.raises(SpotsError, match="larger --cell"):
+    with pytest.raises(SpotsError, match="larger `cell_um`"):
         CellLattice((10**6, 10**6), 1.0, 1.0)

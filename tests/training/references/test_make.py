@@ -136,7 +136,7 @@ def test_many_spots_off_the_slide_are_refused_with_their_ranges(section, tmp_pat
 def test_swapped_axes_are_refused_mended_or_gone_on_with(section, tmp_path):
     slide, spots = section
     wrong = spots.turned("rows-flipped", SHAPE)
-    with pytest.raises(SpotsError, match="give --orient rows-flipped"):
+    with pytest.raises(SpotsError, match="give `orientation='rows-flipped'`"):
         make_regions(slide, wrong, LISTS, tmp_path / "ref.zarr")
     mend = RegionSettings(orientation="rows-flipped")
     make_regions(slide, wrong, LISTS, tmp_path / "mended.zarr", settings=mend)
@@ -180,7 +180,7 @@ def test_a_gene_in_one_corner_of_the_tissue_needs_a_threshold(section, tmp_path)
     rim = spots.of(["Rim"])
     row[rim], col[rim] = 330, 420
     settings = RegionSettings(sigma_um=2.0)
-    with pytest.raises(SpotsError, match=r"Rim: a threshold of 0; .*--threshold 'Rim=N'"):
+    with pytest.raises(SpotsError, match=r"Rim: a threshold of 0; .*give one in `thresholds`"):
         make_regions(
             slide, replace(spots, row=row, col=col), LISTS, tmp_path / "ref.zarr", settings=settings
         )

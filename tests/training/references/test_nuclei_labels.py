@@ -71,18 +71,18 @@ def test_a_cell_without_reads_belongs_to_the_region_of_interest():
 
 
 def test_background_may_not_reach_into_nuclei():
-    with pytest.raises(SpotsError, match=r"--gap 4 with nuclei of 5 micrometres"):
+    with pytest.raises(SpotsError, match=r"`gap_um=4` with nuclei of 5 micrometres"):
         labels(between="background", roi="near-spots:20", gap_um=4.0)
     assert 2 in labels(gap_um=4.0)
 
 
 def test_background_between_nuclei_is_refused_for_regions():
-    with pytest.raises(SpotsError, match="give --scale nuclei"):
+    with pytest.raises(SpotsError, match="give `scale='nuclei'`"):
         RegionSettings(between="background", roi="near-spots:20")
 
 
 def test_background_between_nuclei_needs_a_region_of_interest():
-    with pytest.raises(SpotsError, match="--roi near-spots:30"):
+    with pytest.raises(SpotsError, match="`roi='near-spots:30'`"):
         RegionSettings(scale="nuclei", between="background")
 
 
@@ -128,5 +128,5 @@ def test_where_discs_overlap_the_nearest_centre_wins():
 
 @pytest.mark.parametrize("told", [{"border_um": 3.0}, {"min_area_um2": 50.0}])
 def test_settings_of_regions_are_refused_for_nuclei(told):
-    with pytest.raises(SpotsError, match="--scale nuclei labels discs"):
+    with pytest.raises(SpotsError, match="`scale='nuclei'` labels discs"):
         RegionSettings(scale="nuclei", **told)

@@ -46,7 +46,7 @@ def test_every_wrong_orientation_is_found_and_the_option_named(section, orientat
     registration = check_registration(image, wrong, LATTICE)
     assert registration.best == orientation
     with pytest.raises(
-        SpotsError, match=f"give --orient {orientation}, or --no-registration-check"
+        SpotsError, match=f"give `orientation={orientation!r}`, or `check_registration=False`"
     ):
         refuse_wrong_orientation(registration, "made.csv")
     refuse_wrong_orientation(check_registration(image, wrong, LATTICE, orientation), "made.csv")

@@ -95,9 +95,12 @@ def test_malformed_columns_are_refused_with_an_example(text):
     [
         (
             "gene,a,b\nA,1,2\n",
-            "no coordinate columns; its columns are gene, a, b; .*--columns x=NAME",
+            "no coordinate columns; its columns are gene, a, b; .*`columns=Columns\\(x='NAME'",
         ),
-        ("g,x,y\nA,1,2\n", "no gene column; its columns are g, x, y; .*--columns gene=NAME"),
+        (
+            "g,x,y\nA,1,2\n",
+            "no gene column; its columns are g, x, y; .*`columns=Columns\\(gene='NAME'",
+        ),
         ("gene,x,y\n", "no rows"),
         ("", "cannot be read as a table"),
         ("gene,x,y\nA,1,2\nB,one,2\n", "'one' in column 'x', data row 2, is not a number"),

@@ -45,7 +45,7 @@ def gene_classes(
     }
 
 
-def thresholds(
+def class_thresholds(
     genes: dict[str, tuple[str, ...]], told: dict[str, str], by_order: tuple[float | None, ...]
 ) -> tuple[float | None, ...]:
     """Threshold of each class, by its name or by its place; None where none is given."""

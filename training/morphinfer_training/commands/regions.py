@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
+from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
 from morphinfer_training.commands.gene_options import (
+    class_thresholds,
     gene_classes,
     split_genes,
     split_pairs,
-    thresholds,
 )
 from morphinfer_training.references import ORIENTATIONS
 
@@ -31,7 +32,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 @click.argument("slide", type=click.Path())
 @click.argument("spots", type=click.Path(path_type=Path))
 @click.option(
-    "--class", "named", multiple=True, callback=split_pairs, metavar="NAME=GENE[,GENE...]",
+    "--class", "gene_lists", multiple=True, callback=split_pairs, metavar="NAME=GENE[,GENE...]",
     help="A gene class and its genes, whose spots are added up; repeat it for more classes.",
 )  # fmt: skip
 @click.option(
@@ -60,7 +61,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     "its reads over all nuclei.",
 )  # fmt: skip
 @click.option(
-    "--threshold", "named_thresholds", multiple=True, callback=split_pairs, metavar="NAME=N",
+    "--threshold", "thresholds", multiple=True, callback=split_pairs, metavar="NAME=N",
     help="Threshold of a class in spots per (100 um)^2, or in reads of a nucleus.",
 )  # fmt: skip
 @click.option(
@@ -119,7 +120,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     help=f"How the coordinates are turned against the slide: {', '.join(ORIENTATIONS)}.",
 )  # fmt: skip
 @click.option(
-    "--registration-check/--no-registration-check", default=True,
+    "--registration-check/--no-registration-check", "check_registration", default=True,
     help="Refuse spots that fit the nuclei clearly better when swapped or flipped.",
 )  # fmt: skip
 @click.option(
@@ -128,7 +129,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 )  # fmt: skip
 @click.option("--channel", metavar="NAME|N", help="Channel of the nuclei.")
 @click.option(
-    "--pixel-size", type=click.FloatRange(0.001, 1000), metavar="UM",
+    "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
     help="Side of a pixel in micrometres; overrides what the slide says.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -137,19 +138,18 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 def regions(
     slide: str,
     spots: Path,
-    named: dict[str, str],
+    gene_lists: dict[str, str],
     gene_a: tuple[str, ...],
     gene_b: tuple[str, ...],
     out: Path,
-    named_thresholds: dict[str, str],
+    thresholds: dict[str, str],
     threshold_a: float | None,
     threshold_b: float | None,
     columns: str | None,
     unit: Literal["pixel", "micrometer"] | None,
-    registration_check: bool,
     shape: tuple[int, int] | None,
     channel: str | None,
-    pixel_size: float | None,
+    pixel_size_um: float | None,
     as_json: bool,
     overwrite: bool,
     verbosity: Verbosity,
@@ -162,9 +162,9 @@ def regions(
     reads, and background, if asked for, means between nuclei. SLIDE '-' means that there is no nuclei
     image: tissue then comes from spots alone, and --shape and --pixel-size are needed.
     """
-    _check_usage(slide, shape, pixel_size)
-    genes = gene_classes(named, gene_a, gene_b)
-    limits = thresholds(genes, named_thresholds, (threshold_a, threshold_b))
+    _check_usage(slide, shape, pixel_size_um)
+    classes = gene_classes(gene_lists, gene_a, gene_b)
+    limits = class_thresholds(classes, thresholds, (threshold_a, threshold_b))
     started = perf_counter()
     try:
         from morphinfer_training.references import (
@@ -175,12 +175,12 @@ def regions(
         )
     except ModuleNotFoundError as problem:
         raise _missing(problem) from problem
-    settings = RegionSettings(thresholds=limits, check_registration=registration_check, **how)
-    section = _section(slide, shape, channel, pixel_size)
+    settings = RegionSettings(thresholds=limits, **how)
+    section = _section(slide, shape, channel, pixel_size_um)
     told = parse_columns(columns) if columns else None
     table = read_spots(spots, columns=told, unit=unit, pixel_size_um=section.pixel_size_um)
     say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
-    done = make_regions(section, table, genes, out, settings=settings, overwrite=overwrite)
+    done = make_regions(section, table, classes, out, settings=settings, overwrite=overwrite)
     for warning in done.warnings:
         say(verbosity, f"morphinfer: warning: {warning}")
     seconds = perf_counter() - started
@@ -228,7 +228,7 @@ def _summary(done: RegionsResult, seconds: float) -> dict[str, Any]:
         "picture": str(done.picture),
         "classes": [asdict(told) for told in done.classes],
         "unlabelled_cells": done.unlabelled_cells,
-        "warnings": list(done.warnings),
+        "warnings": [in_options(warning) for warning in done.warnings],
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
         "record": done.record,

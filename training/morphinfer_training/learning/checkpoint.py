@@ -86,14 +86,14 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
     if stored.get("format") != FORMAT:
         raise ConfigError(
             f"{path}: a checkpoint of another version of morphinfer, whose networks differ; continue "
-            f"it there, or start anew with --overwrite"
+            f"it there, or start again with `overwrite=True`"
         )
     ours = config.plain()
     differ = [key for key in ours if key != "card" and ours[key] != other.get(key)]
     if differ:
         raise ConfigError(
             f"{path}: made with another configuration ({', '.join(differ)} differ); restore it, or "
-            f"start anew with --overwrite"
+            f"start again with `overwrite=True`"
         )
     return state
 

@@ -256,8 +256,8 @@ def pick_device(wanted: str) -> torch.device:
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            f"device 'cuda': torch {torch.__version__} finds no CUDA device here; take --device auto "
-            f"or cpu, or install a torch with CUDA"
+            f"device 'cuda': torch {torch.__version__} finds no CUDA device here; take "
+            f"`device='auto'` or 'cpu', or install a torch with CUDA"
         )
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"

@@ -115,7 +115,7 @@ def _check(workers: list[SpawnProcess], run: Path) -> None:
     if any(worker.exitcode for worker in workers):
         raise MorphinferError(
             f"{run}: a training process was ended from outside, for lack of memory perhaps; continue "
-            f"with --resume, and with fewer --jobs"
+            f"with `resume=True`, and with fewer `jobs`"
         )
 
 

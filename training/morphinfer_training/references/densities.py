@@ -45,7 +45,7 @@ class CellLattice:
         if math.prod(self.shape) > MOST_CELLS:
             raise SpotsError(
                 f"cells of {self.cell_um:g} micrometres would be {self.shape[0]} x {self.shape[1]}, "
-                f"more than {MOST_CELLS}; give a larger --cell, or check the pixel size"
+                f"more than {MOST_CELLS}; give a larger `cell_um`, or check the pixel size"
             )
 
     @property

@@ -175,7 +175,7 @@ def _register(
         warnings.append(
             f"{spots.name}: nuclei under the spots look like those beside them "
             f"({given.contrast:+.1%}, {abs(given.significance):.1f} standard errors); the spots may be "
-            f"shifted or scaled: check --unit, --pixel-size and the picture"
+            f"shifted or scaled: check `unit`, `pixel_size_um` and the picture"
         )
     return registration
 

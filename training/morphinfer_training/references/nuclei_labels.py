@@ -49,7 +49,7 @@ def nuclei_labels(
     if len(spots) < ROWS_A_CELL * len(centres) and (spots.weight == 1).all():
         raise SpotsError(
             f"{spots.name}: {len(spots)} rows of weight 1 at {len(centres)} positions, which are single "
-            f"spots; --scale nuclei needs a table of cells, with the reads of genes at each position"
+            f"spots; `scale='nuclei'` needs a table of cells, with the reads of genes at each position"
         )
     masks = [spots.of(each) for each in genes.values()]
     reads = np.stack(

@@ -100,7 +100,6 @@ def choose_thresholds(
         if found <= 0:
             raise SpotsError(
                 f"{name}: a threshold of {found:g}; it must be above 0: fewer than 0.5 % of the "
-                f"tissue or nuclei hold spots of it, so give one with --threshold '{name}=N', or choose "
-                f"another gene"
+                f"tissue or nuclei hold spots of it, so give one in `thresholds`, or choose another gene"
             )
     return chosen

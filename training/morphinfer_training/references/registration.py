@@ -162,7 +162,7 @@ def refuse_wrong_orientation(registration: Registration, name: str) -> None:
     Raises
     ------
     SpotsError
-        The message names the option that mends it.
+        The message names the orientation that fits.
     """
     if not registration.another_is_right:
         return
@@ -172,5 +172,5 @@ def refuse_wrong_orientation(registration: Registration, name: str) -> None:
         f"{given.contrast:+.1%} ({abs(given.significance):.1f} standard errors) from what is beside "
         f"them as they stand ({registration.chosen}), and by {best.contrast:+.1%} "
         f"({abs(best.significance):.1f}) when {registration.best}; give "
-        f"--orient {registration.best}, or --no-registration-check"
+        f"`orientation={registration.best!r}`, or `check_registration=False`"
     )

@@ -68,7 +68,8 @@ def _distance(told: str) -> float:
         distance = -1.0
     if not 0 <= distance < 1e6:
         raise SpotsError(
-            f"--roi {told}: '{text}' is no distance in micrometres; write for example near-spots:30"
+            f"`roi={told!r}`: '{text}' is no distance in micrometres; write for example "
+            f"'near-spots:30'"
         )
     return distance
 
@@ -77,7 +78,7 @@ def read_polygons(path: Path) -> list[Polygon]:
     """Polygons of a file, each a list of rings of (x, y): the outer one and its holes."""
     if not path.is_file():
         raise SpotsError(
-            f"--roi {path}: no such file; name a GeoJSON or CSV file, or write near-spots:UM"
+            f"`roi={str(path)!r}`: no such file; name a GeoJSON or CSV file, or write near-spots:UM"
         )
     try:
         if path.suffix.lower() == ".csv":

@@ -51,51 +51,44 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        above = {
-            "cell": self.cell_um,
-            "sigma": self.sigma_um,
-            "fraction": self.fraction,
-            "nucleus": self.nucleus_um,
-            "gap": self.gap_um,
-        }
-        for name, value in above.items():
-            if not 0 < value < math.inf:
-                raise SpotsError(f"--{name} {value:g}: must be above 0; give a positive number")
+        for name in ("cell_um", "sigma_um", "fraction", "nucleus_um", "gap_um"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SpotsError(
+                    f"`{name}={getattr(self, name):g}`: must be above 0; give a positive number"
+                )
         if self.sigma_um < self.cell_um / 2:
             raise SpotsError(
-                f"--sigma {self.sigma_um:g} with cells of {self.cell_um:g} micrometres: must be at "
-                f"least half a cell; give a larger --sigma or a smaller --cell"
+                f"`sigma_um={self.sigma_um:g}` with cells of {self.cell_um:g} micrometres: must be at "
+                f"least half a cell; give a larger `sigma_um` or a smaller `cell_um`"
             )
         if self.between == "background" and self.scale != "nuclei":
             raise SpotsError(
-                "--between background is of nuclei, and --scale regions finds background in the image; "
-                "give --scale nuclei, or leave it out"
+                "`between='background'` is of nuclei, and `scale='regions'` finds background in the "
+                "image; give `scale='nuclei'`, or leave it out"
             )
         if self.between == "background" and self.roi is None:
             raise SpotsError(
-                "--between background without a region of interest would call all that the table does "
-                "not know background; give one, for example --roi near-spots:30"
+                "`between='background'` without a region of interest would call all that the table "
+                "does not know background; give one, for example `roi='near-spots:30'`"
             )
         if self.between == "background" and self.gap_um < self.nucleus_um:
             raise SpotsError(
-                f"--gap {self.gap_um:g} with nuclei of {self.nucleus_um:g} micrometres: background would "
-                f"lie inside nuclei; give a larger --gap or a smaller --nucleus"
+                f"`gap_um={self.gap_um:g}` with nuclei of {self.nucleus_um:g} micrometres: background "
+                f"would lie inside nuclei; give a larger `gap_um` or a smaller `nucleus_um`"
             )
         if self.scale == "nuclei" and (self.border_um > 0 or self.min_area_um2 is not None):
             raise SpotsError(
-                "--border and --min-area are of regions, and --scale nuclei labels discs of one size; "
-                "leave them out, or give a smaller --nucleus"
+                "`border_um` and `min_area_um2` are of regions, and `scale='nuclei'` labels discs of "
+                "one size; leave them out, or give a smaller `nucleus_um`"
             )
         for told in self.thresholds:
             if told is not None and not 0 < told < math.inf:
                 raise SpotsError(
-                    f"a threshold of {told:g}; it must be above 0 and finite; correct --threshold, "
-                    f"--threshold-a or --threshold-b"
+                    f"a threshold of {told:g}; it must be above 0 and finite; correct `thresholds`"
                 )
-        least = {"border": self.border_um, "min-area": self.min_area_um2 or 0.0}
-        for name, value in least.items():
-            if not 0 <= value < math.inf:
-                raise SpotsError(f"--{name} {value:g}: must not be negative")
+        for name in ("border_um", "min_area_um2"):
+            if not 0 <= (getattr(self, name) or 0.0) < math.inf:
+                raise SpotsError(f"`{name}={getattr(self, name):g}`: must not be negative")
 
     @property
     def smallest_um2(self) -> float:

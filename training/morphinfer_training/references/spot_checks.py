@@ -32,7 +32,7 @@ def check_names(names: Collection[str]) -> None:
         if not name.strip() or name in GENERAL:
             raise SpotsError(
                 f"gene class '{name}': {' and '.join(GENERAL)} are classes of every reference, and a "
-                f"name must not be empty; give it another with --class NAME=GENES"
+                f"name must not be empty; give it another in `gene_lists`"
             )
 
 
@@ -49,7 +49,7 @@ def check_genes(spots: Spots, gene_lists: GeneLists) -> None:
     if twice:
         raise SpotsError(f"gene '{twice[0]}' is named twice; name each gene once, in one list")
     if not told or not all(gene_lists):
-        raise SpotsError("no gene is named; name at least one with --class or --gene-a")
+        raise SpotsError("no gene is named; name at least one in `gene_lists`")
     for genes in gene_lists:
         number = int(np.count_nonzero(spots.of(genes)))
         if number < FEWEST_SPOTS:
@@ -91,7 +91,7 @@ def drop_off_slide(spots: Spots, shape: tuple[int, int], warnings: list[str]) ->
             f"{spots.name}: {off} of {len(spots)} spots lie off the slide: rows "
             f"{spots.row.min():.0f} to {spots.row.max():.0f} of {height}, columns "
             f"{spots.col.min():.0f} to {spots.col.max():.0f} of {width}; are the axes swapped "
-            f"(--orient swapped), the unit (--unit) or the pixel size (--pixel-size) wrong?"
+            f"(`orientation='swapped'`), the `unit` or the pixel size (`pixel_size_um`) wrong?"
         )
     if off:
         warnings.append(f"{spots.name}: {off} of {len(spots)} spots lie off the slide; left out")

@@ -1,7 +1,6 @@
 """Which columns of a table of spots hold gene, position and weight, and in which unit.
 
-Names are compared without regard to case. Imports nothing, so that the command line can parse
-``--columns`` before heavy libraries are loaded.
+Names are compared without regard to case.
 """
 
 from __future__ import annotations
@@ -76,8 +75,8 @@ def parse_columns(text: str) -> Columns:
         key, equals, name = (piece.strip() for piece in part.partition("="))
         if not equals or not name or key not in keys:
             raise SpotsError(
-                f"--columns: '{part}' is not KEY=NAME with a key out of {', '.join(keys)}; "
-                f"write for example --columns gene=target,x=cx,y=cy"
+                f"`columns`: '{part}' is not KEY=NAME with a key out of {', '.join(keys)}; "
+                f"write for example `columns='gene=target,x=cx,y=cy'`"
             )
         columns = replace(columns, **{key: name})
     return columns
@@ -111,15 +110,14 @@ def find_columns(
     gene = _named(told.gene, folded, GENE_NAMES, source, listed)
     if gene is None:
         raise SpotsError(
-            f"{source}: no gene column; {listed}; name it with --columns gene=NAME, or columns in the "
-            f"configuration"
+            f"{source}: no gene column; {listed}; name it, `columns=Columns(gene='NAME')`"
         )
     weight = _named(told.weight, folded, WEIGHT_NAMES, source, listed)
     units = {_unit_of(x), _unit_of(y)}
     if unit is None and len(units) > 1:
         raise SpotsError(
             f"{source}: columns '{x}' and '{y}' seem to be in pixels and micrometres; choose two "
-            f"alike with --columns x=NAME,y=NAME, or state --unit (columns and unit in a configuration)"
+            f"alike, `columns=Columns(x='NAME', y='NAME')`, or state the `unit`"
         )
     return FoundColumns(gene, x, y, weight, unit or units.pop())
 
@@ -131,8 +129,8 @@ def _positions(folded: dict[str, str], told: Columns, source: str, listed: str) 
         if (x or x_name in folded) and (y or y_name in folded):
             return x or folded[x_name], y or folded[y_name]
     raise SpotsError(
-        f"{source}: no coordinate columns; {listed}; name them with --columns x=NAME,y=NAME, or columns "
-        f"in the configuration"
+        f"{source}: no coordinate columns; {listed}; name them, "
+        f"`columns=Columns(x='NAME', y='NAME')`"
     )
 
 

@@ -134,7 +134,7 @@ def read_spots(
             raise SpotsError(
                 f"{path}: weight {weight[row]:g} in column '{found.weight}', data row {row + 1}; "
                 f"weights count transcripts and cannot be negative; mend the table or choose "
-                f"another column (--columns weight=NAME, or columns in the configuration)"
+                f"another column (`columns=Columns(weight='NAME')`)"
             )
     row_px, col_px = (_numbers(table, name, path) * scale for name in (found.y, found.x))
     return Spots(genes, gene, row_px, col_px, weight, path.name)
@@ -215,7 +215,7 @@ def _numbers(table: Any, name: str, path: Path) -> NDArray[np.float64]:
         row, value = _first_text(column)
         raise SpotsError(
             f"{path}: '{value}' in column '{name}', data row {row}, is not a number; mend the table "
-            f"or choose another column (--columns, or columns in the configuration)"
+            f"or choose another column (`columns`)"
         ) from problem
     finite = np.isfinite(numbers)
     if not finite.all():

@@ -198,7 +198,7 @@ def read_cells(slide: Slide, lattice: CellLattice) -> Floats:
     if image.min() == image.max():
         raise SlideError(
             f"{slide.name}: constant, {image[0, 0]:g} everywhere; an empty slide, or not the nuclei "
-            f"channel (--channel)?"
+            f"`channel`?"
         )
     rows, cols = (
         np.minimum(np.arange(wanted), have - 1)
