@@ -1,4 +1,4 @@
-"""BioImage.IO packages of small synthetic sets, run by bioimage.io's own validator and predictor."""
+"""BioImage.IO packages of small sets, run by bioimage.io's validator and predictor."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 FIXED = Normalisation("fixed", 20.0, 200.0)
 ABOUT = {
-    "description": "Tells nothing.", "organism": "synthetic", "licence": "BSD-3-Clause",
+    "description": "Random networks.", "organism": "synthetic", "licence": "BSD-3-Clause",
     "authors": ["A. Name"], "limits": ["Do not use for livers."],
 }  # fmt: skip
 CPU = ["CPUExecutionProvider"]
 
 
 @pytest.fixture(autouse=True)
-def closed():
-    """bioimageio.spec leaves open files to the garbage collector, which would warn in a later test."""
+def leaked_files():
+    """Close the files that bioimageio.spec leaves open, which would cause a warning in a later test."""
     yield
-    with bioimageio.leaks_closed():
+    with bioimageio.leaked_files_closed():
         pass
 
 
 def make_set(folder, about=ABOUT, **changes):
-    """A set of two networks of random weights whose files carry a card."""
+    """A set of two networks of random weights whose files contain the texts of a card."""
     provenance = {"date": "2026-01-02", "config": {"card": about}}
     return save_set(folder, provenance=provenance, **changes)
 
@@ -53,8 +53,8 @@ def make_set(folder, about=ABOUT, **changes):
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    told = export_package(make_set(folder / "own", normalisation=FIXED), folder / "own.zip")
-    return folder / "own.zip", told
+    summary = export_package(make_set(folder / "own", normalisation=FIXED), folder / "own.zip")
+    return folder / "own.zip", summary
 
 
 def predicted(path, image):
@@ -68,12 +68,12 @@ def predicted(path, image):
 
 
 def test_the_validator_passes_the_package(package):
-    path, told = package
-    assert told["status"] == "passed"
+    path, summary = package
+    assert summary["status"] == "passed"
     assert core.test_model(path, devices=CPU).status == "passed"
 
 
-def test_bioimageio_core_gives_tile_by_tile_what_morphinfer_gives(package):
+def test_bioimageio_core_in_tiles_equals_morphinfer(package):
     path, _ = package
     image = nuclei(256, 320)
     ours = segment_array(image, pixel_size_um=0.65, models=path.with_name("own"))
@@ -82,21 +82,21 @@ def test_bioimageio_core_gives_tile_by_tile_what_morphinfer_gives(package):
     np.testing.assert_array_equal(theirs.argmax(axis=0), ours.labels)
 
 
-def test_an_image_is_taken_whose_sides_are_any_multiple_of_the_stride(package):
+def test_sides_may_be_any_multiple_of_the_stride(package):
     image = nuclei(256, 264).astype(np.float32)[None, None]
     output = core.predict(model=package[0], inputs=image).members["probabilities"]
     assert output.data.shape == (1, 4, 32, 33)
 
 
 def test_the_same_set_gives_the_same_bytes_on_another_day(package, tmp_path, monkeypatch):
-    path, told = package
+    path, summary = package
     clock = time.time
     monkeypatch.setattr(time, "time", lambda: clock() + 86400)
     again = export_package(path.with_name("own"), tmp_path / "own.zip")
-    assert again["sha256"] == told["sha256"]
+    assert again["sha256"] == summary["sha256"]
 
 
-def test_the_description_says_what_the_card_does(package):
+def test_the_description_repeats_the_card(package):
     model = core.load_model_description(package[0])
     assert model.name == "morphinfer random"
     assert str(model.license) == "BSD-3-Clause"
@@ -109,7 +109,7 @@ def test_the_description_says_what_the_card_does(package):
     assert [axis.halo for axis in model.outputs[0].axes[2:]] == [4, 4]
 
 
-def test_the_package_holds_the_cards_and_a_picture_twice_as_wide_as_high(package):
+def test_the_package_contains_the_cards_and_a_cover_twice_as_wide_as_high(package):
     import imagecodecs
 
     with zipfile.ZipFile(package[0]) as files:
@@ -125,20 +125,22 @@ def test_normalising_by_the_slide_is_left_to_the_user(tmp_path):
     assert {step.id for step in steps} == {"clip", "ensure_dtype"}
 
 
-def test_a_set_without_any_card_is_exported_with_warnings(tmp_path):
-    told = export_package(save_set(tmp_path / "own"), tmp_path / "own.zip")
-    assert told["status"] == "passed"
-    assert any(warning.startswith("license: ") for warning in told["warnings"])
+def test_a_set_without_a_card_is_exported_with_warnings(tmp_path):
+    summary = export_package(save_set(tmp_path / "own"), tmp_path / "own.zip")
+    assert summary["status"] == "passed"
+    assert any(warning.startswith("license: ") for warning in summary["warnings"])
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"licence": "mine"}, ModelError, "the licence 'mine', which is no SPDX identifier"),
+        ({"licence": "mine"}, ModelError, "the licence 'mine', which is not an SPDX identifier"),
         ({"authors": ["A/B"]}, ExportError, "bioimage.io's specification refuses it"),
     ],
 )
-def test_what_the_specification_does_not_allow_is_refused(tmp_path, changes, error, message):
+def test_values_that_the_specification_does_not_allow_are_refused(
+    tmp_path, changes, error, message
+):
     own = make_set(tmp_path / "own", {**ABOUT, **changes})
     with pytest.raises(error, match=message) as refusal:
         export_package(own, tmp_path / "own.zip")
@@ -148,13 +150,15 @@ def test_what_the_specification_does_not_allow_is_refused(tmp_path, changes, err
 
 def test_a_package_that_does_not_pass_is_not_written(tmp_path, monkeypatch):
     run = bioimageio.run_joined
-    monkeypatch.setattr(bioimageio, "run_joined", lambda *given: run(*given)[:, ::-1].copy())
+    monkeypatch.setattr(
+        bioimageio, "run_joined", lambda *arguments: run(*arguments)[:, ::-1].copy()
+    )
     with pytest.raises(ExportError, match=r"does not pass the package: .* nothing was written"):
         export_package(make_set(tmp_path / "own"), tmp_path / "own.zip")
     assert not (tmp_path / "own.zip").exists()
 
 
-def test_what_stands_there_is_replaced_only_when_asked(tmp_path):
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path):
     own = make_set(tmp_path / "own")
     (tmp_path / "own.zip").write_text("kept")
     with pytest.raises(OutputError, match="exists already"):
@@ -164,7 +168,7 @@ def test_what_stands_there_is_replaced_only_when_asked(tmp_path):
     assert zipfile.is_zipfile(tmp_path / "own.zip")
 
 
-def test_the_command_tells_what_the_validator_said(call, tmp_path):
+def test_the_command_prints_the_result_of_the_validator(call, tmp_path):
     make_set(tmp_path / "own")
     code, out, err = call("bioimageio", "own", "--out", "own.zip")
     assert (code, out) == (0, "package  own.zip\n"), err
@@ -191,6 +195,6 @@ def test_without_the_validator_the_command_says_what_to_install(call, tmp_path, 
 
 
 @given(st.integers(1, 2**17), st.integers(100_000, 5_000_000))
-def test_sizes_of_the_output_are_exact_for_any_pixel_size(cells, picometres):
+def test_sizes_of_the_output_are_exact_for_any_pixel_size(positions, picometres):
     _, scale = pixel_scale(picometres / 1e6)
-    assert int(8 * cells * scale / (8 * scale)) == cells
+    assert int(8 * positions * scale / (8 * scale)) == positions

@@ -42,8 +42,8 @@ def facts(config=CONFIG):
     data = Data([section], [split_section(section.labels, config, 0)])
     each = {"mean": 0.5, "per_class": {"background": 0.5, "tissue": None, "gene A": 0.25}}
     scores = {"networks": {f"p{p:03d}": each for p in SIZES}, "fused": each, "cells": 10}
-    told = provenance_of(config, data, scores, "2026-01-02", torch.device("cpu"))
-    return publish.SetFacts(config, (0.2,) * 5, told)
+    provenance = provenance_of(config, data, scores, "2026-01-02", torch.device("cpu"))
+    return publish.SetFacts(config, (0.2,) * 5, provenance)
 
 
 def card_of(patch):
@@ -51,14 +51,14 @@ def card_of(patch):
 
 
 @pytest.mark.parametrize("patch", SIZES)
-def test_an_exported_network_gives_what_torch_gives_densely_and_patch_by_patch(patch):
+def test_an_exported_network_equals_torch_densely_and_patch_by_patch(patch):
     card = card_of(patch)
     differences = check_parity(build_model(fitted(patch).network, card), card)
     assert differences["torch"] <= 1e-4
     assert differences["dense"] <= 1e-5
 
 
-def test_the_graph_is_as_small_as_it_can_be():
+def test_the_graph_has_no_superfluous_node():
     model = onnx.load_from_string(build_model(fitted(48).network, card_of(48)))
     stage, mean = ["Conv", "Relu", "MaxPool"], ["Conv", "AveragePool"]
     assert [node.op_type for node in model.graph.node] == [
@@ -75,7 +75,7 @@ def test_the_same_weights_give_the_same_bytes():
     assert one == two
 
 
-def test_the_card_in_the_file_tells_everything():
+def test_the_file_contains_the_whole_card():
     model = onnx.load_from_string(build_model(fitted(64).network, card_of(64)))
     text = {p.key: p.value for p in model.metadata_props}["morphinfer"]
     card = decode_card(text, "test")
@@ -97,13 +97,13 @@ def test_test_images_are_synthetic_smooth_and_compressible():
     assert np.abs(np.diff(image, axis=0)).max() < 0.25
 
 
-def test_a_spoiled_export_is_refused_and_writes_nothing(tmp_path, monkeypatch):
-    def spoiled(network, card):
+def test_a_wrong_export_is_refused_and_writes_nothing(tmp_path, monkeypatch):
+    def build_wrong(network, card):
         with torch.no_grad():
             network.bias[0] += 1
         return build_model(network, card)
 
-    monkeypatch.setattr(publish, "build_model", spoiled)
+    monkeypatch.setattr(publish, "build_model", build_wrong)
     with pytest.raises(
         ExportError, match=r"p048: the exported network differs by .* limit 0\.0001"
     ):
@@ -120,7 +120,7 @@ def test_a_network_of_nan_is_refused():
         check_parity(build_model(network, card), card)
 
 
-def test_a_set_is_published_whole(tmp_path):
+def test_a_set_is_published_with_both_cards(tmp_path):
     summary = publish.publish_set(tmp_path / "set", [fitted(p) for p in SIZES], facts())
     names = {p.name for p in (tmp_path / "set").iterdir()}
     assert names == {f"p{p:03d}.onnx" for p in SIZES} | {"card.json", "README.md"}
@@ -143,7 +143,7 @@ def test_a_section_on_disk_has_the_classes_of_its_reference(tmp_path, scale):
     assert np.array_equal(loaded.labels, section.labels)
 
 
-def test_a_reference_that_is_shifted_is_looked_up_by_position(tmp_path):
+def test_a_shifted_reference_is_sampled_by_position(tmp_path):
     write_section(tmp_path)
     labels = np.full((4, 5), 2, np.uint8)
     with create_labels(
@@ -158,7 +158,7 @@ def test_a_reference_that_is_shifted_is_looked_up_by_position(tmp_path):
     assert (loaded != UNLABELLED).sum() == 20
 
 
-def test_a_set_is_trained_exported_and_told_by_the_command(tmp_path):
+def test_the_command_trains_and_exports_a_set_and_prints_its_card(tmp_path):
     write_section(tmp_path)
     (tmp_path / "tiny.toml").write_text(
         """
@@ -186,14 +186,14 @@ training = { steps = 50, batch = 2, tile_cells = 2, evaluate_every = 2 }
     assert {"p048/checkpoint.pt", "p048/log.csv", "p064/checkpoint.pt", "curves.png"} <= kept
 
 
-def test_a_run_that_stands_there_is_neither_continued_nor_dropped_unasked(tmp_path):
+def test_an_existing_run_is_neither_continued_nor_removed_unasked(tmp_path):
     write_section(tmp_path)
     (tmp_path / "set.run").mkdir()
     with pytest.raises(OutputError, match="`resume=True`, or start again with `overwrite=True`"):
         train(make_config(), tmp_path / "set", folder=tmp_path)
 
 
-def test_a_failing_check_publishes_no_set_but_keeps_the_run(tmp_path, monkeypatch):
+def test_a_failed_check_publishes_no_set_but_keeps_the_run(tmp_path, monkeypatch):
     write_section(tmp_path)
 
     def refuse(model, card):

@@ -29,7 +29,7 @@ CLASSES = ["background", "tissue", "GeneA", "GeneB"]
 
 
 def write_network(folder, patch, *, spoil=None, **changes):
-    """Export a network of random weights, as 'morphinfer train' does; ``spoil`` changes it before."""
+    """Export a network of random weights, as 'morphinfer train' does; ``spoil`` changes it first."""
     torch.manual_seed(patch)
     network = make_network(make_config(classes=CLASSES), patch)
     network(torch.rand(2, 1, patch + 8, patch + 8))
@@ -73,24 +73,24 @@ def test_layers_are_float16_between_float32_ends(halved):
     assert types[graph.node[-1].input[0]] == TensorProto.FLOAT
 
 
-def test_weights_are_those_of_the_source_rounded(source, halved):
-    ours, theirs = (
+def test_weights_are_the_rounded_weights_of_the_source(source, halved):
+    rounded, full = (
         {w.name: numpy_helper.to_array(w) for w in onnx.load(f / "p048.onnx").graph.initializer}
         for f in (halved, source)
     )
-    assert ours.keys() == theirs.keys()
-    for name, weight in theirs.items():
-        np.testing.assert_array_equal(ours[name], weight.astype(np.float16))
+    assert rounded.keys() == full.keys()
+    for name, weight in full.items():
+        np.testing.assert_array_equal(rounded[name], weight.astype(np.float16))
 
 
-def test_the_card_is_that_of_the_source_and_says_what_was_made_of_it(source, halved):
-    theirs, ours = load_models(source), load_models(halved)
-    assert ours.name == "random-half"
-    for one, two in zip(theirs.files, ours.files, strict=True):
-        told = two.card.provenance
-        assert told["made"] == "float16 of random"
-        assert told["source_sha256"] == {f.path.name: f.sha256 for f in theirs.files}
-        assert told["seed"] == 1
+def test_the_card_is_that_of_the_source_and_names_the_source(source, halved):
+    full, rounded = load_models(source), load_models(halved)
+    assert rounded.name == "random-half"
+    for one, two in zip(full.files, rounded.files, strict=True):
+        provenance = two.card.provenance
+        assert provenance["made"] == "float16 of random"
+        assert provenance["source_sha256"] == {f.path.name: f.sha256 for f in full.files}
+        assert provenance["seed"] == 1
         assert two.card.precision == "float16"
         same = replace(
             two.card, set_name="random", precision="float32", provenance=one.card.provenance
@@ -98,7 +98,7 @@ def test_the_card_is_that_of_the_source_and_says_what_was_made_of_it(source, hal
         assert encode_card(same) == encode_card(one.card)
 
 
-def test_the_set_computes_what_the_source_does_within_the_tolerance(source, halved):
+def test_the_output_equals_that_of_the_source_within_the_tolerance(source, halved):
     image = nuclei(300, 260)
     full, rounded = (
         segment_array(
@@ -110,7 +110,7 @@ def test_the_set_computes_what_the_source_does_within_the_tolerance(source, halv
 
 
 @pytest.mark.parametrize(("precision", "good"), [("float16", True), ("float32", False)])
-def test_verify_knows_the_tolerance_of_float16(halved, precision, good):
+def test_verify_uses_the_tolerance_of_float16(halved, precision, good):
     path = halved / "p048.onnx"
     model, card = onnx.load(path), load_models(path).card
     shift = np.float32(HALF_TOLERANCE / 2)
@@ -122,7 +122,7 @@ def test_verify_knows_the_tolerance_of_float16(halved, precision, good):
         verify_set(path)
 
 
-def test_a_set_is_published_whole_with_both_cards_for_people(source, tmp_path):
+def test_a_set_is_published_with_both_cards_in_its_readme(source, tmp_path):
     (source / "README.md").write_text("# random\n\nNot for diagnosis.\n")
     summary = halve_set(source, tmp_path / "half")
     names = {p.name for p in (tmp_path / "half").iterdir()}
@@ -140,7 +140,7 @@ def test_the_same_set_gives_the_same_bytes(source, halved, tmp_path):
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_what_stands_there_is_replaced_only_when_asked_and_never_the_source(source, halved):
+def test_an_existing_set_is_replaced_only_with_overwrite_and_the_source_never(source, halved):
     with pytest.raises(OutputError, match="`overwrite=True`"):
         halve_set(source, halved)
     halve_set(source, halved, overwrite=True)
@@ -164,7 +164,7 @@ def test_a_foreign_model_is_refused(tmp_path, described):
             json.dumps({"classes": [{"name": c, "colour": "#000000"} for c in CLASSES],
                         "pixel_size_um": 0.65})
         )  # fmt: skip
-    with pytest.raises(ModelError, match=r"theirs\.onnx: a foreign ONNX model; float16"):
+    with pytest.raises(ModelError, match=r"theirs\.onnx: a foreign ONNX model; only"):
         halve_set(path, tmp_path / "half")
     assert not (tmp_path / "half").exists()
 
@@ -177,7 +177,7 @@ def test_a_network_that_pads_is_foreign_even_with_a_card(source, tmp_path):
         halve_set(source, tmp_path / "half")
 
 
-def test_a_truncated_file_is_told_as_such(source, tmp_path):
+def test_a_truncated_file_is_reported_as_truncated(source, tmp_path):
     path = source / "p048.onnx"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match="truncated"):
@@ -196,12 +196,14 @@ def test_a_weight_beyond_float16_is_refused(source, tmp_path):
         network.bias.fill_(70000)
 
     write_network(source, 48, spoil=spoil)
-    with pytest.raises(ExportError, match=r"'bias' holds 7e\+04 and float16 ends at 65504"):
+    with pytest.raises(
+        ExportError, match=r"'bias' contains 7e\+04, above the largest float16, 65504"
+    ):
         halve_set(source, tmp_path / "half")
     assert not (tmp_path / "half").exists()
 
 
-def test_a_network_that_float16_is_too_coarse_for_is_refused_and_nothing_written(
+def test_a_network_that_differs_too_much_in_float16_is_refused_and_nothing_written(
     source, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(half, "HALF_TOLERANCE", 1e-9)

@@ -1,4 +1,4 @@
-"""Cards of model sets, out of card.json and figures.json; all figures here are made up."""
+"""Model cards generated from card.json and figures.json; all figures here are invented."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morphinfer_training.publishing.model_card import card_text, model_card, wri
 
 DICE = {"mean": 0.5, "per_class": {"background": 0.75, "tissue": None}}
 CARD = {
-    "name": "made up",
+    "name": "invented",
     "pixel_size_um": 0.65,
     "stride_px": 8,
     "classes": ["background", "tissue"],
@@ -50,27 +50,28 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_card_tells_data_limits_figures_hashes_and_history():
+def test_a_card_shows_data_limits_figures_hashes_and_history():
     text = model_card({**CARD, "figures": FIGURES})
-    for told in (
-        "- Do not use for livers.", "- Stain: DAPI", "s.zarr (synthetic): 7 background cells",
-        "| p046 | 1.000 | 0.500 | 0.750 | n/a |", "Temperatures: 0.80", "there: 0.012.",
+    for part in (
+        "- Do not use for livers.", "- Stain: DAPI",
+        "s.zarr (synthetic): training positions: background 7; held",
+        "| p046 | 1.000 | 0.500 | 0.750 | n/a |", "Temperatures: 0.80", "of the fusion: 0.012.",
         "## other: an independent section", "| fused | 0.750 | n/a | 0.500 | 0.400 to 0.600 "
         "| +0.125 (+0.050 to +0.200) |",
         "| bare | 0.750 | n/a | 0.500 |  |  |", "ab" * 32, "| p046 | 100 | 0.500 | 0.400 |",
         "- Somebody 2020",
     ):  # fmt: skip
-        assert told in text
+        assert part in text
 
 
-def test_figures_come_into_both_cards_without_training(folder):
+def test_figures_are_added_to_both_cards_without_training(folder):
     (folder / "figures.json").write_text(json.dumps(FIGURES))
     write_cards(folder)
     assert json.loads((folder / "card.json").read_text())["figures"] == FIGURES
     assert "an independent section" in (folder / "README.md").read_text()
 
 
-def test_figures_that_lack_something_are_shown_as_far_as_they_go():
+def test_incomplete_figures_are_shown_with_gaps():
     sections = [
         {"section": "bare", "methods": [{"name": "fused"}]},
         {"section": "empty", "independent": True},
@@ -80,12 +81,12 @@ def test_figures_that_lack_something_are_shown_as_far_as_they_go():
     assert "empty" not in text
 
 
-def test_without_figures_the_card_is_written_all_the_same(folder):
+def test_a_card_without_figures_is_written_too(folder):
     write_cards(folder)
-    assert (folder / "README.md").read_text().startswith("# made up\n")
+    assert (folder / "README.md").read_text().startswith("# invented\n")
 
 
-def test_limits_that_were_found_later_take_the_place_of_those_of_the_training(folder):
+def test_later_limits_replace_those_of_the_training(folder):
     write_cards(folder, CardConfig(limits=("Do not use for hearts.",)))
     text = (folder / "README.md").read_text()
     assert "- Do not use for hearts." in text
@@ -94,14 +95,14 @@ def test_limits_that_were_found_later_take_the_place_of_those_of_the_training(fo
     assert (folder / "README.md").read_text() == text
 
 
-def test_a_set_whose_configuration_says_nothing_tells_so():
+def test_missing_texts_are_shown_as_not_documented():
     config = {"seed": 3}
     text = model_card({**CARD, "provenance": {**CARD["provenance"], "config": config}})
     assert "- Preparation: not documented" in text
     assert "- Licence: not documented" in text
 
 
-def test_figures_that_are_gone_leave_the_cards(folder):
+def test_figures_that_were_removed_are_removed_from_the_cards(folder):
     (folder / "figures.json").write_text(json.dumps(FIGURES))
     write_cards(folder)
     (folder / "figures.json").unlink()
@@ -114,13 +115,13 @@ def test_figures_that_are_gone_leave_the_cards(folder):
 def test_a_damaged_card_is_refused_and_nothing_written(content, tmp_path):
     if content is not None:
         (tmp_path / "card.json").write_text(content)
-    with pytest.raises(ModelError, match="its card cannot be read"):
+    with pytest.raises(ModelError, match=r"its card.json or figures.json cannot be read"):
         write_cards(tmp_path)
     assert not (tmp_path / "README.md").exists()
 
 
 @pytest.mark.parametrize("name", list(shipped_sets()))
-def test_the_readme_of_a_shipped_set_is_made_of_its_card(name):
+def test_the_readme_of_a_shipped_set_is_generated_from_its_card(name):
     shipped = shipped_sets()[name]
     card = json.loads((shipped / "card.json").read_text(encoding="utf-8"))
     assert (shipped / "README.md").read_text(encoding="utf-8") == model_card(card)

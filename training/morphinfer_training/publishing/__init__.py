@@ -1,8 +1,9 @@
-"""From trained networks to files: ONNX with cards, half precision, BioImage.IO packages.
+"""From trained networks to files: ONNX model sets with cards, float16 sets, BioImage.IO packages.
 
-`export` writes and checks a network, `publish` a set with its `model_card`; `half` rewrites a set in
-float16, `joined_graph` joins it into one graph, `bioimageio` packs that (`bioimageio_description`,
-`bioimageio_text`).
+`export` builds and checks the ONNX file of a network, `publish` writes a set with its `model_card`.
+Sets that morphinfer exported (`exported_set`) are converted by `half` to float16 and by `bioimageio`
+to a package: `joined_graph` joins the networks into one graph, `bioimageio_description` and
+`bioimageio_text` describe it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""BioImage.IO packages of model sets, so that they run in tools that know nothing of morphinfer.
+"""BioImage.IO packages of model sets, for tools that run models without morphinfer.
 
-A package is a ZIP file: one ONNX graph (see `joined_graph`), its description, the model card, test
-tensors and a picture, both of synthetic images. It is published only after bioimageio.core has run it.
+A package is a ZIP file with one ONNX graph (see `joined_graph`), its description, the model card, test
+tensors and a cover picture, both of synthetic images. It is written only if bioimageio.core runs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import ExportError, OutputError
 from morphinfer.images import check_target, staged
-from morphinfer.networks import ModelSet, find_set, load_models, show_set
+from morphinfer.networks import ModelSet, show_set
 from morphinfer.reports import palette
 from morphinfer.runs import refuse_inputs
 from morphinfer.tiles import Normalisation
@@ -41,10 +41,10 @@ from morphinfer_training.publishing.bioimageio_description import (
 )
 from morphinfer_training.publishing.bioimageio_text import documentation, package_name
 from morphinfer_training.publishing.export import smooth_image
-from morphinfer_training.publishing.half import refuse_foreign
+from morphinfer_training.publishing.exported_set import load_exported_set
 from morphinfer_training.publishing.joined_graph import (
     check_joined,
-    halo_cells,
+    halo_positions,
     join_networks,
     run_joined,
     shares,
@@ -52,10 +52,10 @@ from morphinfer_training.publishing.joined_graph import (
 )
 from morphinfer_training.publishing.model_card import CARD, README, card_text
 
-TEST_CELLS = 11
-"""Cells that the test image is larger than the smallest one."""
-ZIP_DAY = (1980, 1, 1, 0, 0, 0)
-"""The first day of ZIP files, so that the same set gives the same bytes on any day."""
+TEST_POSITIONS = 11
+"""Positions along a side of the test image beyond those of the smallest image."""
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+"""Earliest date of the ZIP format, given to every file: the same set then gives the same bytes."""
 
 
 def export_package(models: str | Path, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
@@ -68,49 +68,52 @@ def export_package(models: str | Path, out: Path, *, overwrite: bool = False) ->
     out : Path
         ZIP file to write.
     overwrite : bool
-        Replace a file that stands there.
+        Replace ``out`` if it exists.
 
     Returns
     -------
     dict
         package, name, sha256; format, validator, status and warnings; networks with their shares of
-        the mean; difference from morphinfer's own fusion; halo_cells and smallest_px.
+        the mean; difference from morphinfer's own fusion; halo_cells (positions) and smallest_px.
 
     Raises
     ------
     ModelError
-        There is no such set, it is damaged or foreign, or its licence is no SPDX identifier.
+        There is no such set, it is damaged or foreign, or its licence is not an SPDX identifier.
     ExportError
         The joined graph differs from the fusion, or the validator refuses the package.
     OutputError
-        ``out`` is no ZIP file, exists, is the source, or cannot be written to.
+        ``out`` is not a ZIP file, exists, is the source, or cannot be written.
     """
-    path = find_set(models)
-    for file in sorted(path.glob("*.onnx")) if path.is_dir() else [path]:
-        refuse_foreign(file)
-    source = load_models(path)
-    check_zip(out, [path, *(f.path for f in source.files)], overwrite=overwrite)
-    shown = show_set(path)
-    with TemporaryDirectory(ignore_cleanup_errors=True) as made, leaks_closed():
-        package = Path(made) / "package.zip"
-        difference = write_files(package.parent, source, shown)
-        told = packed(package, source, shown["card"])
+    source = load_exported_set(models)
+    check_zip(out, [source.path, *(f.path for f in source.files)], overwrite=overwrite)
+    cards = show_set(source.path)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, leaked_files_closed():
+        package = Path(folder) / "package.zip"
+        difference = write_files(package.parent, source, cards)
+        validation = pack(package, source, cards["card"])
         with staged(out, overwrite=overwrite) as partial:
             copy_undated(package, partial)
     return {
         "package": str(out),
         "name": package_name(source),
         "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
-        **told,
+        **validation,
         "networks": {file.card.network: share for file, share in shares(source)},
         "difference": difference,
-        "halo_cells": halo_cells(source),
+        "halo_cells": halo_positions(source),
         "smallest_px": smallest_px(source),
     }
 
 
 def check_zip(out: Path, inputs: list[object], *, overwrite: bool) -> None:
-    """Refuse an output that is no ZIP file, that exists, or that would replace what is read."""
+    """Raise if the output is not a ZIP file, exists, or is one of the inputs.
+
+    Raises
+    ------
+    OutputError
+        One of these holds.
+    """
     if out.suffix != ".zip":
         raise OutputError(f"{out}: a package is a ZIP file; name it {out.name}.zip")
     refuse_inputs(out, inputs)
@@ -118,15 +121,15 @@ def check_zip(out: Path, inputs: list[object], *, overwrite: bool) -> None:
 
 
 def copy_undated(package: Path, out: Path) -> None:
-    """Copy a ZIP file without the days on which its files were written."""
+    """Copy a ZIP file with the date of every file set to ``ZIP_DATE``."""
     with zipfile.ZipFile(package) as source, zipfile.ZipFile(out, "w") as target:
         for name in source.namelist():
-            undated = zipfile.ZipInfo(name, ZIP_DAY)
+            undated = zipfile.ZipInfo(name, ZIP_DATE)
             target.writestr(undated, source.read(name), zipfile.ZIP_DEFLATED)
 
 
-def write_files(folder: Path, models: ModelSet, shown: Mapping[str, Any]) -> float:
-    """Write what a package holds; returns the difference of the joined graph from the fusion.
+def write_files(folder: Path, models: ModelSet, cards: Mapping[str, Any]) -> float:
+    """Write the files of a package but its description.
 
     Parameters
     ----------
@@ -134,47 +137,89 @@ def write_files(folder: Path, models: ModelSet, shown: Mapping[str, Any]) -> flo
         An empty folder.
     models : ModelSet
         The networks.
-    shown : mapping
-        Its cards, as `morphinfer.networks.modelsets.show_set` gives them.
+    cards : mapping
+        Their cards, as returned by `morphinfer.networks.show_set`.
+
+    Returns
+    -------
+    float
+        Greatest difference of a probability between the joined graph and the fusion.
 
     Raises
     ------
     ExportError
         That difference is too large.
     """
-    side, norm = smallest_px(models) + TEST_CELLS * models.card.stride_px, models.card.normalisation
+    norm = models.card.normalisation
+    side = smallest_px(models) + TEST_POSITIONS * models.card.stride_px
     joined = join_networks(models)
     difference = check_joined(joined, models, side)
-    image = raw_of(smooth_image(side, seed=2), norm)
-    ready = prepared(image, norm)
-    output = run_joined(joined, ready[None, None])
+    image = denormalise(smooth_image(side, seed=2), norm)
+    network_input = preprocess(image, norm)
+    output = run_joined(joined, network_input[None, None])
     (folder / WEIGHTS).write_bytes(joined)
     np.save(folder / TEST_INPUT, image[None, None])
     np.save(folder / TEST_OUTPUT, output)
     tifffile.imwrite(folder / SAMPLE_INPUT, image)
     tifffile.imwrite(folder / SAMPLE_OUTPUT, output[0], photometric="minisblack")
-    (folder / COVER).write_bytes(cover(ready, output[0], models))
-    (folder / README).write_text(documentation(models, shown["markdown"]), encoding="utf-8")
-    (folder / CARD).write_text(card_text(shown["card"]), encoding="utf-8")
+    (folder / COVER).write_bytes(cover(network_input, output[0], models))
+    (folder / README).write_text(documentation(models, cards["markdown"]), encoding="utf-8")
+    (folder / CARD).write_text(card_text(cards["card"]), encoding="utf-8")
     return difference
 
 
-def raw_of(image: NDArray[np.float32], norm: Normalisation) -> NDArray[np.float32]:
-    """A normalised image as a tool feeds it: as intensities, where these are mapped in a fixed way."""
+def denormalise(image: NDArray[np.float32], norm: Normalisation) -> NDArray[np.float32]:
+    """Input image of a package for a normalised one: raw intensities if the set maps fixed ones.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+        Normalised intensities.
+    norm : Normalisation
+        That of the set.
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Intensities of the slide for method 'fixed', else ``image``.
+    """
     if norm.method != "fixed":
         return image
     return np.asarray(image * (norm.high - norm.low) + norm.low, np.float32)
 
 
-def prepared(image: NDArray[np.float32], norm: Normalisation) -> NDArray[np.float32]:
-    """What the networks get of it, after the steps that the description tells."""
+def preprocess(image: NDArray[np.float32], norm: Normalisation) -> NDArray[np.float32]:
+    """Input of the networks after the preprocessing steps of the description.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+        Input image of the package.
+    norm : Normalisation
+        That of the set.
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Normalised and clipped intensities.
+    """
     if norm.method == "fixed":
         image = (image - norm.low) / (norm.high - norm.low)
     return np.asarray(image.clip(*norm.clip), np.float32)
 
 
 def cover(image: NDArray[np.float32], output: NDArray[np.float32], models: ModelSet) -> bytes:
-    """PNG of a synthetic image, and beside it its classes, twice as wide as high."""
+    """PNG of an image and, to its right, of its classes in their colours.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+        Normalised intensities.
+    output : ndarray of float32, shape (classes, M // stride, N // stride)
+        Probabilities.
+    models : ModelSet
+        Networks with stride and classes.
+    """
     stride = models.card.stride_px
     grey = np.repeat((image.clip(0, 1) * 255).astype(np.uint8)[:, :, None], 3, axis=2)
     labels = output.argmax(axis=0).repeat(stride, axis=0).repeat(stride, axis=1)
@@ -183,8 +228,8 @@ def cover(image: NDArray[np.float32], output: NDArray[np.float32], models: Model
 
 
 @contextmanager
-def leaks_closed() -> Iterator[None]:
-    """bioimageio.spec leaves open files to the garbage collector; Windows removes no open file."""
+def leaked_files_closed() -> Iterator[None]:
+    """Close the files that bioimageio.spec leaves open; Windows cannot remove open files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         try:
@@ -193,28 +238,31 @@ def leaks_closed() -> Iterator[None]:
             gc.collect()
 
 
-def packed(package: Path, models: ModelSet, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Pack the files beside ``package`` into it; returns what bioimageio.core says after it ran it.
+def pack(package: Path, models: ModelSet, card: Mapping[str, Any]) -> dict[str, Any]:
+    """Pack the files beside ``package`` into it and run it with bioimageio.core.
+
+    Returns
+    -------
+    dict
+        format, validator, status and warnings.
 
     Raises
     ------
     ModelError
-        The licence of the card is no SPDX identifier.
+        The licence of the card is not an SPDX identifier.
     ExportError
-        The specification does not allow something, or the package did not pass.
+        The specification refuses the description, or the validator refuses the package.
     """
     save_bioimageio_package(describe(package.parent, models, card), output_path=package)
     summary = bioimageio.core.test_model(package, devices=["CPUExecutionProvider"])
     if summary.status != "passed":
-        errors = [
-            " ".join(error.msg.split()) for detail in summary.details for error in detail.errors
-        ]
+        errors = [_one_line(error.msg) for detail in summary.details for error in detail.errors]
         raise ExportError(
             f"bioimageio.core does not pass the package: {'; '.join(errors) or summary.status}; "
             f"nothing was written"
         )
-    complaints = {
-        ": ".join(filter(None, [".".join(map(str, warning.loc)), " ".join(warning.msg.split())]))
+    messages = {
+        ": ".join(filter(None, [".".join(map(str, warning.loc)), _one_line(warning.msg)]))
         for detail in summary.details
         for warning in detail.warnings
         if warning.severity >= logging.WARNING
@@ -223,5 +271,9 @@ def packed(package: Path, models: ModelSet, card: Mapping[str, Any]) -> dict[str
         "format": f"{summary.type} {summary.format_version}",
         "validator": f"bioimageio.core {bioimageio.core.__version__}",
         "status": summary.status,
-        "warnings": sorted(complaints),
+        "warnings": sorted(messages),
     }
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

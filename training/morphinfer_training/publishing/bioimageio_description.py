@@ -1,8 +1,8 @@
-"""The description of a model set after version 0.5 of bioimage.io's specification.
+"""Description of a model set in version 0.5 of bioimage.io's model specification.
 
-Sizes of the output are told by reference to those of the input. The specification divides pixel sizes to
-get them and rounds down, so both are whole numbers of a small enough unit: 650 and 5200 nanometres,
-where 0.65 and 5.2 micrometres would lose a cell now and then.
+The specification computes the size of the output from that of the input and the two pixel sizes, and
+rounds down. Both pixel sizes are therefore whole numbers of a small enough unit, such as 650 and 5200
+nanometres; with 0.65 and 5.2 micrometres the output would sometimes be one position too small.
 """
 
 from __future__ import annotations
@@ -20,22 +20,34 @@ from bioimageio.spec.model import v0_5
 from morphinfer.errors import ExportError, ModelError
 from morphinfer.networks import ModelSet
 from morphinfer_training.publishing.bioimageio_text import citations, description, package_name
-from morphinfer_training.publishing.export import INPUT, OPSET, OUTPUT
-from morphinfer_training.publishing.joined_graph import halo_cells, shares, smallest_px
+from morphinfer_training.publishing.export import OPSET
+from morphinfer_training.publishing.joined_graph import halo_positions, share_entries, smallest_px
 from morphinfer_training.publishing.model_card import CARD, README, about_of
+from morphinfer_training.publishing.onnx_model import INPUT, OUTPUT
 
 WEIGHTS, COVER = "weights.onnx", "cover.png"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
 SAMPLE_INPUT, SAMPLE_OUTPUT = "sample_input.tif", "sample_output.tif"
 UNITS = {"micrometer": 1.0, "nanometer": 1e3, "picometer": 1e6}
+"""How many of each unit make a micrometre."""
 ROUNDING = 1e-6
+"""Largest distance from a whole number that is rounding error."""
 UNKNOWN = "not documented"
 TAGS = ["nuclei", "tissue", "fluorescence-light-microscopy", "whole-slide-imaging", "2d",
         "semantic-segmentation", "spatial-transcriptomics", "morphinfer"]  # fmt: skip
 
 
 def describe(folder: Path, models: ModelSet, card: Mapping[str, Any]) -> Any:
-    """Description of the files in ``folder``.
+    """Description of a package.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder with the files of the package.
+    models : ModelSet
+        The networks.
+    card : mapping
+        Content of card.json.
 
     Returns
     -------
@@ -45,23 +57,23 @@ def describe(folder: Path, models: ModelSet, card: Mapping[str, Any]) -> Any:
     Raises
     ------
     ModelError
-        The licence of the card is no SPDX identifier.
+        The licence of the card is not an SPDX identifier.
     ExportError
-        The specification does not allow something that the card says.
+        The specification does not allow a value of the card.
 
     Notes
     -----
     Source: https://bioimage-io.github.io/spec-bioimage-io, model description 0.5.
     """
     about = about_of(card)
-    terms = licence(about["licence"], models)
+    spdx = licence(about["licence"], models)
     try:
         return v0_5.ModelDescr(
             name=package_name(models),
             description=description(models, about),
             authors=[v0_5.Author(name=name) for name in about["authors"]],
-            cite=[v0_5.CiteEntry(**told) for told in citations(about["citations"])],
-            license=terms,
+            cite=[v0_5.CiteEntry(**entry) for entry in citations(about["citations"])],
+            license=spdx,
             tags=TAGS,
             covers=[v0_5.FileDescr(source=folder / COVER)],
             documentation=v0_5.FileDescr(source=folder / README),
@@ -75,34 +87,34 @@ def describe(folder: Path, models: ModelSet, card: Mapping[str, Any]) -> Any:
             **_timestamp(card),
         )
     except ValueError as problem:
-        told = " ".join(str(problem).split())
+        reason = " ".join(str(problem).split())
         raise ExportError(
-            f"{models.name}: bioimage.io's specification refuses it ({told}); mend the card of the "
-            f"set; nothing was written"
+            f"{models.name}: bioimage.io's specification refuses it ({reason}); correct the card of "
+            f"the set; nothing was written"
         ) from problem
 
 
-def licence(told: str, models: ModelSet) -> Any:
-    """SPDX identifier, or None where the card does not tell.
+def licence(name: str, models: ModelSet) -> Any:
+    """SPDX identifier of a licence, or None if the card does not name one.
 
     Raises
     ------
     ModelError
-        It is none.
+        ``name`` is not an SPDX identifier.
     """
-    if told in ("", UNKNOWN):
+    if name in ("", UNKNOWN):
         return None
     try:
-        return LicenseId(told)
+        return LicenseId(name)
     except ValueError as problem:
         raise ModelError(
-            f"{models.path}: its card gives the licence '{told}', which is no SPDX identifier; name "
-            f"one there, such as BSD-3-Clause, or '{UNKNOWN}'"
+            f"{models.path}: its card gives the licence '{name}', which is not an SPDX identifier; "
+            f"write one there, such as BSD-3-Clause, or '{UNKNOWN}'"
         ) from problem
 
 
 def config(models: ModelSet, about: Mapping[str, Any]) -> Any:
-    """What bioimage.io shows beside the description, and what morphinfer knows of the set."""
+    """Fields that bioimage.io shows beside the description, and those of the cards of the networks."""
     card = models.card
     return v0_5.Config(
         bioimageio=v0_5.BioimageioConfig(
@@ -117,18 +129,15 @@ def config(models: ModelSet, about: Mapping[str, Any]) -> Any:
             "pixel_size_um": card.pixel_size_um,
             "stride_px": card.stride_px,
             "normalisation": asdict(card.normalisation) | {"clip": list(card.normalisation.clip)},
-            "networks": [
-                {"file": file.path.name, "sha256": file.sha256, "share": share}
-                for file, share in shares(models)
-            ],
+            "networks": share_entries(models),
         },
     )
 
 
 def image_tensor(folder: Path, models: ModelSet) -> Any:
-    """The input: sides in steps of the stride, from the smallest that leaves a cell.
+    """The input: sides are the smallest one plus a multiple of the stride.
 
-    Tools refuse images of any other side, so larger steps would shut images out.
+    Tools refuse images with other sides, so the step is as small as possible.
     """
     unit, scale = pixel_scale(models.card.pixel_size_um)
     size = v0_5.ParameterizedSize(min=smallest_px(models), step=models.card.stride_px)
@@ -145,15 +154,15 @@ def image_tensor(folder: Path, models: ModelSet) -> Any:
         test_tensor=v0_5.FileDescr(source=folder / TEST_INPUT),
         sample_tensor=v0_5.FileDescr(source=folder / SAMPLE_INPUT),
         data=v0_5.IntervalOrRatioDataDescr(type="float32"),
-        preprocessing=preparation(models),
+        preprocessing=preprocessing(models),
     )
 
 
-def preparation(models: ModelSet) -> list[Any]:
-    """What a tool does before the network; the normalisation itself only where it is fixed."""
+def preprocessing(models: ModelSet) -> list[Any]:
+    """Steps before the network: clipping, after the mapping of intensities if that is fixed."""
     norm = models.card.normalisation
-    least, most = norm.clip
-    steps: list[Any] = [v0_5.ClipDescr(kwargs=v0_5.ClipKwargs(min=least, max=most))]
+    low, high = norm.clip
+    steps: list[Any] = [v0_5.ClipDescr(kwargs=v0_5.ClipKwargs(min=low, max=high))]
     if norm.method == "fixed":
         gain = 1 / (norm.high - norm.low)
         linear = v0_5.ScaleLinearKwargs(gain=gain, offset=-norm.low * gain)
@@ -162,13 +171,13 @@ def preparation(models: ModelSet) -> list[Any]:
 
 
 def probability_tensor(folder: Path, models: ModelSet) -> Any:
-    """The output: coarser by the stride, with a halo to be cropped."""
+    """The output: one position for each square of stride x stride pixels, with a halo to crop."""
     card = models.card
     unit, scale = pixel_scale(card.pixel_size_um)
     sides = [
         v0_5.SpaceOutputAxisWithHalo(
             id=v0_5.AxisId(name),
-            halo=halo_cells(models),
+            halo=halo_positions(models),
             size=v0_5.SizeReference(tensor_id=v0_5.TensorId(INPUT), axis_id=v0_5.AxisId(name)),
             unit=unit,
             scale=scale * card.stride_px,
@@ -187,22 +196,24 @@ def probability_tensor(folder: Path, models: ModelSet) -> Any:
 
 
 def pixel_scale(size_um: float) -> tuple[str, float]:
-    """Unit and size of a pixel in it, a whole number (to a picometre).
+    """Largest unit in which a pixel size is a whole number, and that number.
+
+    A size that is not a whole number of picometres is rounded to one.
 
     >>> pixel_scale(0.65), pixel_scale(2.0), pixel_scale(0.4961)
     (('nanometer', 650.0), ('micrometer', 2.0), ('picometer', 496100.0))
     """
-    whole = [
+    exact = [
         unit
         for unit, factor in UNITS.items()
         if round(size_um * factor) and abs(size_um * factor - round(size_um * factor)) < ROUNDING
     ]
-    unit = whole[0] if whole else "picometer"
+    unit = exact[0] if exact else "picometer"
     return unit, float(round(size_um * UNITS[unit]))
 
 
 def _timestamp(card: Mapping[str, Any]) -> dict[str, Any]:
-    """The day of the training; without one the package is dated today."""
+    """Date of the training; without one, bioimageio.spec dates the package today."""
     with suppress(KeyError, ValueError):
         date = datetime.date.fromisoformat(card["provenance"]["date"])
         midnight = datetime.datetime.combine(date, datetime.time(), datetime.UTC)

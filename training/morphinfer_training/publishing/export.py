@@ -1,8 +1,8 @@
-"""ONNX files out of trained networks: an explicit graph, checked before anything is published.
+"""ONNX files of trained networks: the graph is built here and checked before it is published.
 
-The graph is written by hand: its twenty nodes are all there is, heights, widths and the batch are
-free, scales are folded into the convolutions, and the same weights always give the same bytes. Opset
-17 is read by every ONNX Runtime since 1.12, by DirectML, TensorRT and OpenVINO.
+The graph is built node by node instead of traced: it has about twenty nodes and no shape arithmetic,
+batch, height and width are free, scales are folded into the convolutions, and the same weights give
+the same bytes. Opset 17 is read by ONNX Runtime since 1.12, DirectML, TensorRT and OpenVINO.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from morphinfer.errors import ExportError
 from morphinfer.networks import METADATA_KEY, Card, TestVector, encode_card
 from morphinfer_training.learning import POOLINGS, PaddingFreeNet, Weights, fold
+from morphinfer_training.publishing.onnx_model import INPUT, OUTPUT, graph_ports, model_bytes
 
 OPSET = 17
 IR_VERSION = 8
-INPUT = "image"
-OUTPUT = "probabilities"
 TORCH_TOLERANCE = 1e-4
+"""Greatest difference of a probability between ONNX Runtime and torch."""
 DENSE_TOLERANCE = 1e-5
+"""Greatest difference of a probability between a tile and its patches (contract C1)."""
 LEVELS = 64
-"""Test images are multiples of 1 / LEVELS, so that they compress."""
+"""Test images are multiples of 1 / LEVELS, so that they compress well."""
 
 
 def build_model(network: PaddingFreeNet, card: Card) -> bytes:
@@ -35,10 +35,15 @@ def build_model(network: PaddingFreeNet, card: Card) -> bytes:
     Parameters
     ----------
     network : PaddingFreeNet
-        Input 'image' is float32, shape (batch, 1, height, width); output 'probabilities' is
-        float32, shape (batch, classes, rows, cols).
+        The trained network.
     card : Card
-        What the file says of itself.
+        Its card.
+
+    Returns
+    -------
+    bytes
+        A model with the input 'image', float32, shape (batch, 1, height, width), and the output
+        'probabilities', float32, shape (batch, classes, rows, cols).
     """
     weights = fold(network)
     nodes, name = [], INPUT
@@ -51,22 +56,19 @@ def build_model(network: PaddingFreeNet, card: Card) -> bytes:
             pooled = f"pool{depth}"
             nodes.append(_pool("MaxPool", name, pooled, side=2, stride=2))
             name = pooled
-    for told, *constants in (("evidence", "head"), ("contrast", "mean", "floor")):
-        nodes.append(_conv(name, f"{told}_map", *constants))
-        nodes.append(_pool("AveragePool", f"{told}_map", told, side=network.window, stride=1))
+    for average, *constants in (("evidence", "head"), ("contrast", "mean", "floor")):
+        nodes.append(_conv(name, f"{average}_map", *constants))
+        nodes.append(_pool("AveragePool", f"{average}_map", average, side=network.window, stride=1))
     nodes.append(helper.make_node("Div", ["evidence", "contrast"], ["ratio"]))
     nodes.append(helper.make_node("Add", ["ratio", "bias"], ["logits"]))
     nodes.append(helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1))
-    ports = _ports(len(weights.bias))
-    model = helper.make_model(
+    ports = graph_ports(len(weights.bias))
+    return model_bytes(
         helper.make_graph(nodes, card.network, *ports, _initializers(weights)),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
-        producer_name="morphinfer",
+        metadata={METADATA_KEY: encode_card(card)},
     )
-    helper.set_model_props(model, {METADATA_KEY: encode_card(card)})
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _conv(source: str, target: str, *constants: str, dilation: int = 1) -> Any:
@@ -76,14 +78,6 @@ def _conv(source: str, target: str, *constants: str, dilation: int = 1) -> Any:
 def _pool(kind: str, source: str, target: str, *, side: int, stride: int) -> Any:
     square: dict[str, Any] = {"kernel_shape": [side, side], "strides": [stride, stride]}
     return helper.make_node(kind, [source], [target], **square)
-
-
-def _ports(classes: int) -> tuple[list[Any], list[Any]]:
-    float32 = TensorProto.FLOAT
-    shape: list[str | int] = ["batch", 1, "height", "width"]
-    image = helper.make_tensor_value_info(INPUT, float32, shape)
-    shape = ["batch", classes, "rows", "cols"]
-    return [image], [helper.make_tensor_value_info(OUTPUT, float32, shape)]
 
 
 def _initializers(weights: Weights) -> list[Any]:
@@ -99,17 +93,27 @@ def _initializers(weights: Weights) -> list[Any]:
 
 
 def smooth_image(side_px: int, seed: int) -> NDArray[np.float32]:
-    """Random blobs on a slope, between 0 and 1 and in steps of 1 / 64, shape (side_px, side_px).
+    """Synthetic test image: random blobs of the size of nuclei on a slope of brightness.
 
-    It resembles nuclei in size only; no tissue went into it.
+    Parameters
+    ----------
+    side_px : int
+        Side of the image.
+    seed : int
+        Seed of the blobs.
+
+    Returns
+    -------
+    ndarray of float32, shape (side_px, side_px)
+        Multiples of 1 / 64 between 0 and 1.
     """
     rng = np.random.default_rng([seed, side_px])
-    places = np.arange(side_px, dtype=np.float64)
-    image = np.add.outer(places, places) * (0.3 * rng.random() / side_px)
+    pixels = np.arange(side_px, dtype=np.float64)
+    image = np.add.outer(pixels, pixels) * (0.3 * rng.random() / side_px)
     for _ in range(max(3, side_px**2 // 400)):
         row, col = rng.uniform(0, side_px, 2)
         sigma, height = rng.uniform(3, 6), rng.uniform(0.2, 0.8)
-        down, across = (np.exp(-(((places - at) / sigma) ** 2) / 2) for at in (row, col))
+        down, across = (np.exp(-(((pixels - centre) / sigma) ** 2) / 2) for centre in (row, col))
         image += height * np.outer(down, across)
     return np.asarray(np.rint(image.clip(0, 1) * LEVELS) / LEVELS, np.float32)
 
@@ -117,30 +121,44 @@ def smooth_image(side_px: int, seed: int) -> NDArray[np.float32]:
 def make_test_vectors(
     network: PaddingFreeNet, patch_size_px: int, stride_px: int, seed: int
 ) -> tuple[TestVector, ...]:
-    """One patch, and one tile of three by three of them, with the network's output."""
-    images = [smooth_image(patch_size_px + stride_px * more, seed) for more in (0, 2)]
+    """Test vectors of a network: one patch and one tile of 3 x 3 positions, with its output."""
+    images = [smooth_image(patch_size_px + stride_px * extra, seed) for extra in (0, 2)]
     return tuple(TestVector(image, torch_probabilities(network, image)) for image in images)
 
 
 def torch_probabilities(network: PaddingFreeNet, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Output of the trained network for one image, shape (classes, rows, cols)."""
+    """Probabilities of a trained network for one image.
+
+    Parameters
+    ----------
+    network : PaddingFreeNet
+        The network, on the CPU; it is set to evaluation.
+    image : ndarray of float32, shape (M, N)
+        Normalised intensities.
+
+    Returns
+    -------
+    ndarray of float32, shape (classes, rows, cols)
+        Probabilities of each position.
+    """
     with torch.inference_mode():
         logits = network.eval()(torch.from_numpy(image)[None, None])  # (1, C, h, w)
         return np.ascontiguousarray(torch.softmax(logits, dim=1)[0].numpy(), np.float32)
 
 
 def check_parity(model: bytes, card: Card) -> dict[str, float]:
-    """Greatest differences of an ONNX file from the trained network, and from itself patch by patch.
+    """Greatest differences of a probability of an exported network, each checked against its limit.
 
     Returns
     -------
     dict
-        'torch': ONNX Runtime against the card's test vectors. 'dense': a tile against its patches.
+        'torch': ONNX Runtime against the test vectors of the card, limit 1e-4. 'dense': a tile
+        against its patches one by one, limit 1e-5.
 
     Raises
     ------
     ExportError
-        One of them exceeds its limit, 1e-4 and 1e-5.
+        A difference exceeds its limit.
     """
     run = graph_runner(model)
     differences = {
@@ -161,7 +179,11 @@ def check_parity(model: bytes, card: Card) -> dict[str, float]:
 
 
 def graph_runner(model: bytes) -> Any:
-    """Function from a batch of images to probabilities, on ONNX Runtime's CPU provider."""
+    """Function that runs an ONNX file on ONNX Runtime's CPU provider.
+
+    It takes a batch of images, float32, shape (batch, 1, M, N), and returns probabilities, float32,
+    shape (batch, classes, rows, cols).
+    """
     from morphinfer.networks import load_runtime
 
     ort = load_runtime()
@@ -172,7 +194,7 @@ def graph_runner(model: bytes) -> Any:
 
 
 def _dense_difference(run: Any, card: Card) -> float:
-    """Difference of the largest test vector's output from that of its patches one by one."""
+    """Greatest difference between the largest test image as a tile and its patches one by one."""
     image = max((v.image for v in card.test_vectors), key=np.size)
     views = np.lib.stride_tricks.sliding_window_view(image, (card.patch_size_px,) * 2)
     patches = views[:: card.stride_px, :: card.stride_px]  # (h, w, P, P)

@@ -1,15 +1,13 @@
 """Half precision: model sets whose networks keep weights and activations in float16.
 
-The networks still take float32 images and give float32 probabilities: one Cast stands after the
-input, one before the softmax. They are meant for CUDA, where they are untested. ONNX Runtime's CPU
-provider has no float16 convolution on x86 and runs the whole chain in float32, with the rounded
-weights but unrounded activations: no faster, and nearer to the float32 set than a GPU will be.
+Input and output stay float32: a Cast follows the input, another one precedes the softmax. The sets
+are meant for CUDA, where they are untested. ONNX Runtime's CPU provider has no float16 convolution on
+x86 and computes in float32, with rounded weights and unrounded activations: it is no faster, and its
+output is nearer to that of the float32 set than the output of a GPU.
 """
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
 from morphinfer.errors import ExportError, ModelError
@@ -29,27 +26,28 @@ from morphinfer.networks import (
     ModelSet,
     differences,
     encode_card,
-    find_set,
     load_models,
 )
 from morphinfer.runs import refuse_inputs
+from morphinfer_training.publishing.exported_set import load_exported_set
+from morphinfer_training.publishing.model_card import CARD, README, card_text, network_entry
+from morphinfer_training.publishing.onnx_model import model_bytes
 
 SUFFIX = "-half"
-LAYERS = {"Conv", "Relu", "MaxPool", "AveragePool", "Div", "Add"}
-"""What our own export is made of, before its softmax."""
+"""Added to the name of a set."""
 
 
 def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
-    """Write the float16 twin of a model set of our own export; nothing is written unless it computes.
+    """Write an exported model set in float16; nothing is written unless it passes its test vectors.
 
     Parameters
     ----------
     models : str or Path
         Name of a shipped set, folder, or one ONNX file.
     out : Path
-        Folder of the set to write; its name inside is that of the source with '-half'.
+        Folder of the set to write; the set is named after the source, with '-half' added.
     overwrite : bool
-        Replace a set that stands there.
+        Replace the set in ``out`` if it exists.
 
     Returns
     -------
@@ -63,13 +61,10 @@ def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict
     ExportError
         A weight is too large for float16, or a network differs by more than ``HALF_TOLERANCE``.
     OutputError
-        ``out`` exists, is the source, or cannot be written to.
+        ``out`` exists, is the source, or cannot be written.
     """
-    path = find_set(models)
-    for file in sorted(path.glob("*.onnx")) if path.is_dir() else [path]:
-        refuse_foreign(file)
-    source = load_models(path)
-    refuse_inputs(out, [path, *(f.path for f in source.files)])
+    source = load_exported_set(models)
+    refuse_inputs(out, [source.path, *(f.path for f in source.files)])
     provenance = _provenance(source)
     files = {f.path.name: half_model(f, source.name + SUFFIX, provenance) for f in source.files}
     with staged(out, overwrite=overwrite, folder=True) as partial:
@@ -77,38 +72,22 @@ def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict
         for name, content in files.items():
             (partial / name).write_bytes(content)
         summary = _summary(load_models(partial), provenance)
-        told = json.dumps(summary, indent=2, sort_keys=True) + "\n"
-        (partial / "card.json").write_text(told, encoding="utf-8")
-        (partial / "README.md").write_text(_readme(summary, source), encoding="utf-8")
+        (partial / CARD).write_text(card_text(summary), encoding="utf-8")
+        (partial / README).write_text(_readme(summary, source), encoding="utf-8")
     return summary
 
 
-def refuse_foreign(path: Path) -> None:
-    """Refuse a file that is no export of ours.
-
-    Raises
-    ------
-    ModelError
-        It carries no card, or its graph is not of layers without padding and a softmax.
-    """
-    with suppress(DecodeError):  # loading the set tells what is wrong with a damaged file
-        model = onnx.load(path)
-        nodes = list(model.graph.node)
-        own = (
-            METADATA_KEY in {p.key for p in model.metadata_props}
-            and {n.op_type for n in nodes[:-1]} - {"Cast"} <= LAYERS
-            and [n.op_type for n in nodes[-1:]] == ["Softmax"]
-            and not any(a.name in ("pads", "auto_pad") for n in nodes for a in n.attribute)
-        )
-        if not own:
-            raise ModelError(
-                f"{path}: a foreign ONNX model; float16 is made only of padding-free networks "
-                f"that 'morphinfer train' exported, name a set of those"
-            )
-
-
 def half_model(file: ModelFile, set_name: str, provenance: dict[str, Any]) -> bytes:
-    """ONNX file of a network with float16 weights and activations, and its card.
+    """ONNX file of a network with float16 weights and activations.
+
+    Parameters
+    ----------
+    file : ModelFile
+        The float32 network.
+    set_name : str
+        Name of the set for its card.
+    provenance : dict
+        Provenance for its card.
 
     Raises
     ------
@@ -118,24 +97,21 @@ def half_model(file: ModelFile, set_name: str, provenance: dict[str, Any]) -> by
         A weight is too large for float16.
     """
     if file.card.precision != "float32":
-        raise ModelError(f"{file.path}: computes in float16 already; name the float32 set")
+        raise ModelError(f"{file.path}: computes in float16 already; name a float32 set")
     source = onnx.load(file.path)
     graph = source.graph
     weights = [_half_weight(w, file.path) for w in graph.initializer]
-    model = helper.make_model(
+    card = replace(file.card, set_name=set_name, provenance=provenance, precision="float16")
+    return model_bytes(
         helper.make_graph(_half_nodes(graph), graph.name, graph.input, graph.output, weights),
         opset_imports=source.opset_import,
         ir_version=source.ir_version,
-        producer_name="morphinfer",
+        metadata={METADATA_KEY: encode_card(card)},
     )
-    card = replace(file.card, set_name=set_name, provenance=provenance, precision="float16")
-    helper.set_model_props(model, {METADATA_KEY: encode_card(card)})
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _half_nodes(graph: Any) -> list[Any]:
-    """The layers between two Casts, and the softmax."""
+    """Nodes of the graph with a Cast before the first layer and one before the softmax."""
     *layers, softmax = (type(n).FromString(n.SerializeToString()) for n in graph.node)
     image, logits = layers[0].input[0], softmax.input[0]
     layers[0].input[0] = f"{image}_half"
@@ -153,8 +129,8 @@ def _half_weight(weight: Any, path: Path) -> Any:
     largest, limit = float(np.abs(array).max()), float(np.finfo(np.float16).max)
     if not largest <= limit:
         raise ExportError(
-            f"{path}: '{weight.name}' holds {largest:.3g} and float16 ends at {limit:g}; nothing "
-            f"was written, keep the float32 set"
+            f"{path}: '{weight.name}' contains {largest:.3g}, above the largest float16, {limit:g}; "
+            f"nothing was written, keep the float32 set"
         )
     return numpy_helper.from_array(array.astype(np.float16), weight.name)
 
@@ -168,7 +144,7 @@ def _provenance(source: ModelSet) -> dict[str, Any]:
 
 
 def _summary(half: ModelSet, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Content of card.json, with what each network differs by from its float32 self."""
+    """Content of card.json, with the greatest difference of each network from its test vectors."""
     return {
         "name": half.name,
         "pixel_size_um": half.card.pixel_size_um,
@@ -181,25 +157,18 @@ def _summary(half: ModelSet, provenance: dict[str, Any]) -> dict[str, Any]:
 
 
 def _entry(file: ModelFile) -> dict[str, Any]:
-    card, (parity, dense) = file.card, differences(file)
+    parity, dense = differences(file)
     if not max(parity, dense) <= HALF_TOLERANCE:
         raise ExportError(
-            f"{card.network}: in float16 it differs by {max(parity, dense):.2g} (limit "
+            f"{file.card.network}: in float16 it differs by {max(parity, dense):.2g} (limit "
             f"{HALF_TOLERANCE:g}); nothing was written, keep the float32 set"
         )
-    return {
-        "network": card.network,
-        "file": file.path.name,
-        "patch_size_px": card.patch_size_px,
-        "fusion_weight": card.fusion_weight,
-        "sha256": file.sha256,
-        "greatest_differences": {"torch": parity, "dense": dense},
-    }
+    return network_entry(file.card, file.path.name, file.sha256, {"torch": parity, "dense": dense})
 
 
 def _readme(summary: dict[str, Any], source: ModelSet) -> str:
-    """Model card in Markdown: what was made of what; the source's own card follows."""
-    told = source.path / "README.md"
+    """Model card in Markdown: the conversion, then the card of the source."""
+    source_card = source.path / README
     rows = "\n".join(
         f"| {n['file']} | {n['greatest_differences']['torch']:.1e} "
         f"| {summary['provenance']['source_sha256'][n['file']]} |"
@@ -207,18 +176,18 @@ def _readme(summary: dict[str, Any], source: ModelSet) -> str:
     )
     head = f"""# {summary["name"]}
 
-The networks of '{source.name}' with weights and activations in float16; input, softmax and output stay
-float32. Made by 'morphinfer half', morphinfer {version("morphinfer")}.
+The networks of '{source.name}' with weights and activations in float16; input, softmax and output are
+float32. Converted by 'morphinfer half', morphinfer {version("morphinfer")}.
 
-Meant for GPUs; on CUDA it is untested. ONNX Runtime's CPU provider has no float16 convolution on
-x86: it computes in float32 with the rounded weights, and so it does not get faster. The differences below
-are of that kind; with activations rounded too they are larger (benchmarks/half.py).
+Meant for GPUs; untested on CUDA. ONNX Runtime's CPU provider has no float16 convolution on x86: it
+computes in float32 with the rounded weights, at the same speed as the float32 set. The differences
+below were measured there; they are larger if activations are rounded too (benchmarks/half.py).
 
 | file | largest difference of a probability, test vectors | sha256 of the float32 file |
 | --- | --- | --- |
 {rows}
 """
-    if not told.is_file():
+    if not source_card.is_file():
         return head
-    card = told.read_text(encoding="utf-8")
-    return f"{head}\nThe card of the float32 set follows; all its figures are those of float32.\n\n{card}"
+    card = source_card.read_text(encoding="utf-8")
+    return f"{head}\nThe card of the float32 set follows; its figures hold for float32.\n\n{card}"

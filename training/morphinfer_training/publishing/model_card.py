@@ -1,4 +1,4 @@
-"""The card of a model set for people: Markdown out of card.json and figures.json."""
+"""Model card of a set: README.md in Markdown, generated from card.json and figures.json."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from morphinfer.errors import ModelError
 from morphinfer.images import staged
+from morphinfer.networks import Card
 from morphinfer_training.config import CardConfig
 
 CARD, FIGURES, README = "card.json", "figures.json", "README.md"
@@ -17,20 +18,20 @@ Table = Mapping[str, Any]
 
 
 def write_cards(folder: Path, about: CardConfig | None = None) -> None:
-    """Write README.md anew, and the figures into card.json, out of what stands in a set's folder.
+    """Put figures.json of a model set, if it exists, into its card.json, and rewrite README.md.
 
     Parameters
     ----------
     folder : Path
         Folder of a model set.
     about : CardConfig, optional
-        What the card says, in place of what the configuration said at the training: limits are often
-        found after it. The model files keep what they were trained with.
+        Texts of the card that replace those of the training configuration, such as limits that were
+        found later. The model files keep the configuration of the training.
 
     Raises
     ------
     ModelError
-        The folder holds no card.json, or one of the two files is damaged.
+        The folder contains no card.json, or card.json or figures.json is damaged.
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
@@ -42,8 +43,8 @@ def write_cards(folder: Path, about: CardConfig | None = None) -> None:
         text = model_card(card)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ModelError(
-            f"{folder}: its card cannot be read ({problem!r}); mend {FIGURES} if that is at fault, or "
-            f"train again"
+            f"{folder}: its {CARD} or {FIGURES} cannot be read ({problem!r}); correct {FIGURES}, or "
+            f"train the set again"
         ) from problem
     for name, content in ((CARD, card_text(card)), (README, text)):
         with staged(folder / name, overwrite=True) as partial:
@@ -51,23 +52,56 @@ def write_cards(folder: Path, about: CardConfig | None = None) -> None:
 
 
 def card_text(card: Table) -> str:
-    """JSON of a card."""
+    """Text of card.json."""
     return json.dumps(card, indent=2, sort_keys=True) + "\n"
 
 
 def model_card(card: Table) -> str:
-    """Model card in Markdown: use and limits, data, protocol, figures, hashes, history."""
+    """Model card in Markdown: use and limits, data, protocol, figures, hashes, history.
+
+    Parameters
+    ----------
+    card : mapping
+        Content of card.json.
+    """
     parts = [_head(card), _data(card), _validation(card)]
-    told = card.get("figures", {}).get("sections", [])
-    parts += [_figures(each, card["classes"]) for each in told if each.get("methods")]
-    parts += [_files(card), _making(card)]
+    measured = card.get("figures", {}).get("sections", [])
+    parts += [_figures(each, card["classes"]) for each in measured if each.get("methods")]
+    parts += [_files(card), _training(card)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def about_of(card: Table) -> Table:
-    """What a card says of use and limits, with the defaults of ``CardConfig`` where it is silent."""
-    told = card.get("about") or card["provenance"].get("config", {}).get("card", {})
-    return {**asdict(CardConfig()), **told}
+    """Use and limits of a card, with the defaults of ``CardConfig`` for missing entries."""
+    stored = card.get("about") or card["provenance"].get("config", {}).get("card", {})
+    return {**asdict(CardConfig()), **stored}
+
+
+def network_entry(
+    card: Card, file: str, sha256: str, differences: Mapping[str, float]
+) -> dict[str, Any]:
+    """Entry of one network in card.json.
+
+    Parameters
+    ----------
+    card : Card
+        Card of the network.
+    file : str
+        Name of its file.
+    sha256 : str
+        Hash of the file.
+    differences : mapping of str to float
+        Greatest differences of a probability: 'torch' from the test vectors, 'dense' between a tile
+        and its patches.
+    """
+    return {
+        "network": card.network,
+        "file": file,
+        "patch_size_px": card.patch_size_px,
+        "fusion_weight": card.fusion_weight,
+        "sha256": sha256,
+        "greatest_differences": dict(differences),
+    }
 
 
 def _head(card: Table) -> str:
@@ -92,21 +126,21 @@ def _head(card: Table) -> str:
 
 
 def _data(card: Table) -> str:
-    told = card["provenance"]
-    sections = "\n".join(_section_line(section, card["classes"]) for section in told["sections"])
-    return f"## Data\n\n{sections}\n\nProtocol: {told['protocol']}"
+    provenance = card["provenance"]
+    sections = "\n".join(_section_line(each, card["classes"]) for each in provenance["sections"])
+    return f"## Data\n\n{sections}\n\nProtocol: {provenance['protocol']}"
 
 
 def _section_line(section: Table, classes: Sequence[str]) -> str:
     counts = section["trained_cells"]
-    cells = ", ".join(f"{counts[name]} {name}" for name in classes if counts.get(name))
+    positions = ", ".join(f"{name} {counts[name]}" for name in classes if counts.get(name))
     kind = " (synthetic)" if section.get("synthetic") else ""
     held_out = section["held_out_cells"]
-    return f"- {section['name']}{kind}: {cells} cells trained on, {held_out} held out"
+    return f"- {section['name']}{kind}: training positions: {positions}; held out: {held_out}"
 
 
 def _validation(card: Table) -> str:
-    told, names = card["provenance"]["validation"], card["classes"]
+    validation, names = card["provenance"]["validation"], card["classes"]
     weights = {n["network"]: f"{n['fusion_weight']:.3f}" for n in card["networks"]}
     rows = [
         [
@@ -115,20 +149,20 @@ def _validation(card: Table) -> str:
             show(dice["mean"]),
             *(show(dice["per_class"][c]) for c in names),
         ]
-        for name, dice in [*told["networks"].items(), ("fused", told["fused"])]
+        for name, dice in [*validation["networks"].items(), ("fused", validation["fused"])]
     ]
     text = (
-        "## Validation on held-out cells\n\nAnother part of the same sections, **not** independent tissue; "
-        "the step of each network, calibration, class factors and weights were chosen there.\n\n"
-        + table(["network", "weight", "mean Dice", *names], rows)
+        "## Validation on held-out positions\n\nThe held-out positions are in the same sections, **not** in "
+        "independent tissue. The step of each network, calibration, class factors and weights were "
+        "chosen on them.\n\n" + table(["network", "weight", "mean Dice", *names], rows)
     )
     notes = []
     for name, key in (("Class factors", "class_factors"), ("Temperatures", "temperatures")):
-        if key in told:
-            notes.append(f"{name}: {', '.join(f'{value:.2f}' for value in told[key])}.")
-    if "calibration_error" in told:
-        error = told["calibration_error"]
-        notes.append(f"Expected calibration error of the fusion there: {error:.3f}.")
+        if key in validation:
+            notes.append(f"{name}: {', '.join(f'{value:.2f}' for value in validation[key])}.")
+    if "calibration_error" in validation:
+        error = validation["calibration_error"]
+        notes.append(f"Expected calibration error of the fusion: {error:.3f}.")
     return "\n\n".join([text, " ".join(notes)]) if notes else text
 
 
@@ -136,21 +170,22 @@ def _figures(section: Table, classes: Sequence[str]) -> str:
     names = section.get("classes", classes)
     head = ["method", *names, "mean Dice", "95 % interval", "above the random forest"]
     rows = [_method_row(method, names) for method in section["methods"]]
-    kind = "an independent section" if section.get("independent") else "for the comparison"
+    kind = "an independent section" if section.get("independent") else "for comparison"
     text = f"## {section['section']}: {kind}\n\n"
     if "cells" in section:
-        text += f"{section['cells']} cells"
+        text += f"{section['cells']} positions"
         if "blocks" in section and "block_um" in section:
             text += (
                 f" in {section['blocks']} blocks of {section['block_um']:g} micrometres, which the "
-                f"bootstrap draws"
+                f"bootstrap resamples"
             )
         text += ".\n\n"
     text += table(head, rows)
     if errors := section.get("errors_by_uncertainty"):
         shares = ", ".join(f"{share:.1%}" for share in errors)
         text += (
-            f"\n\nWrong cells of the fusion, from its least to its most uncertain third: {shares}."
+            f"\n\nShare of wrong positions of the fusion, from the least to the most uncertain third: "
+            f"{shares}."
         )
     return text
 
@@ -176,16 +211,16 @@ def _files(card: Table) -> str:
     return "## Files\n\n" + table(["file", "SHA-256"], rows)
 
 
-def _making(card: Table) -> str:
-    told = card["provenance"]
-    versions = ", ".join(f"{name} {v}" for name, v in told["versions"].items())
-    device = f", on {told['device']}" if "device" in told else ""
+def _training(card: Table) -> str:
+    provenance = card["provenance"]
+    versions = ", ".join(f"{name} {v}" for name, v in provenance["versions"].items())
+    device = f", on {provenance['device']}" if "device" in provenance else ""
     text = (
-        f"## How it was made\n\nTrained on {told['date'] or 'a day not told'} with {versions}, seed "
-        f"{told['config']['seed']}{device}; the whole configuration stands in card.json and in each "
-        f"file."
+        f"## Training\n\nTrained on {provenance['date'] or 'an unknown date'} with {versions}, seed "
+        f"{provenance['config']['seed']}{device}. card.json and each model file contain the whole "
+        f"configuration."
     )
-    history = told.get("history", {})
+    history = provenance.get("history", {})
     rows = [
         [name, h["step"][-1], show(h["loss"][-1]), show(max(h["mean_dice"]))]
         for name, h in history.items()
@@ -200,15 +235,19 @@ def _making(card: Table) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
+    """Markdown table of a head and rows."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _list(told: Mapping[str, str | None]) -> str:
-    return "\n".join(f"- {name}: {text}" for name, text in told.items() if text)
+def _list(items: Mapping[str, str | None]) -> str:
+    return "\n".join(f"- {name}: {text}" for name, text in items.items() if text)
 
 
 def show(value: float | None) -> str:
-    """A score with three decimals, 'n/a' where it is undefined."""
+    """A score with three decimals, or 'n/a' if it is undefined.
+
+    >>> show(0.75), show(None)
+    ('0.750', 'n/a')
+    """
     return "n/a" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""A model set: a folder of ONNX files that agree, with a card for machines and one for people."""
+"""Model sets: folders of ONNX files that agree, with card.json and README.md."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from morphinfer.networks import Card
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import Fitted, network_name
 from morphinfer_training.publishing.export import build_model, check_parity, make_test_vectors
-from morphinfer_training.publishing.model_card import CARD, README, card_text, model_card
+from morphinfer_training.publishing.model_card import (
+    CARD,
+    README,
+    card_text,
+    model_card,
+    network_entry,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """What all networks of a set have in common."""
+    """Values that all networks of a set share."""
 
     config: TrainConfig
-    """How they were trained."""
+    """Training configuration."""
     weights: tuple[float, ...]
     """Fusion weights, in the order of the networks."""
     provenance: dict[str, Any]
@@ -32,6 +38,17 @@ def publish_set(
 ) -> dict[str, Any]:
     """Export, check and publish a model set; nothing is written unless every check passes.
 
+    Parameters
+    ----------
+    out : Path
+        Folder of the set.
+    networks : list of Fitted
+        Trained networks, on the CPU.
+    facts : SetFacts
+        Configuration, fusion weights and provenance.
+    overwrite : bool
+        Replace the set in ``out`` if it exists.
+
     Returns
     -------
     dict
@@ -42,15 +59,16 @@ def publish_set(
     ExportError
         An exported network does not reproduce the trained one.
     OutputError
-        ``out`` exists or cannot be written to.
+        ``out`` exists or cannot be written.
     """
     files, entries = {}, []
     for fitted, weight in zip(networks, facts.weights, strict=True):
         card = make_card(fitted, weight, facts)
         model = build_model(fitted.network, card)
         differences = check_parity(model, card)
-        files[f"{card.network}.onnx"] = model
-        entries.append(_entry(card, model, differences))
+        name, sha256 = f"{card.network}.onnx", hashlib.sha256(model).hexdigest()
+        files[name] = model
+        entries.append(network_entry(card, name, sha256, differences))
     summary = {
         "name": facts.config.name,
         "pixel_size_um": facts.config.pixel_size_um,
@@ -69,7 +87,7 @@ def publish_set(
 
 
 def make_card(fitted: Fitted, weight: float, facts: SetFacts) -> Card:
-    """Card of one network of a set."""
+    """Card of one network of a set, with test vectors."""
     config = facts.config
     return Card(
         set_name=config.name,
@@ -87,14 +105,3 @@ def make_card(fitted: Fitted, weight: float, facts: SetFacts) -> Card:
             fitted.network, fitted.patch_size_px, config.stride_px, config.seed
         ),
     )
-
-
-def _entry(card: Card, model: bytes, differences: dict[str, float]) -> dict[str, Any]:
-    return {
-        "network": card.network,
-        "file": f"{card.network}.onnx",
-        "patch_size_px": card.patch_size_px,
-        "fusion_weight": card.fusion_weight,
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "greatest_differences": differences,
-    }
