@@ -75,10 +75,10 @@ def run(
     fused, layout = predict(plan), plan.layout
     out = work / "labels.zarr"
     with create_labels(
-        out, shape=layout.shape, pixel_size_um=layout.pixel_size_um, corner_um=layout.corner_um,
+        out, grid=layout.grid,
         classes=layout.classes, overwrite=True,
     ) as writer:  # fmt: skip
-        writer.write(Window(0, 0, *layout.shape), fused.labels)
+        writer.write(Window(0, 0, *layout.grid.shape), fused.labels)
     alone = {
         file.card.network: predict(
             Plan.of(open_slide(slide), load_ensemble(file.path, OPTIONS), OPTIONS)
@@ -91,7 +91,7 @@ def run(
 
 def predict(plan: Plan) -> Fused:
     """Labels and probabilities of a whole slide."""
-    shape = plan.layout.shape
+    shape = plan.layout.grid.shape
     labels = np.empty(shape, np.uint8)
     total = np.empty((len(plan.layout.classes), *shape), np.float32)
     for tile in run_tiles(plan):

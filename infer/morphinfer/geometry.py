@@ -8,6 +8,7 @@ patch centred there (contract C4).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TIE = 1e-6
-"""Share of a pixel by which a place may lie before a border and still belong to the pixel behind it."""
+"""Share of a pixel by which a position may lie before a border and still belong to the pixel behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,55 +70,51 @@ class PixelGrid:
         height, width = (side * self.pixel_size_um for side in self.shape)
         return top, left, top + height, left + width
 
-    def index(self, place_um: NDArray[np.float64], axis: int) -> NDArray[np.intp]:
-        """Pixel that holds each of some places along an axis; may lie outside the grid.
+    @property
+    def origin_um(self) -> tuple[float, float]:
+        """Row and column of the centre of pixel (0, 0), which NGFF calls the translation.
 
-        A place on the border of two pixels belongs to the second, whatever rounding made of it.
-
-        Parameters
-        ----------
-        place_um : ndarray of float64, shape (N,)
-            Places in micrometres, in the frame of ``corner_um``.
-        axis : int
-            0 for rows, 1 for columns.
-
-        Examples
-        --------
-        >>> PixelGrid((4, 4), 0.1, (0.0, 0.0)).index(np.array([-0.05, 0.05, 3 * 0.1]), axis=0)
-        array([-1,  0,  3])
+        >>> PixelGrid((10, 20), 0.5, (1.0, 0.0)).origin_um
+        (1.25, 0.25)
         """
-        return self._index(place_um - self.corner_um[axis])
+        row, col = self.corner_um
+        return row + self.pixel_size_um / 2, col + self.pixel_size_um / 2
 
     def locate(
-        self, other: PixelGrid, axis: int, start: int = 0, count: int | None = None
+        self, other: PixelGrid, axis: int, positions: NDArray[np.number] | None = None
     ) -> NDArray[np.intp]:
-        """Pixel of this grid that holds the centre of each of some pixels of another grid.
+        """Pixel of this grid that holds each of some positions on another grid, along one axis.
+
+        A position on the border of two pixels belongs to the second, whatever rounding made of it.
 
         Parameters
         ----------
         other : PixelGrid
-            The grid whose pixels are looked up.
+            The grid that the positions are on.
         axis : int
             0 for rows, 1 for columns.
-        start, count : int
-            The pixels of ``other`` along the axis; all by default.
+        positions : ndarray of numbers, shape (N,)
+            In pixels of ``other``; an integer is the centre of a pixel. By default the centres of
+            all its pixels.
 
         Returns
         -------
-        ndarray of intp, shape (count,)
-            Never falls along the axis; below 0 or past the last pixel where ``other`` reaches past
-            this grid. Ties as in `index`.
+        ndarray of intp, shape (N,)
+            Below 0 or past the last pixel where a position lies beside this grid.
 
         Examples
         --------
         >>> coarse, fine = PixelGrid((2, 2), 1.0, (0.0, 0.0)), PixelGrid((6, 6), 0.5, (-0.5, 0.0))
         >>> coarse.locate(fine, axis=0)
         array([-1,  0,  0,  1,  1,  2])
+        >>> PixelGrid((4, 4), 0.1, (0.0, 0.0)).locate(coarse, axis=0, positions=np.array([-0.2]))
+        array([3])
         """
-        count = other.shape[axis] - start if count is None else count
+        if positions is None:
+            positions = np.arange(other.shape[axis])
         between_um = other.corner_um[axis] - self.corner_um[axis]
-        centres = np.arange(start, start + count, dtype=np.float64) + 0.5
-        return self._index(centres * other.pixel_size_um + between_um)
+        from_corner_um = (positions + 0.5) * other.pixel_size_um + between_um
+        return np.asarray(np.floor(from_corner_um / self.pixel_size_um + TIE), dtype=np.intp)
 
     def window(self, other: PixelGrid, part: Window | None = None) -> Window:
         """The pixels of this grid, or of a part of it, whose centres lie on another grid.
@@ -129,18 +126,36 @@ class PixelGrid:
         Window(row=1, col=0, height=4, width=4)
         """
         part = part or Window(0, 0, *self.shape)
-        sides = ((part.row, part.height), (part.col, part.width))
-        (row, height), (col, width) = (
-            self._inside(other, axis, *side) for axis, side in enumerate(sides)
-        )
+        row, height = self._inside(other, 0, part.row, part.row_stop)
+        col, width = self._inside(other, 1, part.col, part.col_stop)
         return Window(row, col, height, width)
 
-    def _index(self, from_corner_um: NDArray[np.float64]) -> NDArray[np.intp]:
-        return np.asarray(np.floor(from_corner_um / self.pixel_size_um + TIE), dtype=np.intp)
+    def cover(self, pixel_size_um: float) -> PixelGrid:
+        """The smallest grid of another pixel size from the same corner that covers this one.
 
-    def _inside(self, other: PixelGrid, axis: int, start: int, count: int) -> tuple[int, int]:
-        """First pixel along an axis whose centre lies on the other grid, and how many do."""
-        places = other.locate(self, axis, start, count)
+        >>> PixelGrid((10, 16), 0.325, (0.0, 0.0)).cover(2.6).shape
+        (2, 2)
+        """
+        height, width = (
+            max(1, math.ceil(side * self.pixel_size_um / pixel_size_um - TIE))
+            for side in self.shape
+        )
+        return PixelGrid((height, width), pixel_size_um, self.corner_um)
+
+    def refined(self, times: int) -> PixelGrid:
+        """The grid over the same place with ``times`` x ``times`` pixels for each of its own.
+
+        >>> PixelGrid((2, 3), 5.2, (1.0, 0.0)).refined(4)
+        PixelGrid(shape=(8, 12), pixel_size_um=1.3, corner_um=(1.0, 0.0))
+        """
+        height, width = self.shape
+        return PixelGrid(
+            (height * times, width * times), self.pixel_size_um / times, self.corner_um
+        )
+
+    def _inside(self, other: PixelGrid, axis: int, start: int, stop: int) -> tuple[int, int]:
+        """First pixel of a range whose centre lies on the other grid along an axis, and how many do."""
+        places = other.locate(self, axis, np.arange(start, stop))
         inside = np.flatnonzero((places >= 0) & (places < other.shape[axis]))
         return start + (int(inside[0]) if inside.size else 0), int(inside.size)
 

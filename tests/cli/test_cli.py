@@ -10,7 +10,7 @@ import zarr
 from commands import refused
 
 from morphinfer.classes import default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from networks import card_of, save_padding_free
 
@@ -47,7 +47,7 @@ def test_a_reference_of_other_genes_is_matched_as_told(call, slide, models, tmp_
     call("segment", slide, "--models", models, "--out", "first.zarr", "-q")
     values = open_labels(tmp_path / "first.zarr").read(Window(0, 0, 19, 25))
     with create_labels(
-        tmp_path / "r.zarr", shape=(19, 25), pixel_size_um=5.2, corner_um=(0, 0),
+        tmp_path / "r.zarr", grid=PixelGrid((19, 25), 5.2, (0, 0)),
         classes=default_classes(("background", "tissue", "Slc17a7", "GeneB")),
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, 19, 25), values)
@@ -85,7 +85,7 @@ def test_evaluate_prints_dice_and_na(call, tmp_path):
     )
     for name in ("a.zarr", "b.zarr"):
         with create_labels(
-            tmp_path / name, shape=(16, 16), pixel_size_um=5, corner_um=(0, 0), classes=classes
+            tmp_path / name, grid=PixelGrid((16, 16), 5, (0, 0)), classes=classes
         ) as writer:
             writer.write(Window(0, 0, 16, 16), cells)
     code, out, _ = call("evaluate", "a.zarr", "b.zarr", "--json")
@@ -100,9 +100,7 @@ def test_evaluate_refuses_a_foreign_class_and_takes_it_as_matched(call, tmp_path
     for name, gene in (("a.zarr", "Neurod6"), ("b.zarr", "Slc17a7")):
         with create_labels(
             tmp_path / name,
-            shape=(8, 8),
-            pixel_size_um=5,
-            corner_um=(0, 0),
+            grid=PixelGrid((8, 8), 5, (0, 0)),
             classes=default_classes(("background", "tissue", gene)),
         ) as writer:
             writer.write(Window(0, 0, 8, 8), cells)
@@ -226,7 +224,7 @@ def test_an_empty_slide_is_refused(call, tmp_path):
 def test_a_reference_of_another_shape_is_refused(call, slide, models, tmp_path):
     classes = default_classes(("background", "tissue", "A", "B"))
     with create_labels(
-        tmp_path / "r.zarr", shape=(5, 5), pixel_size_um=5.2, corner_um=(0, 0), classes=classes
+        tmp_path / "r.zarr", grid=PixelGrid((5, 5), 5.2, (0, 0)), classes=classes
     ) as writer:
         writer.write(Window(0, 0, 5, 5), np.ones((5, 5), np.uint8))
     words = ("segment", slide, "--models", models, "--reference", "r.zarr")

@@ -10,7 +10,7 @@ import pytest
 from commands import CPU, pixel_files, refused
 
 from morphinfer.classes import default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 
 pytest_plugins = ["commands"]
@@ -88,7 +88,7 @@ def test_finish_scores_against_a_reference(call, shard, tall, models):
 
 def test_finish_matches_classes_as_told_and_refuses_foreign_ones(call, shard, tmp_path):
     with create_labels(
-        tmp_path / "r.zarr", shape=(525, 12), pixel_size_um=5.2, corner_um=(0, 0),
+        tmp_path / "r.zarr", grid=PixelGrid((525, 12), 5.2, (0, 0)),
         classes=default_classes(("background", "tissue", "Slc17a7")),
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, 525, 12), np.ones((525, 12), np.uint8))

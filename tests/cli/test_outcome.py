@@ -44,7 +44,7 @@ def test_segment_prints_the_sentence_and_keeps_the_layer(call, slide, models, tm
     layer = open_slide(tmp_path / "slide_labels_uncertainty.zarr")
     labels = open_slide(tmp_path / "slide_labels.zarr")
     assert (layer.shape, layer.dtype) == (labels.shape, "uint8")
-    assert (layer.corner_um, layer.pixel_size_um) == (labels.corner_um, labels.pixel_size_um)
+    assert layer.grid == labels.grid
 
 
 def test_the_sentence_needs_no_layer(call, slide, models, tmp_path):

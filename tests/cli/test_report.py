@@ -10,7 +10,7 @@ import pytest
 from commands import refused
 
 from morphinfer.classes import default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 
 pytest_plugins = ["commands"]
@@ -49,7 +49,7 @@ def test_a_reference_adds_dice(call, labels):
 
 def test_a_foreign_reference_is_refused_and_taken_as_matched(call, labels, tmp_path):
     with create_labels(
-        tmp_path / "r.zarr", shape=(19, 25), pixel_size_um=5.2, corner_um=(0, 0),
+        tmp_path / "r.zarr", grid=PixelGrid((19, 25), 5.2, (0, 0)),
         classes=default_classes(("background", "Slc17a7")),
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, 19, 25), np.ones((19, 25), np.uint8))

@@ -11,7 +11,7 @@ import pytest
 from commands import CPU, pixel_files, refused, write_slide
 
 from morphinfer.classes import default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from networks import nuclei
 
@@ -110,7 +110,7 @@ def test_slides_that_are_done_are_left_alone(call, slides, models, tmp_path):
 
 def test_a_label_image_of_another_tool_is_no_slide_that_is_done(call, slides, models, tmp_path):
     with create_labels(
-        tmp_path / "a_labels.zarr", shape=(3, 3), pixel_size_um=5, corner_um=(0, 0),
+        tmp_path / "a_labels.zarr", grid=PixelGrid((3, 3), 5, (0, 0)),
         classes=default_classes(("background", "tissue")),
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, 3, 3), np.zeros((3, 3), np.uint8))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import AlignmentError, OutputError, SlideError
-from morphinfer.geometry import TileGrid, Window
+from morphinfer.geometry import PixelGrid, TileGrid, Window
 from morphinfer.images.labels import Layout, create_labels, open_labels
 from morphinfer.images.multiscale import create_image, write_image
 from morphinfer.images.slide import open_slide
@@ -20,8 +20,8 @@ CLASSES = default_classes(("background", "tissue", "Gad1", "Slc17a7"))
 
 
 def write(path, values, tile=16, **options):
-    told = {"pixel_size_um": 5.0, "corner_um": (0.0, 0.0), "classes": CLASSES, **options}
-    with create_labels(path, shape=values.shape, **told) as writer:
+    grid = PixelGrid(values.shape, 5.0, (0.0, 0.0))
+    with create_labels(path, **{"grid": grid, "classes": CLASSES, **options}) as writer:
         for band in TileGrid(*values.shape, tile).bands():
             for window in band:
                 writer.write(window, values[window.slices])
@@ -73,15 +73,13 @@ def test_unlabelled_is_named_on_disk_and_is_no_class(tmp_path, version):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (-0.1625, 1234.5)])
 def test_corner_and_pixel_size_are_kept(tmp_path, version, corner):
-    path = write(
-        tmp_path / "l.zarr", classes_of(300, 5), pixel_size_um=5.2, corner_um=corner,
-        version=version,
-    )  # fmt: skip
+    grid = PixelGrid((300, 5), 5.2, corner)
+    path = write(tmp_path / "l.zarr", classes_of(300, 5), grid=grid, version=version)
     image = open_labels(path).image
     assert image.version == version
-    assert image.corner_um == pytest.approx(corner)
-    assert image.pixel_size_um == 5.2
-    assert image.levels[1].offset_um == pytest.approx((0, 0))
+    assert (image.shape, image.pixel_size_um) == ((300, 5), 5.2)
+    assert image.grid.corner_um == pytest.approx(corner)
+    assert image.levels[1].grid.corner_um == pytest.approx(corner)
 
 
 def test_the_record_is_published_as_it_is_when_the_writer_closes(tmp_path):
@@ -96,16 +94,11 @@ def test_the_corners_of_the_labels_lie_on_those_of_the_slide(
 ):
     cell_px, size = 8, 0.65
     slide = open_slide(make_slide(noise(*shape), scales=[size], translations=translations))
-    grid = TileGrid.over(shape, cell_px, 64)
-    values = classes_of(grid.height, grid.width)
-    path = write(
-        tmp_path / "l.zarr", values, corner_um=slide.corner_um, pixel_size_um=cell_px * size
-    )
-    labels = open_labels(path).image
-    assert labels.corner_um == pytest.approx(slide.corner_um)
-    for axis in (0, 1):
-        end_of_slide = slide.corner_um[axis] + shape[axis] * slide.pixel_size_um
-        end_of_labels = labels.corner_um[axis] + labels.shape[axis] * labels.pixel_size_um
+    grid = slide.grid.cover(cell_px * size)
+    path = write(tmp_path / "l.zarr", classes_of(*grid.shape), grid=grid)
+    labels = open_labels(path).image.grid
+    assert labels.corner_um == pytest.approx(slide.grid.corner_um)
+    for end_of_slide, end_of_labels in zip(slide.grid.extent_um, labels.extent_um, strict=True):
         assert -1e-9 <= end_of_labels - end_of_slide < cell_px * size
 
 
@@ -159,7 +152,7 @@ def test_a_tile_that_is_missing_leaves_nothing_behind(tmp_path):
     with (
         pytest.raises(ValueError, match="3 of 3 rows were never written"),
         create_labels(
-            tmp_path / "l.zarr", shape=(3, 4), pixel_size_um=1, corner_um=(0, 0), classes=CLASSES
+            tmp_path / "l.zarr", grid=PixelGrid((3, 4), 1, (0, 0)), classes=CLASSES
         ) as writer,
     ):
         writer.write(Window(0, 0, 3, 2), classes_of(3, 2))
@@ -177,13 +170,13 @@ def test_labels_that_stand_there_are_not_touched_without_overwrite(tmp_path):
 def test_probabilities_are_channels_named_after_the_classes(tmp_path, version):
     path = tmp_path / "p.zarr"
     values = np.random.default_rng(0).integers(0, 256, (4, 20, 30)).astype(np.uint8)
-    spec = Layout((20, 30), 5, (1.0, 2.0), CLASSES, version).layer("probabilities", "p")
+    spec = Layout(PixelGrid((20, 30), 5, (1.0, 2.0)), CLASSES, version).layer("probabilities", "p")
     with write_image(path, spec) as writers:
         for writer, plane in zip(writers, values, strict=True):
             writer.write(plane)
     for index, told in enumerate(CLASSES):
         slide = open_slide(path, channel=told.name)
-        assert slide.corner_um == pytest.approx((1, 2))
+        assert slide.grid.corner_um == pytest.approx((1, 2))
         np.testing.assert_array_equal(slide.read(Window(0, 0, 20, 30)), values[index])
 
 
@@ -191,11 +184,11 @@ def test_probabilities_are_channels_named_after_the_classes(tmp_path, version):
 def test_uncertainty_is_an_image_without_an_axis_of_channels(tmp_path, version):
     path = tmp_path / "u.zarr"
     values = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
-    spec = Layout((20, 30), 5, (1.0, 2.0), CLASSES, version).layer("uncertainty", "u")
+    spec = Layout(PixelGrid((20, 30), 5, (1.0, 2.0)), CLASSES, version).layer("uncertainty", "u")
     with write_image(path, spec) as (writer,):
         writer.write(values)
     slide = open_slide(path, channel="uncertainty")
-    assert (slide.corner_um, slide.pixel_size_um) == (pytest.approx((1, 2)), 5)
+    assert (slide.grid.corner_um, slide.pixel_size_um) == (pytest.approx((1, 2)), 5)
     np.testing.assert_array_equal(slide.read(Window(0, 0, 20, 30)), values)
 
 

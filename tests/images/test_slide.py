@@ -69,7 +69,7 @@ def test_a_plain_array_is_a_slide_where_its_pixel_size_is_stated(
 ):
     image = noise(20, 30)
     slide = open_slide(write_array(tmp_path / "a.zarr", image, zarr_format), pixel_size_um=0.5)
-    assert (slide.version, slide.pixel_size_um, slide.corner_um) == (version, 0.5, (0, 0))
+    assert (slide.version, slide.pixel_size_um, slide.grid.corner_um) == (version, 0.5, (0, 0))
     np.testing.assert_array_equal(pixels(slide), image)
 
 
@@ -222,7 +222,7 @@ def test_a_chunk_that_may_not_be_read_is_told(make_slide, noise, monkeypatch):
 def test_an_array_in_memory_is_a_slide_with_its_corner_at_zero(noise):
     image = noise(5, 6)
     slide = slide_from_array(image, 0.5)
-    assert (slide.path, slide.shape, slide.corner_um) == (None, (5, 6), (0, 0))
+    assert (slide.path, slide.shape, slide.grid.corner_um) == (None, (5, 6), (0, 0))
     np.testing.assert_array_equal(pixels(slide), image)
 
 

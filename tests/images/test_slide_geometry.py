@@ -38,8 +38,8 @@ def test_a_stated_pixel_size_rescales_levels_and_translations(make_slide, noise)
     )
     slide = open_slide(path, pixel_size_um=0.25)
     assert [level.pixel_size_um for level in slide.levels] == [0.25, 0.5]
-    assert slide.origin_um == pytest.approx((5, 10))
-    assert slide.levels[1].offset_um == pytest.approx((0, 0))
+    assert slide.grid.origin_um == pytest.approx((5, 10))
+    assert slide.levels[1].grid.corner_um == pytest.approx(slide.grid.corner_um)
 
 
 @pytest.mark.parametrize("size", [0, -1, 1e-4, 1001, float("nan")])
@@ -81,9 +81,9 @@ def test_translations_of_levels_are_honoured(make_slide, noise, version):
         version=version,
     )  # fmt: skip
     slide = open_slide(path)
-    assert slide.origin_um == (3, 4)
-    assert slide.corner_um == (2.5, 3.5)
-    assert slide.levels[1].offset_um == (-0.5, 0)
+    assert slide.grid.origin_um == (3, 4)
+    assert slide.grid.corner_um == (2.5, 3.5)
+    assert slide.levels[1].grid.corner_um == (2, 3.5)
 
 
 @pytest.mark.parametrize("translations", [None, [(0, 0), (0, 0)], [(7, 7), (7, 7)]])
@@ -91,13 +91,13 @@ def test_levels_that_tell_no_different_translations_share_their_corner(
     make_slide, noise, translations
 ):
     slide = open_slide(make_slide(noise(40, 40), noise(20, 20), translations=translations))
-    assert [level.offset_um for level in slide.levels] == [(0, 0), (0, 0)]
+    assert len({level.grid.corner_um for level in slide.levels}) == 1
 
 
 def test_without_a_translation_the_centre_of_the_first_pixel_is_the_origin(make_slide, noise):
     slide = open_slide(make_slide(noise(20, 20), scales=[0.5]))
-    assert slide.origin_um == (0, 0)
-    assert slide.corner_um == (-0.25, -0.25)
+    assert slide.grid.origin_um == (0, 0)
+    assert slide.grid.corner_um == (-0.25, -0.25)
 
 
 def test_transformations_of_the_multiscale_are_composed(make_slide, noise):
@@ -108,7 +108,7 @@ def test_transformations_of_the_multiscale_are_composed(make_slide, noise):
     )  # fmt: skip
     slide = open_slide(path)
     assert [level.pixel_size_um for level in slide.levels] == pytest.approx([0.5, 1])
-    assert slide.origin_um == pytest.approx((1000, 2000))
+    assert slide.grid.origin_um == pytest.approx((1000, 2000))
 
 
 def test_the_coarsest_level_that_is_fine_enough_is_chosen(make_slide, noise):

@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 
 from morphinfer.classes import default_classes
 from morphinfer.errors import OutputError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.images.staging import check_target, publish, staged
 
@@ -43,7 +43,7 @@ def raise_inside(path, problem, **options):
 
 def write_labels(path, **options):
     with create_labels(
-        path, shape=(4, 4), pixel_size_um=1, corner_um=(0, 0), classes=CLASSES, **options
+        path, grid=PixelGrid((4, 4), 1, (0, 0)), classes=CLASSES, **options
     ) as writer:
         writer.write(Window(0, 0, 4, 4), np.ones((4, 4), np.uint8))
 
@@ -209,11 +209,11 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from morphinfer.classes import default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 
 with create_labels(
-    sys.argv[1], shape=(600, 300), pixel_size_um=1, corner_um=(0, 0),
+    sys.argv[1], grid=PixelGrid((600, 300), 1, (0, 0)),
     classes=default_classes(("background", "tissue")), overwrite=True,
 ) as writer:
     writer.write(Window(0, 0, 512, 300), np.ones((512, 300), np.uint8))

@@ -105,7 +105,7 @@ def test_the_reference_lies_over_the_slide_and_names_its_classes(section):
     assert tuple(c.name for c in labels.classes) == CLASS_NAMES
     assert labels.image.shape == (138, 163)
     assert labels.image.pixel_size_um == pytest.approx(8 * slide.pixel_size_um)
-    assert labels.image.corner_um == pytest.approx(slide.corner_um, abs=1e-9)
+    assert labels.image.grid.corner_um == pytest.approx(slide.grid.corner_um, abs=1e-9)
 
 
 def test_regions_differ_as_their_nuclei_do(section):

@@ -8,7 +8,7 @@ from imagecodecs import png_decode
 
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.errors import OutputError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide, slide_from_array
@@ -18,9 +18,7 @@ CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
 
 
 def make_labels(path, values, size=4.0, corner=(0.0, 0.0)):
-    with create_labels(
-        path, shape=values.shape, pixel_size_um=size, corner_um=corner, classes=CLASSES
-    ) as out:
+    with create_labels(path, grid=PixelGrid(values.shape, size, corner), classes=CLASSES) as out:
         out.write(Window(0, 0, *values.shape), values)
     return open_labels(path)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from morphinfer.classes import UNLABELLED, default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.reports import seams
 from morphinfer.reports.seams import (
@@ -27,9 +27,7 @@ def make(tmp_path):
         path = tmp_path / f"l{len(list(tmp_path.iterdir()))}.zarr"
         with create_labels(
             path,
-            shape=values.shape,
-            pixel_size_um=4.0,
-            corner_um=(0.0, 0.0),
+            grid=PixelGrid(values.shape, 4.0, (0.0, 0.0)),
             classes=CLASSES,
             record=record,
         ) as out:

@@ -10,7 +10,7 @@ import pytest
 
 from morphinfer.classes import default_classes
 from morphinfer.errors import AlignmentError, SlideError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide
@@ -89,7 +89,7 @@ def make(tmp_path, record):
     def build(name="l.zarr", seed=0, classes=NAMES, **changes):
         values = np.random.default_rng(seed).integers(0, 3, (160, 200)).astype(np.uint8)
         with create_labels(
-            tmp_path / name, shape=values.shape, pixel_size_um=5.0, corner_um=(0.0, 0.0),
+            tmp_path / name, grid=PixelGrid(values.shape, 5.0, (0.0, 0.0)),
             classes=default_classes(classes), record={**record, **changes},
         ) as out:  # fmt: skip
             out.write(Window(0, 0, *values.shape), values)
@@ -207,7 +207,7 @@ def test_the_slide_is_found_by_the_record_and_another_image_is_refused(make, sli
 
 def test_a_label_image_of_another_tool_is_refused(tmp_path):
     with create_labels(
-        tmp_path / "f.zarr", shape=(3, 3), pixel_size_um=5, corner_um=(0, 0),
+        tmp_path / "f.zarr", grid=PixelGrid((3, 3), 5, (0, 0)),
         classes=default_classes(NAMES),
     ) as out:  # fmt: skip
         out.write(Window(0, 0, 3, 3), np.zeros((3, 3), np.uint8))

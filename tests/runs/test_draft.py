@@ -15,7 +15,7 @@ from fakes import names, published
 import morphinfer.images.labels
 import morphinfer.runs.row_writer
 from morphinfer.errors import MorphinferError, OutputError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import LAYERS, Layout, create_labels, layer_path, open_labels
 from morphinfer.images.multiscale import write_image
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
@@ -49,10 +49,7 @@ def test_what_is_published_has_the_bytes_of_labels_written_in_one_go(
     labels, soft, uncertainty = values(shape)
     other = tmp_path / "other" / "l.zarr"
     other.parent.mkdir()
-    with create_labels(
-        other, shape=shape, pixel_size_um=5.2, corner_um=(1.0, -2.0), classes=CLASSES,
-        version=version,
-    ) as writer:  # fmt: skip
+    with create_labels(other, grid=layout.grid, classes=CLASSES, version=version) as writer:
         writer.write(Window(0, 0, *shape), labels)
     for layer, planes in zip(LAYERS, (soft, [uncertainty]), strict=True):
         with write_image(layer_path(other, layer), layout.layer(layer, f"l_{layer}")) as writers:
@@ -179,8 +176,8 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
     ({"skipping": {"on": True, "reason": "told", "background": 0}}, "skipping"),
     ({"models": {"name": "fake", "sha256": {"p046.onnx": "1"}}}, "models"),
     ({"intensity": {"low": 0.0, "high": 1.1, "clip": (-0.5, 2.0)}}, "intensity"),
-    ({"layout": Layout((75, 13), 5.2, (1.0, -2.0), CLASSES)}, "layout"),
-    ({"layout": Layout(SHAPE, 5.2, (1.0, -2.0), CLASSES, "0.4")}, "layout"),
+    ({"layout": Layout(PixelGrid((75, 13), 5.2, (1.0, -2.0)), CLASSES)}, "layout"),
+    ({"layout": Layout(PixelGrid(SHAPE, 5.2, (1.0, -2.0)), CLASSES, "0.4")}, "layout"),
 ])  # fmt: skip
 def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_path, change, told):
     fill(opened(tmp_path), [0])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from morphinfer import Options, load_models, open_slide, segment, segment_array
 from morphinfer.classes import default_classes
 from morphinfer.errors import AlignmentError, OutputError, SlideError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.runs.steps import Progress
@@ -124,13 +124,9 @@ def test_the_label_image_lies_exactly_over_a_slide_with_a_pyramid_and_odd_sizes(
     slide = open_slide(tmp_path / "s.zarr")
     assert ModelImage.of(slide, UM).level == 1
     labels = segment(slide, models=models, options=Options(**CPU)).labels
-    assert labels.image.corner_um == pytest.approx(slide.corner_um)
+    assert labels.image.grid.corner_um == pytest.approx(slide.grid.corner_um)
     assert labels.image.pixel_size_um == pytest.approx(8 * UM)
-    far = [
-        c + n * labels.image.pixel_size_um
-        for c, n in zip(labels.image.corner_um, labels.image.shape, strict=True)
-    ]
-    slide_far = [c + n * 0.21 for c, n in zip(slide.corner_um, slide.shape, strict=True)]
+    far, slide_far = labels.image.grid.extent_um[2:], slide.grid.extent_um[2:]
     for ours, theirs in zip(far, slide_far, strict=True):
         assert -0.42 <= ours - theirs < 8 * UM
 
@@ -138,7 +134,7 @@ def test_the_label_image_lies_exactly_over_a_slide_with_a_pyramid_and_odd_sizes(
 def test_stride_one_carries_the_half_pixel_in_its_translation(slide_path, models, tmp_path):
     options = Options(stride_px=1, **CPU)
     labels = segment(slide_path, models=models, out=tmp_path / "l.zarr", options=options).labels
-    assert labels.image.corner_um == pytest.approx((-UM / 2, -UM / 2))
+    assert labels.image.grid.corner_um == pytest.approx((-UM / 2, -UM / 2))
 
 
 def test_a_resampled_read_by_bands_equals_the_read_of_the_whole(tmp_path, models):
@@ -228,7 +224,7 @@ def test_progress_counts_every_tile(slide_path, models):
 def test_a_reference_of_another_shape_is_refused_before_any_work(slide_path, models, tmp_path):
     classes = default_classes(("background", "tissue", "GeneA", "GeneB"))
     with create_labels(
-        tmp_path / "r.zarr", shape=(9, 9), pixel_size_um=5.2, corner_um=(0, 0), classes=classes
+        tmp_path / "r.zarr", grid=PixelGrid((9, 9), 5.2, (0, 0)), classes=classes
     ) as writer:
         writer.write(Window(0, 0, 9, 9), np.ones((9, 9), np.uint8))
     with pytest.raises(AlignmentError, match="covers"):

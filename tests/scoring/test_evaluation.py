@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.scoring import evaluation
 from morphinfer.scoring.bootstrap import bootstrap_dice
@@ -28,9 +28,7 @@ def make(tmp_path):
         path = tmp_path / f"labels{len(list(tmp_path.iterdir()))}.zarr"
         with create_labels(
             path,
-            shape=values.shape,
-            pixel_size_um=size,
-            corner_um=corner,
+            grid=PixelGrid(values.shape, size, corner),
             classes=default_classes(names),
         ) as out:
             out.write(Window(0, 0, *values.shape), values)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import LAYERS, Layer, Layout
 from morphinfer.runs.draft import Draft
 from networks import CLASSES
@@ -29,7 +29,7 @@ RECORD = {
 
 def layout_of(shape: tuple[int, int] = SHAPE, version: str = "0.5") -> Layout:
     """A layout of four classes."""
-    return Layout(shape, 5.2, (1.0, -2.0), CLASSES, version)
+    return Layout(PixelGrid(shape, 5.2, (1.0, -2.0)), CLASSES, version)
 
 
 def values(shape: tuple[int, int] = SHAPE, seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -61,10 +61,10 @@ def opened(
 
 def fill(draft: Draft, rows: Any = None, seed: int = 0) -> Draft:
     """Write rows of chunks, each of two tiles."""
-    labels, *layers = values(draft.layout.shape, seed)
-    uncertain = doubtful(draft.layout.shape, seed)
+    labels, *layers = values(draft.layout.grid.shape, seed)
+    uncertain = doubtful(draft.layout.grid.shape, seed)
     soft = [values for name, values in zip(LAYERS, layers, strict=True) if name in draft.layers]
-    writer, width = draft.writer(), draft.layout.shape[1]
+    writer, width = draft.writer(), draft.layout.grid.shape[1]
     for row in range(draft.row_count) if rows is None else rows:
         start, stop = draft.cells(row)
         for col, col_stop in ((width // 2, width), (0, width // 2)):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from morphinfer.classes import UNLABELLED, default_classes
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer_training.config import TrainConfig, parse_config
@@ -63,8 +63,8 @@ def write_section(folder, scale=1):
         writer.write(image)
     labels = np.kron(section.labels, np.ones((scale, scale), np.uint8))
     with create_labels(
-        folder / "reference.zarr", shape=labels.shape, pixel_size_um=5.2 / scale,
-        corner_um=(0.0, 0.0), classes=default_classes(("background", "tissue", "gene A")),
+        folder / "reference.zarr", grid=PixelGrid(labels.shape, 5.2 / scale, (0.0, 0.0)),
+        classes=default_classes(("background", "tissue", "gene A")),
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, *labels.shape), labels)
     return section

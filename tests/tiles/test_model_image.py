@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphinfer.errors import SlideError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.downsampling import halve_by_mean
 from morphinfer.images.slide import slide_from_array
 from morphinfer.images.slide_geometry import Level
@@ -32,7 +32,7 @@ def slide_of(image, size_um, levels=1):
     kept = [slide.levels[0]]
     for k in range(1, levels):
         image = halve_by_mean(image)
-        kept.append(Level(image, image.shape, size_um * 2**k, (0.0, 0.0), image.shape))
+        kept.append(Level(image, PixelGrid(image.shape, size_um * 2**k, (0.0, 0.0)), image.shape))
     return replace(slide, levels=tuple(kept))
 
 
@@ -113,7 +113,7 @@ def test_a_level_that_begins_elsewhere_is_put_in_its_place():
     pixels = ramp(40, 40, 1.0)
     slide = slide_from_array(pixels, 1.0)
     taken = pixels[::2, ::2]
-    level = Level(taken, taken.shape, 2.0, (-0.5, -0.5), taken.shape)
+    level = Level(taken, PixelGrid(taken.shape, 2.0, (-0.5, -0.5)), taken.shape)
     image = ModelImage.of(replace(slide, levels=(slide.levels[0], level)), 4.0)
     assert (image.level, image.offset) == (1, (0.25, 0.25))
     np.testing.assert_allclose(whole(image)[:-1, :-1], ramp(10, 10, 4.0)[:-1, :-1], rtol=1e-5)
@@ -123,7 +123,7 @@ def test_a_level_smaller_than_the_slide_is_continued_by_its_last_pixels(noise):
     pixels = noise(5, 5)
     cut = pixels[:4, :4].reshape(2, 2, 2, 2).mean(axis=(1, 3)).astype(np.uint16)
     slide = slide_from_array(pixels, 0.5)
-    level = Level(cut, cut.shape, 1.0, (0.0, 0.0), cut.shape)
+    level = Level(cut, PixelGrid(cut.shape, 1.0, (0.0, 0.0)), cut.shape)
     image = ModelImage.of(replace(slide, levels=(slide.levels[0], level)), 1.0)
     assert image.shape == (3, 3)
     np.testing.assert_array_equal(whole(image), np.pad(cut, ((0, 1), (0, 1)), mode="edge"))
@@ -132,7 +132,7 @@ def test_a_level_smaller_than_the_slide_is_continued_by_its_last_pixels(noise):
 def test_a_level_padded_past_the_slide_is_cut(noise):
     slide = slide_from_array(noise(4, 4), 0.5)
     padded = noise(8, 8)
-    level = Level(padded, padded.shape, 1.0, (0.0, 0.0), padded.shape)
+    level = Level(padded, PixelGrid(padded.shape, 1.0, (0.0, 0.0)), padded.shape)
     image = ModelImage.of(replace(slide, levels=(slide.levels[0], level)), 1.0)
     np.testing.assert_array_equal(whole(image), padded[:2, :2])
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphinfer.errors import SlideError
+from morphinfer.geometry import PixelGrid
 from morphinfer.images.slide import Level, Slide, slide_from_array
 from morphinfer.tiles.model_image import ModelImage
 from morphinfer.tiles.normalisation import Intensity
@@ -47,8 +48,8 @@ class BrokenArray:
 def recording_slide(shape, um=1.0, chunk=16):
     values = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     array = RecordingArray(values, (chunk, chunk))
-    level = Level(array, shape, um, (0.0, 0.0), array.chunks)
-    return Slide("s", None, (level,), "yx", (), 0, "max", (um / 2, um / 2), "0.5", ""), array
+    level = Level(array, PixelGrid(shape, um, (0.0, 0.0)), array.chunks)
+    return Slide("s", None, (level,), "yx", (), 0, "max", "0.5", ""), array
 
 
 def gathered(slide, model_um, tile_px, patch=14, stride=4, rows=(0, None)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, label_attributes
@@ -29,22 +29,12 @@ LAYERS: tuple[Layer, ...] = ("probabilities", "uncertainty")
 class Layout:
     """Where a label image lies and what its values mean."""
 
-    shape: tuple[int, int]
-    """Rows and columns, in cells."""
-    pixel_size_um: float
-    """Side of a cell in micrometres."""
-    corner_um: tuple[float, float]
-    """Row and column of the outer corner of cell (0, 0) in micrometres, in the slide's frame."""
+    grid: PixelGrid
+    """Its pixels, and where they lie in the slide's frame."""
     classes: tuple[LabelClass, ...]
     """Names and colours; the value of a class is its index."""
     version: Version = "0.5"
     """NGFF version."""
-
-    @property
-    def origin_um(self) -> tuple[float, float]:
-        """Centre of cell (0, 0)."""
-        row, col = self.corner_um
-        return row + self.pixel_size_um / 2, col + self.pixel_size_um / 2
 
     def labels(self, name: str, record: Mapping[str, Any] | None = None) -> ImageSpec:
         """The image of class values; ``record`` is stored under the attribute 'morphinfer'."""
@@ -53,8 +43,8 @@ class Layout:
         attributes: dict[str, Any] = label_attributes(told, self.version)
         attributes["morphinfer"] = {} if record is None else record
         return ImageSpec(
-            name, self.shape, np.dtype(np.uint8), self.pixel_size_um, self.origin_um, self.version,
-            "mode", LABEL_CHUNK, attributes=attributes,
+            name, self.grid.shape, np.dtype(np.uint8), self.grid.pixel_size_um,
+            self.grid.origin_um, self.version, "mode", LABEL_CHUNK, attributes=attributes,
         )  # fmt: skip
 
     def layer(self, layer: Layer, name: str) -> ImageSpec:
@@ -64,13 +54,13 @@ class Layout:
         all classes are equally likely).
         """
         channels: tuple[str, ...] = (layer,)
-        shape: tuple[int, ...] = self.shape
+        shape: tuple[int, ...] = self.grid.shape
         if layer == "probabilities":
             channels = tuple(c.name for c in self.classes)
             shape = (len(channels), *shape)
         return ImageSpec(
-            name, shape, np.dtype(np.uint8), self.pixel_size_um, self.origin_um, self.version,
-            chunk=LABEL_CHUNK, channels=channels,
+            name, shape, np.dtype(np.uint8), self.grid.pixel_size_um, self.grid.origin_um,
+            self.version, chunk=LABEL_CHUNK, channels=channels,
         )  # fmt: skip
 
 
@@ -104,9 +94,7 @@ class LabelWriter:
 def create_labels(
     path: str | Path,
     *,
-    shape: tuple[int, int],
-    pixel_size_um: float,
-    corner_um: tuple[float, float],
+    grid: PixelGrid,
     classes: tuple[LabelClass, ...],
     version: Version = "0.5",
     record: Mapping[str, Any] | None = None,
@@ -118,7 +106,7 @@ def create_labels(
     ----------
     path : str or Path
         Folder to publish.
-    shape, pixel_size_um, corner_um, classes, version
+    grid, classes, version
         See `Layout`.
     record : Mapping, optional
         Stored under the attribute 'morphinfer', as it is when the writer closes.
@@ -130,10 +118,10 @@ def create_labels(
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    layout = Layout(shape, pixel_size_um, corner_um, classes, version)
+    layout = Layout(grid, classes, version)
     spec = layout.labels(Path(path).stem, record)
     with write_image(path, spec, overwrite=overwrite) as (pyramid,):
-        yield LabelWriter(pyramid, shape[1])
+        yield LabelWriter(pyramid, grid.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +138,31 @@ class LabelImage:
     def read(self, window: Window, level: int = 0) -> NDArray[np.uint8]:
         """Class values of a window of a level, shape (window.height, window.width)."""
         return self.image.read(window, level)
+
+    def look_up(self, grid: PixelGrid, window: Window, level: int = 0) -> NDArray[np.uint8]:
+        """Class values of a level at the pixels of another grid.
+
+        Parameters
+        ----------
+        grid : PixelGrid
+            The other grid, in the same micrometre frame.
+        window : Window
+            Which of its pixels; the centre of each lies on the level (`PixelGrid.window`).
+        level : int
+            Index of the level.
+
+        Returns
+        -------
+        ndarray of uint8, shape (window.height, window.width)
+        """
+        own = self.image.levels[level].grid
+        rows = own.locate(grid, 0, np.arange(window.row, window.row_stop))
+        cols = own.locate(grid, 1, np.arange(window.col, window.col_stop))
+        row, col = int(rows[0]), int(cols[0])
+        block = self.read(Window(row, col, int(rows[-1]) + 1 - row, int(cols[-1]) + 1 - col), level)
+        if block.shape == (window.height, window.width):
+            return block
+        return block.take(rows - row, axis=0).take(cols - col, axis=1)
 
 
 def open_labels(path: str | Path) -> LabelImage:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.ngff import Version, parse_multiscale
 from morphinfer.images.slide_checks import (
     check_arrays,
@@ -27,7 +27,7 @@ from morphinfer.images.slide_checks import (
     pick_channel,
     pick_z,
 )
-from morphinfer.images.slide_geometry import Level, origin, pixel_sizes, place_levels
+from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
 
 ARRAY_CHUNK = 1024
 """Side of the blocks in which an array in memory is read."""
@@ -51,8 +51,6 @@ class Slide:
     """Index of the channel that is read."""
     z: int | Literal["max"]
     """Index along z, or 'max' for the maximum projection."""
-    origin_um: tuple[float, float]
-    """Row and column of the centre of pixel (0, 0) of level 0, in micrometres."""
     version: Version
     """NGFF version of the image; outputs follow it."""
     identity: str
@@ -61,26 +59,25 @@ class Slide:
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
 
     @property
+    def grid(self) -> PixelGrid:
+        """The pixels of level 0, and where they lie."""
+        return self.levels[0].grid
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of level 0."""
-        return self.levels[0].shape
+        return self.grid.shape
 
     @property
     def pixel_size_um(self) -> float:
         """Side of a pixel of level 0 in micrometres."""
-        return self.levels[0].pixel_size_um
+        return self.grid.pixel_size_um
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Data type of the pixels, in native byte order."""
         native: np.dtype[Any] = np.dtype(self.levels[0].array.dtype).newbyteorder("=")
         return native
-
-    @property
-    def corner_um(self) -> tuple[float, float]:
-        """Row and column of the outer corner of the slide, in micrometres."""
-        row, col = self.origin_um
-        return row - self.pixel_size_um / 2, col - self.pixel_size_um / 2
 
     def read(self, window: Window, level: int = 0) -> NDArray[Any]:
         """Pixels of a window that lies inside the level: 2-D, in the slide's data type.
@@ -171,7 +168,6 @@ def open_slide(
         channels=meta.channels,
         channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
         z=pick_z(z, axes, arrays[0].shape, path),
-        origin_um=origin(meta, sizes[0]),
         version=meta.version,
         identity=_identity(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
@@ -199,11 +195,8 @@ def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "arr
     check_pixel_size(pixel_size_um, name)
     height, width = image.shape
     chunk = (min(height, ARRAY_CHUNK), min(width, ARRAY_CHUNK))
-    level = Level(image, (height, width), pixel_size_um, (0.0, 0.0), chunk)
-    centre = pixel_size_um / 2
-    return Slide(
-        name, None, (level,), "yx", (), 0, "max", (centre, centre), "0.5", _identity({}, image)
-    )
+    level = Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), chunk)
+    return Slide(name, None, (level,), "yx", (), 0, "max", "0.5", _identity({}, image))
 
 
 def _open_node(path: Path) -> tuple[Any, Path]:
@@ -263,14 +256,10 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
             f"for example `pixel_size_um=0.325`"
         )
     check_pixel_size(pixel_size_um, str(path))
-    height, width = array.shape
-    level = Level(array, (height, width), pixel_size_um, (0.0, 0.0), array.chunks)
+    level = Level(array, PixelGrid(array.shape, pixel_size_um, (0.0, 0.0)), array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
-    centre = pixel_size_um / 2
-    return Slide(
-        path.name, path, (level,), "yx", (), 0, "max", (centre, centre), version,
-        _identity(dict(array.attrs), array),
-    )  # fmt: skip
+    identity = _identity(dict(array.attrs), array)
+    return Slide(path.name, path, (level,), "yx", (), 0, "max", version, identity)
 
 
 def _is_synthetic(attributes: Mapping[str, Any]) -> bool:

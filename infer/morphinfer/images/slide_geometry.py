@@ -1,7 +1,4 @@
-"""Where the levels of a slide lie: pixel sizes, corners and origin, in micrometres.
-
-The offset of a level is that of its outer corner, not of the centre of its first pixel.
-"""
+"""Where the levels of a slide lie: pixel sizes and outer corners, in micrometres."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import SlideError
+from morphinfer.geometry import PixelGrid
 from morphinfer.images.ngff import UM_PER_UNIT, Multiscale
 from morphinfer.images.slide_checks import check_pixel_size
 
@@ -21,14 +19,20 @@ class Level:
 
     array: Any
     """zarr array or ndarray, of any legal axis order."""
-    shape: tuple[int, int]
-    """Rows and columns."""
-    pixel_size_um: float
-    """Side of a pixel in micrometres."""
-    offset_um: tuple[float, float]
-    """Outer corner of this level minus that of level 0, row and column, in micrometres."""
+    grid: PixelGrid
+    """Its pixels, and where they lie."""
     chunk: tuple[int, int]
     """Rows and columns of a chunk on disk."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.grid.shape
+
+    @property
+    def pixel_size_um(self) -> float:
+        """Side of a pixel in micrometres."""
+        return self.grid.pixel_size_um
 
 
 def pixel_sizes(meta: Multiscale, path: Path, stated: float | None) -> list[float]:
@@ -67,33 +71,20 @@ def pixel_sizes(meta: Multiscale, path: Path, stated: float | None) -> list[floa
 
 
 def place_levels(meta: Multiscale, arrays: list[Any], sizes: list[float]) -> list[Level]:
-    """The levels with their offsets; where no two translations differ, they share their corner."""
+    """The levels at their places; where no two translations differ, they share their corner."""
     row, col = meta.axes.index("y"), meta.axes.index("x")
     um_per_scale = sizes[0] / meta.datasets[0].scale[row]
-    corners = [
-        [d.translation[axis] * um_per_scale - size / 2 for axis in (row, col)]
-        if d.translation
-        else None
-        for d, size in zip(meta.datasets, sizes, strict=True)
-    ]
-    told = len({d.translation for d in meta.datasets}) > 1
+
+    def corner_um(translation: tuple[float, ...] | None, size: float) -> tuple[float, float]:
+        y, x = (translation[row], translation[col]) if translation else (0.0, 0.0)
+        return y * um_per_scale - size / 2, x * um_per_scale - size / 2
+
+    translations = [d.translation for d in meta.datasets]
+    differ = translations[0] is not None and len(set(translations)) > 1
+    shared_um = corner_um(translations[0], sizes[0])
     levels = []
-    for array, size, corner in zip(arrays, sizes, corners, strict=True):
-        offset = (0.0, 0.0)
-        if told and corner and corners[0]:
-            offset = (corner[0] - corners[0][0], corner[1] - corners[0][1])
-        shape, chunk = array.shape, array.chunks
-        levels.append(
-            Level(array, (shape[row], shape[col]), size, offset, (chunk[row], chunk[col]))
-        )
+    for array, size, translation in zip(arrays, sizes, translations, strict=True):
+        corner = corner_um(translation, size) if differ and translation else shared_um
+        shape, chunk = ((sides[row], sides[col]) for sides in (array.shape, array.chunks))
+        levels.append(Level(array, PixelGrid(shape, size, corner), chunk))
     return levels
-
-
-def origin(meta: Multiscale, size: float) -> tuple[float, float]:
-    """Row and column of the centre of pixel (0, 0) of level 0, in micrometres."""
-    row, col = meta.axes.index("y"), meta.axes.index("x")
-    translation = meta.datasets[0].translation
-    if translation is None:
-        return 0.0, 0.0
-    um_per_scale = size / meta.datasets[0].scale[row]
-    return translation[row] * um_per_scale, translation[col] * um_per_scale

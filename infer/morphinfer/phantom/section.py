@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import default_classes
 from morphinfer.errors import SlideError
-from morphinfer.geometry import Window, ceil_div
+from morphinfer.geometry import PixelGrid, Window, ceil_div
 from morphinfer.images import Version, create_image, create_labels, staged
 from morphinfer.phantom.anatomy import (
     BACKGROUND,
@@ -110,8 +110,7 @@ def make_phantom(
             reference = stack.enter_context(
                 create_labels(
                     partial / "reference.zarr",
-                    shape=(ceil_div(size[0], STEP), ceil_div(size[1], STEP)),
-                    pixel_size_um=pixel_size_um * STEP, corner_um=(0.0, 0.0),
+                    grid=PixelGrid(size, pixel_size_um, (0.0, 0.0)).cover(pixel_size_um * STEP),
                     classes=default_classes(CLASS_NAMES), version=version, record=attributes,
                 )
             )  # fmt: skip

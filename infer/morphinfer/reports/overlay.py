@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass
-from morphinfer.geometry import Window, ceil_div
+from morphinfer.geometry import PixelGrid, Window, ceil_div
 from morphinfer.images import LabelImage, Slide, staged
 from morphinfer.reports.legend import draw_legend, palette
 
@@ -30,13 +30,11 @@ GENE_OPACITY = 0.30
 
 @dataclass(frozen=True, slots=True)
 class _Raster:
-    """Where the pixels of a picture lie."""
+    """The pixels of a picture, and the level that they are made of."""
 
     level: int
     factor: int
-    shape: tuple[int, int]
-    pixel_size_um: float
-    corner_um: tuple[float, float]
+    grid: PixelGrid
 
 
 def _raster(slide: Slide, max_side: int) -> _Raster:
@@ -45,14 +43,7 @@ def _raster(slide: Slide, max_side: int) -> _Raster:
     index = max(fit, key=lambda i: slide.levels[i].pixel_size_um, default=0)
     level = slide.levels[index]
     factor = max(1, ceil_div(max(level.shape), max_side))
-    row, col = slide.corner_um
-    return _Raster(
-        index,
-        factor,
-        (ceil_div(level.shape[0], factor), ceil_div(level.shape[1], factor)),
-        level.pixel_size_um * factor,
-        (row + level.offset_um[0], col + level.offset_um[1]),
-    )
+    return _Raster(index, factor, level.grid.cover(level.pixel_size_um * factor))
 
 
 def read_thumbnail(slide: Slide, max_side: int) -> NDArray[np.float32]:
@@ -78,7 +69,7 @@ def read_thumbnail(slide: Slide, max_side: int) -> NDArray[np.float32]:
     raster = _raster(slide, max_side)
     level = slide.levels[raster.level]
     height, width = level.shape
-    total = np.zeros(raster.shape, np.float32)
+    total = np.zeros(raster.grid.shape, np.float32)
     starts = np.arange(0, width, raster.factor)
     band = max(1, min(level.chunk[0], BAND_PIXELS // width))
     for row in range(0, height, band):
@@ -135,7 +126,7 @@ def write_overlay(
 def overlay_png(slide: Slide, labels: LabelImage, max_side: int = 1600) -> bytes:
     """The bytes of the PNG that `write_overlay` writes."""
     grey = _stretch(read_thumbnail(slide, max_side))
-    values = _labels_over(_raster(slide, max_side), labels)
+    values = _labels_over(_raster(slide, max_side).grid, labels)
     picture = _tint(grey, values, labels.classes)
     note = "synthetic section" if slide.synthetic else ""
     legend = draw_legend(labels.classes, picture.shape[1], note)
@@ -171,7 +162,7 @@ def write_label_map(
 
 def label_map_png(labels: LabelImage, max_side: int = 1600, note: str = "") -> bytes:
     """The bytes of the PNG that `write_label_map` writes, with a note below the legend."""
-    values = _labels_over(_raster(labels.image, max_side), labels)
+    values = _labels_over(_raster(labels.image, max_side).grid, labels)
     square = min(LARGEST_SQUARE, max(1, max_side // max(values.shape)))
     values = np.kron(values, np.ones((square, square), np.uint8))
     picture = palette(labels.classes)[values].astype(np.uint8)
@@ -179,32 +170,19 @@ def label_map_png(labels: LabelImage, max_side: int = 1600, note: str = "") -> b
     return _png(np.vstack([picture, draw_legend(labels.classes, picture.shape[1], note)]))
 
 
-def _labels_over(raster: _Raster, labels: LabelImage) -> NDArray[np.uint8]:
+def _labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
     """Class of every pixel of a picture, read in bands."""
-    image = labels.image
-    index = image.level_for(raster.pixel_size_um)
-    level = image.levels[index]
-    rows, cols = (
-        np.floor(
-            (
-                (np.arange(n) + 0.5) * raster.pixel_size_um
-                + corner - image.corner_um[axis] - level.offset_um[axis]
-            ) / level.pixel_size_um + 1e-6
-        ).astype(np.int64)
-        for axis, (n, corner) in enumerate(zip(raster.shape, raster.corner_um, strict=True))
-    )  # fmt: skip
-    values = np.full(raster.shape, OUTSIDE, np.uint8)
-    in_rows = np.flatnonzero((rows >= 0) & (rows < level.shape[0]))
-    in_cols = np.flatnonzero((cols >= 0) & (cols < level.shape[1]))
-    if not in_rows.size or not in_cols.size:
+    index = labels.image.level_for(picture.pixel_size_um)
+    level = labels.image.levels[index].grid
+    values = np.full(picture.shape, OUTSIDE, np.uint8)
+    window = picture.window(level)
+    if not window.height or not window.width:
         return values
-    left, right = int(cols[in_cols[0]]), int(cols[in_cols[-1]]) + 1
-    band = max(1, int(BAND_PIXELS * level.pixel_size_um / raster.pixel_size_um) // (right - left))
-    for start in range(0, len(in_rows), band):
-        part = in_rows[start : start + band]
-        top, bottom = int(rows[part[0]]), int(rows[part[-1]]) + 1
-        block = labels.read(Window(top, left, bottom - top, right - left), index)
-        values[np.ix_(part, in_cols)] = block[np.ix_(rows[part] - top, cols[in_cols] - left)]
+    pixels = BAND_PIXELS * (level.pixel_size_um / picture.pixel_size_um) ** 2
+    band = max(1, int(pixels) // window.width)
+    for row in range(window.row, window.row_stop, band):
+        part = Window(row, window.col, min(band, window.row_stop - row), window.width)
+        values[part.slices] = labels.look_up(picture, part, index)
     return values
 
 

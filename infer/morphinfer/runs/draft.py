@@ -21,6 +21,7 @@ import numpy as np
 
 from morphinfer.classes import LabelClass
 from morphinfer.errors import OutputError
+from morphinfer.geometry import PixelGrid
 from morphinfer.images import (
     LAYERS,
     ImageSpec,
@@ -65,11 +66,11 @@ class Draft:
     @property
     def row_count(self) -> int:
         """Number of rows of chunks."""
-        return row_count(self.layout.shape[0])
+        return row_count(self.layout.grid.shape[0])
 
     def cells(self, row: int) -> tuple[int, int]:
         """First and one past the last cell row of a row of chunks."""
-        return row_cells(row, self.layout.shape[0])
+        return row_cells(row, self.layout.grid.shape[0])
 
     @classmethod
     def open(
@@ -118,11 +119,12 @@ class Draft:
                 f"label image that the shards were given as `out`"
             )
         told = _header(folder)
-        layout = dict(told["layout"])
-        layout["classes"] = tuple(LabelClass(**c) for c in layout["classes"])
-        layout["shape"], layout["corner_um"] = tuple(layout["shape"]), tuple(layout["corner_um"])
+        layout = told["layout"]
+        shape, corner = tuple(layout["shape"]), tuple(layout["corner_um"])
+        classes = tuple(LabelClass(**c) for c in layout["classes"])
+        grid = PixelGrid(shape, layout["pixel_size_um"], corner)
         layers = tuple(layer for layer in LAYERS if told.get(layer))
-        draft = cls(target, Layout(**layout), layers, told["record"])
+        draft = cls(target, Layout(grid, classes, layout["version"]), layers, told["record"])
         if not draft._is_usable():
             raise OutputError(
                 f"{folder}: parts of it were published already by a run that did not end well; "
@@ -248,9 +250,7 @@ class Draft:
 
     def _told(self) -> dict[str, Any]:
         layout = {
-            "shape": list(self.layout.shape),
-            "pixel_size_um": self.layout.pixel_size_um,
-            "corner_um": list(self.layout.corner_um),
+            **asdict(self.layout.grid),
             "classes": [asdict(c) for c in self.layout.classes],
             "version": self.layout.version,
         }

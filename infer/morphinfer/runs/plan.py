@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from morphinfer.geometry import ceil_div, patch_offset
+from morphinfer.geometry import PixelGrid, ceil_div, patch_offset
 from morphinfer.images import Layout, Slide
 from morphinfer.networks import Ensemble, Options, provenance_of
-from morphinfer.scoring import Frame
 from morphinfer.tiles import Intensity, ModelImage, Tiling, measure_intensity
 
 SMALLEST_SHARED_PX = 256
@@ -54,14 +53,10 @@ class Plan:
         tiling = fit_tiling(Tiling(image, patch, stride, 0), ensemble, options.tile_px)
         # Half a model pixel where a patch cannot lie centred on its cell, see `patch_offset`.
         shift_um = (patch_offset(patch, stride) - (stride - patch) / 2) * card.pixel_size_um
-        row, col = slide.corner_um
-        layout = Layout(
-            tiling.shape,
-            card.pixel_size_um * stride,
-            (row + shift_um, col + shift_um),
-            card.classes,
-            slide.version,
-        )
+        row, col = slide.grid.corner_um
+        corner_um = (row + shift_um, col + shift_um)
+        grid = PixelGrid(tiling.shape, card.pixel_size_um * stride, corner_um)
+        layout = Layout(grid, card.classes, slide.version)
         intensity = measure_intensity(slide, card.normalisation)
         return cls(image, intensity, ensemble, tiling, layout, Skipping(False, "not decided"))
 
@@ -70,11 +65,6 @@ class Plan:
         """Cells by which the mean patch reaches past its own cell; what a window costs at its rim."""
         patches = [f.card.patch_size_px for f in self.ensemble.models.used]
         return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
-
-    @property
-    def frame(self) -> Frame:
-        """Place of the label image, in the slide's coordinates."""
-        return Frame.of(self.layout, f"the label image of {self.image.slide.name}")
 
 
 def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tiling:

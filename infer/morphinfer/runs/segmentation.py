@@ -32,7 +32,7 @@ from morphinfer.runs.steps import (
     teller,
     write_rows,
 )
-from morphinfer.scoring import Frame, check_fits, evaluate
+from morphinfer.scoring import check_fits, evaluate
 
 DEFAULT_MODELS = "hippocampus"
 
@@ -126,7 +126,8 @@ def segment(
     refuse_inputs(target, [plan.ensemble.models.path])
     if reference is not None:
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-        check_fits(reference, plan.frame, [c.name for c in plan.layout.classes], match)
+        name = f"the label image of {source.name}"
+        check_fits(reference, plan.layout.grid, plan.layout.classes, match, name=name)
     draft = open_draft(plan, target, options, overwrite=overwrite)
     try:
         if client is None:
@@ -169,8 +170,8 @@ def finish(
     draft = Draft.load(Path(out))
     if reference is not None:
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-        frame = Frame.of(draft.layout, str(draft.target))
-        check_fits(reference, frame, [c.name for c in draft.layout.classes], match)
+        name = str(draft.target)
+        check_fits(reference, draft.layout.grid, draft.layout.classes, match, name=name)
     return _finished(draft, reference, match, overwrite=overwrite)
 
 
@@ -213,7 +214,7 @@ def segment_array(
     """
     options = options or Options()
     plan = make_plan(slide_from_array(image, pixel_size_um), models, options)
-    classes, shape = plan.layout.classes, plan.layout.shape
+    classes, shape = plan.layout.classes, plan.layout.grid.shape
     labels = np.empty(shape, np.uint8)
     total = np.empty((len(classes), *shape), np.float32)
     tell = teller(plan, [(0, shape[0])], progress)
@@ -221,4 +222,4 @@ def segment_array(
         labels[tile.cells.slices] = tile.fused.labels
         total[(slice(None), *tile.cells.slices)] = tile.fused.total
         tell(1, tile.cells.height, tile.cells.width)
-    return ArraySegmentation(labels, total, classes, plan.layout.pixel_size_um)
+    return ArraySegmentation(labels, total, classes, plan.layout.grid.pixel_size_um)

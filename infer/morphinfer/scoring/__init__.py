@@ -1,20 +1,19 @@
 """A label image against its reference: Dice, IoU, confusion matrix, intervals.
 
-`evaluation` reads both tile by tile where they lie over each other (`overlap`), with classes matched
-by name (`class_matching`); `metrics` makes scores of the counts and `bootstrap` their intervals.
+`evaluation` reads both tile by tile where they lie over each other, with classes matched by name
+(`class_matching`); `metrics` makes scores of the counts and `bootstrap` their intervals.
 """
 
 from __future__ import annotations
 
 from morphinfer.scoring.bootstrap import FEWEST_BLOCKS
 from morphinfer.scoring.class_matching import match_sentence
-from morphinfer.scoring.evaluation import Frame, check_fits, evaluate
+from morphinfer.scoring.evaluation import check_fits, evaluate
 from morphinfer.scoring.metrics import Confusion, Scores, scores, scores_json
 
 __all__ = [
     "FEWEST_BLOCKS",
     "Confusion",
-    "Frame",
     "Scores",
     "check_fits",
     "evaluate",

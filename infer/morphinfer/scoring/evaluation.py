@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.classes import UNLABELLED
+from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError
-from morphinfer.geometry import TileGrid, Window
-from morphinfer.images import LabelImage, Layout, Slide, open_labels
+from morphinfer.geometry import PixelGrid, TileGrid, Window
+from morphinfer.images import LabelImage, open_labels
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.class_matching import differing, match_classes, matched
 from morphinfer.scoring.metrics import Confusion, Scores, scores
-from morphinfer.scoring.overlap import Overlap, steps_of
 
 TILE = 2048
 EDGE_TOLERANCE = 1.001
@@ -30,32 +29,6 @@ BLOCK_UM = 200.0
 """Side of the blocks of the bootstrap: some twenty nuclei, beyond the largest patch of a network."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Where a label image lies."""
-
-    name: str
-    """Name for messages."""
-    corner_um: tuple[float, float]
-    """Row and column of the outer corner of cell (0, 0), in micrometres."""
-    shape: tuple[int, int]
-    """Rows and columns."""
-    pixel_size_um: float
-    """Side of a cell in micrometres."""
-
-    @classmethod
-    def of(cls, image: Slide | Layout, name: str) -> Frame:
-        """Place of an image on disk, or of one that will be."""
-        return cls(name, image.corner_um, image.shape, image.pixel_size_um)
-
-    @property
-    def extent_um(self) -> tuple[float, float, float, float]:
-        """Top, left, bottom and right outer edge."""
-        top, left = self.corner_um
-        height, width = (side * self.pixel_size_um for side in self.shape)
-        return top, left, top + height, left + width
 
 
 def evaluate(
@@ -99,7 +72,7 @@ def evaluate(
     labels = labels if isinstance(labels, LabelImage) else open_labels(labels)
     reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
     names = [c.name for c in labels.classes]
-    values = check_fits(reference, Frame.of(labels.image, labels.image.name), names, match)
+    values = check_fits(reference, labels.image.grid, labels.classes, match, name=labels.image.name)
     tally = _Tally.over(labels, reference, block_um)
     _count(tally, labels, reference, progress)
     _check_values(tally.all.counts, labels, reference)
@@ -118,8 +91,8 @@ def evaluate(
 class _Tally:
     """Pairs of values, of all cells and block by block."""
 
-    corner_um: tuple[float, float]
-    block_um: float
+    grid: PixelGrid
+    """The blocks, one a pixel."""
     blocks: NDArray[np.int64]
     """Shape (rows of blocks, columns, classes of the reference, classes of the labels)."""
     all: Confusion = field(default_factory=Confusion)
@@ -133,28 +106,32 @@ class _Tally:
                 f"blocks of {block_um:g} micrometres are smaller than a cell of {cell_um:g}; the "
                 f"usual ones have {BLOCK_UM:g}"
             )
-        sides = [n * reference.image.pixel_size_um for n in reference.image.shape]
-        rows, cols = (max(1, int(np.ceil(side / block_um))) for side in sides)
-        shape = (rows, cols, len(reference.classes), len(labels.classes))
-        return cls(reference.image.corner_um, block_um, np.zeros(shape, np.int64))
+        grid = reference.image.grid.cover(block_um)
+        shape = (*grid.shape, len(reference.classes), len(labels.classes))
+        return cls(grid, np.zeros(shape, np.int64))
 
     def add(
-        self, window: Window, image: Slide, reference: NDArray[np.uint8], result: NDArray[np.uint8]
+        self,
+        window: Window,
+        fine: PixelGrid,
+        reference: NDArray[np.uint8],
+        result: NDArray[np.uint8],
     ) -> None:
-        """Count the cells of a window of ``image``, the finer of the two."""
+        """Count the pixels of a window of the finer of the two."""
         named = tuple(slice(n) for n in self.blocks.shape[2:])
-        for row, rows in self._runs(window.row, window.height, image, 0):
-            for col, cols in self._runs(window.col, window.width, image, 1):
+        for row, rows in self._runs(fine, 0, np.arange(window.row, window.row_stop)):
+            for col, cols in self._runs(fine, 1, np.arange(window.col, window.col_stop)):
                 before = self.all.counts[named].copy()
                 self.all.add(reference[rows, cols], result[rows, cols])
                 self.blocks[row, col] += self.all.counts[named] - before
 
-    def _runs(self, start: int, count: int, image: Slide, axis: int) -> Iterator[tuple[int, slice]]:
-        """Block and place in the window of each run of cells that share a block."""
-        steps = steps_of(start, count, image, self.corner_um[axis], self.block_um, axis)
-        steps = np.clip(steps, 0, self.blocks.shape[axis] - 1)
-        edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), count]
-        return ((int(steps[a]), slice(a, b)) for a, b in pairwise(edges))
+    def _runs(
+        self, fine: PixelGrid, axis: int, pixels: NDArray[np.intp]
+    ) -> Iterator[tuple[int, slice]]:
+        """Block and place in the window of each run of pixels that share a block."""
+        blocks = np.clip(self.grid.locate(fine, axis, pixels), 0, self.grid.shape[axis] - 1)
+        edges = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(pixels)]
+        return ((int(blocks[a]), slice(a, b)) for a, b in pairwise(edges))
 
 
 def _count(
@@ -164,20 +141,22 @@ def _count(
     fine, coarse = (reference, labels) if reference_is_finer else (labels, reference)
     grid = TileGrid(*fine.image.shape, TILE)
     for done, tile in enumerate((tile for band in grid.bands() for tile in band), start=1):
-        overlap = Overlap.of(tile, fine.image, coarse.image)
-        if overlap is not None:
-            pair = fine.read(overlap.window), overlap.look_up(coarse)
+        window = fine.image.grid.window(coarse.image.grid, tile)
+        if window.height and window.width:
+            pair = fine.read(window), coarse.look_up(fine.image.grid, window)
             theirs, ours = pair if reference_is_finer else pair[::-1]
-            tally.add(overlap.window, fine.image, theirs, ours)
+            tally.add(window, fine.image.grid, theirs, ours)
         if progress is not None:
             progress(done, len(grid))
 
 
 def check_fits(
     reference: LabelImage,
-    labels: Frame,
-    class_names: Sequence[str],
+    grid: PixelGrid,
+    classes: Sequence[LabelClass],
     match: Mapping[str, str] | None = None,
+    *,
+    name: str,
 ) -> tuple[int, ...]:
     """Refuse a reference that a label image, finished or planned, cannot be compared with.
 
@@ -185,12 +164,14 @@ def check_fits(
     ----------
     reference : LabelImage
         What would be scored against.
-    labels : Frame
+    grid : PixelGrid
         Where the label image lies, or will lie.
-    class_names : sequence of str
+    classes : sequence of LabelClass
         Its classes.
     match : Mapping, optional
         As for `evaluate`.
+    name : str
+        Name of the label image for messages.
 
     Returns
     -------
@@ -204,12 +185,12 @@ def check_fits(
         classes that the labels lack.
     """
     values = match_classes(
-        [c.name for c in reference.classes], class_names, match,
-        reference=reference.image.name, labels=labels.name,
+        [c.name for c in reference.classes], [c.name for c in classes], match,
+        reference=reference.image.name, labels=name,
     )  # fmt: skip
-    theirs = Frame.of(reference.image, reference.image.name)
-    coarse_um = max(labels.pixel_size_um, theirs.pixel_size_um)
-    extents = labels.extent_um, theirs.extent_um
+    theirs = reference.image.grid
+    coarse_um = max(grid.pixel_size_um, theirs.pixel_size_um)
+    extents = grid.extent_um, theirs.extent_um
     apart_um = max(abs(a - b) for a, b in zip(*extents, strict=True))
     if apart_um <= coarse_um * EDGE_TOLERANCE:
         return values
@@ -218,7 +199,7 @@ def check_fits(
         for extent in extents
     ]
     raise AlignmentError(
-        f"{labels.name} covers {told[0]} micrometres but {theirs.name} covers {told[1]}, which "
+        f"{name} covers {told[0]} micrometres but {reference.image.name} covers {told[1]}, which "
         f"differs by {apart_um:.2f} where one cell of {coarse_um:g} is allowed; make both from the "
         f"same slide, or correct their scale and translation"
     )

@@ -61,7 +61,10 @@ class ModelImage:
         drift_px = abs(factor - 1) * max(level.shape)
         if abs(factor - 1) < SAME_SIZE_TOLERANCE and drift_px < SAME_PLACE_TOLERANCE_PX:
             factor = 1.0
-        row, col = (-um / level.pixel_size_um for um in level.offset_um)
+        row, col = (
+            (wanted - there) / level.pixel_size_um
+            for wanted, there in zip(slide.grid.corner_um, level.grid.corner_um, strict=True)
+        )
         shape = model_shape(slide.shape, factor * level.pixel_size_um / slide.pixel_size_um)
         return cls(slide, index, factor, (row, col), shape)
 

@@ -12,7 +12,7 @@ from synthetic_section import make_config, make_section, write_section
 
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.errors import ExportError, MorphinferError, OutputError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from morphinfer.networks.cards import decode_card
 from morphinfer_training.commands import train as command
@@ -147,8 +147,8 @@ def test_a_shifted_reference_is_sampled_by_position(tmp_path):
     write_section(tmp_path)
     labels = np.full((4, 5), 2, np.uint8)
     with create_labels(
-        tmp_path / "reference.zarr", shape=labels.shape, pixel_size_um=5.2,
-        corner_um=(52.0, 104.0), classes=default_classes(("background", "tissue", "gene A")),
+        tmp_path / "reference.zarr", grid=PixelGrid(labels.shape, 5.2, (52.0, 104.0)),
+        classes=default_classes(("background", "tissue", "gene A")),
         overwrite=True,
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, 4, 5), labels)

@@ -8,12 +8,12 @@ from region_section import PIXEL_UM, SHAPE, in_layer, in_rim, in_tissue
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import OutputError, SpotsError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide
 from morphinfer_training.references.make import make_regions
-from morphinfer_training.references.settings import Blank, RegionSettings
+from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spots import read_spots
 
 DATA = Path(os.environ.get("MORPHINFER_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -59,9 +59,11 @@ def test_the_record_says_how_it_came_about(section, tmp_path):
 
 
 def test_the_reference_lies_where_the_slide_lies(section, tmp_path):
-    slide = replace(section[0], origin_um=(100.0, 200.0))
+    (level,) = section[0].levels
+    grid = replace(level.grid, corner_um=(100.0, 200.0))
+    slide = replace(section[0], levels=(replace(level, grid=grid),))
     labels, _ = values(make_regions(slide, section[1], LISTS, tmp_path / "ref.zarr").path)
-    assert labels.image.corner_um == pytest.approx(slide.corner_um)
+    assert labels.image.grid.corner_um == pytest.approx(slide.grid.corner_um)
 
 
 def test_without_gene_b_there_are_three_classes_and_with_more_lists_more(section, tmp_path):
@@ -108,7 +110,9 @@ def test_outside_the_region_of_interest_and_at_borders_nothing_is_said(section, 
 
 
 def test_a_frame_without_an_image_takes_tissue_from_the_spots(section, tmp_path):
-    done = make_regions(Blank(SHAPE, PIXEL_UM), section[1], LISTS, tmp_path / "ref.zarr")
+    done = make_regions(
+        PixelGrid(SHAPE, PIXEL_UM, (0.0, 0.0)), section[1], LISTS, tmp_path / "ref.zarr"
+    )
     _, found = values(done.path)
     assert ((found > 0) == (truth() > 0)).mean() > 0.93
     assert done.record["registration"] is None

@@ -20,8 +20,9 @@ from morphinfer_training.commands.gene_options import (
 from morphinfer_training.references import ORIENTATIONS
 
 if TYPE_CHECKING:
+    from morphinfer.geometry import PixelGrid
     from morphinfer.images import Slide
-    from morphinfer_training.references import Blank, RegionsResult
+    from morphinfer_training.references import RegionsResult
 
 EXTRA_MODULES = ("scipy", "pyarrow", "matplotlib")
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -209,12 +210,12 @@ def _missing(problem: ModuleNotFoundError) -> Exception:
 
 def _section(
     slide: str, shape: tuple[int, int] | None, channel: str | None, pixel_size: float | None
-) -> Slide | Blank:
+) -> Slide | PixelGrid:
+    from morphinfer.geometry import PixelGrid
     from morphinfer.images import open_slide
-    from morphinfer_training.references import Blank
 
     if shape is not None and pixel_size is not None:
-        return Blank(shape, pixel_size)
+        return PixelGrid(shape, pixel_size, (0.0, 0.0))
     return open_slide(slide, channel=channel, pixel_size_um=pixel_size)
 
 

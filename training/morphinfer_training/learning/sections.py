@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
-from morphinfer.geometry import Window, ceil_div
+from morphinfer.geometry import PixelGrid, Window, ceil_div
 from morphinfer.images import LabelImage, Slide, open_labels, open_slide
 from morphinfer.tiles import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig
@@ -45,18 +45,6 @@ class Section:
     """Whether the slide says that it is synthetic."""
     unnamed: tuple[int, ...] = ()
     """Gene classes that it may hold without telling: what is labelled tissue may be of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class CellGrid:
-    """Where the cells of a slide lie."""
-
-    shape: tuple[int, int]
-    """Rows and columns of cells."""
-    cell_um: float
-    """Side of a cell in micrometres."""
-    corner_um: tuple[float, float]
-    """Row and column of the outer corner of cell (0, 0), in the slide's frame."""
 
 
 def load_section(
@@ -96,7 +84,7 @@ def load_section(
     image = read_model_image(slide, config.pixel_size_um, config.normalisation)
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))
-    grid = CellGrid(shape, stride * config.pixel_size_um, slide.corner_um)
+    grid = PixelGrid(shape, stride * config.pixel_size_um, slide.grid.corner_um)
     named = set(told.absent)
     if told.image_only:
         labels = image_classes(slide, grid)
@@ -110,7 +98,7 @@ def load_section(
 
 
 def cell_classes(
-    reference: LabelImage, grid: CellGrid, classes: tuple[str, ...]
+    reference: LabelImage, grid: PixelGrid, classes: tuple[str, ...]
 ) -> NDArray[np.uint8]:
     """Class of each cell: the majority inside it, or the class at its centre on a tie.
 
@@ -118,7 +106,7 @@ def cell_classes(
     ----------
     reference : LabelImage
         Label image; its classes are matched by name.
-    grid : CellGrid
+    grid : PixelGrid
         The cells.
     classes : tuple of str
         Names in the order of the values that come back.
@@ -130,7 +118,7 @@ def cell_classes(
     """
     height, width = reference.image.shape
     pixels = _values(reference, classes)[reference.read(Window(0, 0, height, width))]
-    votes = int(np.clip(round(grid.cell_um / reference.image.pixel_size_um), 1, VOTES))
+    votes = int(np.clip(round(grid.pixel_size_um / reference.image.pixel_size_um), 1, VOTES))
     tally = np.zeros((len(classes) + 1, *grid.shape), np.uint8)
     for row in range(votes):
         for col in range(votes):
@@ -158,23 +146,23 @@ def _values(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8
 
 
 def _look_up(
-    pixels: NDArray[np.uint8], reference: LabelImage, grid: CellGrid, at: tuple[float, float]
+    pixels: NDArray[np.uint8], reference: LabelImage, grid: PixelGrid, at: tuple[float, float]
 ) -> NDArray[np.uint8]:
     """Values at the position ``at`` (0 to 1, row and column) of each cell; UNLABELLED outside."""
     image = reference.image
     indices, inside = [], []
     for axis in (0, 1):
-        place = grid.corner_um[axis] + (np.arange(grid.shape[axis]) + at[axis]) * grid.cell_um
-        index = np.floor((place - image.corner_um[axis]) / image.pixel_size_um).astype(np.intp)
+        place = grid.corner_um[axis] + (np.arange(grid.shape[axis]) + at[axis]) * grid.pixel_size_um
+        index = np.floor((place - image.grid.corner_um[axis]) / image.pixel_size_um).astype(np.intp)
         inside.append((index >= 0) & (index < image.shape[axis]))
         indices.append(np.clip(index, 0, image.shape[axis] - 1))
     found = pixels[np.ix_(*indices)]
     return np.where(inside[0][:, None] & inside[1], found, UNLABELLED).astype(np.uint8)
 
 
-def image_classes(slide: Slide, grid: CellGrid) -> NDArray[np.uint8]:
+def image_classes(slide: Slide, grid: PixelGrid) -> NDArray[np.uint8]:
     """Class of each cell as far as the image tells it: background or tissue (`tissue.py`)."""
-    mask = slide_tissue(slide, CellLattice(slide.shape, slide.pixel_size_um, grid.cell_um))
+    mask = slide_tissue(slide, CellLattice(slide.shape, slide.pixel_size_um, grid.pixel_size_um))
     rows, cols = (  # the model image is rounded, the lattice is not
         np.minimum(np.arange(wanted), have - 1)
         for wanted, have in zip(grid.shape, mask.shape, strict=True)

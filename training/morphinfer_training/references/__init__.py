@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from morphinfer_training.references.make import RegionsResult, make_regions
     from morphinfer_training.references.orientation import ORIENTATIONS
     from morphinfer_training.references.roi import NEAR_SPOTS
-    from morphinfer_training.references.settings import Blank, RegionSettings
+    from morphinfer_training.references.settings import RegionSettings
     from morphinfer_training.references.spot_columns import Columns, parse_columns
     from morphinfer_training.references.spots import Spots, read_spots
     from morphinfer_training.references.tissue import slide_tissue
@@ -27,7 +27,6 @@ __all__ = [
     "NEAR_SPOTS",
     "ORIENTATIONS",
     "TISSUE",
-    "Blank",
     "CellLattice",
     "Columns",
     "RegionSettings",
@@ -55,10 +54,7 @@ if not TYPE_CHECKING:
             ),
             "orientation": ("ORIENTATIONS",),
             "roi": ("NEAR_SPOTS",),
-            "settings": (
-                "Blank",
-                "RegionSettings",
-            ),
+            "settings": ("RegionSettings",),
             "spot_columns": (
                 "Columns",
                 "parse_columns",

@@ -12,7 +12,7 @@ import numpy as np
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import SpotsError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import LABEL_CHUNK, Slide, check_target, create_labels, open_labels
 from morphinfer.reports import write_label_map, write_overlay
 from morphinfer.runs import refuse_inputs
@@ -25,7 +25,7 @@ from morphinfer_training.references.registration import (
     check_registration,
     refuse_wrong_orientation,
 )
-from morphinfer_training.references.settings import Blank, RegionSettings
+from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spot_checks import (
     GeneLists,
     check_genes,
@@ -99,7 +99,7 @@ def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
 
 
 def make_regions(
-    slide: Slide | Blank,
+    slide: Slide | PixelGrid,
     spots: Spots,
     gene_lists: Genes | GeneLists,
     out: str | Path,
@@ -111,8 +111,8 @@ def make_regions(
 
     Parameters
     ----------
-    slide : Slide or Blank
-        The nuclei image, or only its shape and pixel size; then tissue comes from spots alone.
+    slide : Slide or PixelGrid
+        The nuclei image, or only its pixels' places; then tissue comes from spots alone.
     spots : Spots
         All spots of the section, in pixels of the slide.
     gene_lists : mapping of str to sequence of str, or sequence of sequence of str
@@ -138,32 +138,34 @@ def make_regions(
     check_target(out, overwrite=overwrite, folder=True)
     picture = out.with_name(out.name.removesuffix(".zarr") + ".png")
     check_target(picture, overwrite=overwrite)
-    refuse_inputs(out, [slide.path if isinstance(slide, Slide) else None])
+    image, grid = (slide, slide.grid) if isinstance(slide, Slide) else (None, slide)
+    refuse_inputs(out, [image and image.path])
     check_genes(spots, gene_lists.values() if isinstance(gene_lists, Mapping) else gene_lists)
     genes = named_classes(gene_lists)
     check_names(genes)
     check_thresholds(settings.thresholds, genes)
-    lattice = CellLattice(slide.shape, slide.pixel_size_um, settings.cell_um)
+    lattice = CellLattice(grid.shape, grid.pixel_size_um, settings.cell_um)
     warnings: list[str] = []
-    registration = _register(slide, spots, settings, warnings)
-    turned = spots.turned(settings.orientation, slide.shape)
-    kept = drop_off_slide(turned, slide.shape, warnings)
+    registration = _register(image, spots, settings, warnings)
+    turned = spots.turned(settings.orientation, grid.shape)
+    kept = drop_off_slide(turned, grid.shape, warnings)
     if settings.scale == "nuclei":
         found = nuclei_labels(kept, genes, settings, lattice)
     else:
-        found = region_labels(slide, kept, genes, settings, lattice)
+        found = region_labels(image, kept, genes, settings, lattice)
     classes = _class_regions(found, genes, settings.cell_um, warnings)
-    record = _record(slide, spots, len(kept), found, genes, classes, settings, registration)
-    _write(out, picture, slide, found.labels, classes, record, settings.cell_um, overwrite)
+    record = _record(image, grid, spots, len(kept), found, genes, classes, settings, registration)
+    placed = PixelGrid(lattice.shape, settings.cell_um, grid.corner_um)
+    _write(out, picture, image, placed, found.labels, classes, record, overwrite)
     unlabelled = int(np.count_nonzero(found.labels == UNLABELLED))
     return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
 
 
 def _register(
-    slide: Slide | Blank, spots: Spots, settings: RegionSettings, warnings: list[str]
+    slide: Slide | None, spots: Spots, settings: RegionSettings, warnings: list[str]
 ) -> Registration | None:
     """Contrasts of the orientations; None where there is no image or no check is wanted."""
-    if isinstance(slide, Blank) or not settings.check_registration:
+    if slide is None or not settings.check_registration:
         return None
     lattice = CellLattice(slide.shape, slide.pixel_size_um, max(CELL_UM, slide.pixel_size_um))
     registration = check_registration(
@@ -197,7 +199,8 @@ def _class_regions(
 
 
 def _record(
-    slide: Slide | Blank,
+    slide: Slide | None,
+    grid: PixelGrid,
     spots: Spots,
     kept: int,
     found: Found,
@@ -207,15 +210,15 @@ def _record(
     registration: Registration | None,
 ) -> dict[str, Any]:
     image = None
-    if isinstance(slide, Slide):
+    if slide is not None:
         image = {"name": slide.name, "path": str(slide.path), "identity": slide.identity}
     return {
         "command": "regions",
         "morphinfer": version("morphinfer"),
         "versions": {name: version(name) for name in ("numpy", "scipy", "pyarrow")},
         "slide": image,
-        "slide_shape": list(slide.shape),
-        "pixel_size_um": slide.pixel_size_um,
+        "slide_shape": list(grid.shape),
+        "pixel_size_um": grid.pixel_size_um,
         "spots": {
             "name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes),
             "checksum": spots.checksum,
@@ -237,22 +240,20 @@ def _record(
 def _write(
     out: Path,
     picture: Path,
-    slide: Slide | Blank,
+    slide: Slide | None,
+    grid: PixelGrid,
     labels: Labels,
     classes: tuple[ClassRegion, ...],
     record: dict[str, Any],
-    cell_um: float,
     overwrite: bool,
 ) -> None:
     coloured: tuple[LabelClass, ...] = default_classes(tuple(told.name for told in classes))
-    height, width = labels.shape
+    height, width = grid.shape
     with create_labels(
         out,
-        shape=(height, width),
-        pixel_size_um=cell_um,
-        corner_um=slide.corner_um,
+        grid=grid,
         classes=coloured,
-        version=slide.version,
+        version="0.5" if slide is None else slide.version,
         record=record,
         overwrite=overwrite,
     ) as writer:
@@ -260,7 +261,7 @@ def _write(
             rows = labels[row : row + LABEL_CHUNK]
             writer.write(Window(row, 0, len(rows), width), rows)
     written = open_labels(out)
-    if isinstance(slide, Slide):
+    if slide is not None:
         write_overlay(picture, slide, written, max_side=PICTURE_SIDE, overwrite=overwrite)
     else:
         write_label_map(picture, written, max_side=PICTURE_SIDE, overwrite=overwrite)

@@ -22,7 +22,7 @@ from morphinfer_training.references.densities import (
     relative_threshold,
 )
 from morphinfer_training.references.roi import find_region
-from morphinfer_training.references.settings import Blank, RegionSettings
+from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spots import Spots
 from morphinfer_training.references.tissue import Tissue, find_tissue, read_cells
 
@@ -45,7 +45,7 @@ class Found:
 
 
 def region_labels(
-    slide: Slide | Blank,
+    slide: Slide | None,
     spots: Spots,
     genes: Genes,
     settings: RegionSettings,
@@ -60,7 +60,7 @@ def region_labels(
     SlideError
         The slide is constant or cannot be read.
     """
-    image = None if isinstance(slide, Blank) else read_cells(slide, lattice)
+    image = None if slide is None else read_cells(slide, lattice)
     counts = count_spots(spots.row, spots.col, spots.weight, lattice)
     overall = density(counts, settings.sigma_um, lattice)
     tissue = find_tissue(image, counts, overall, settings.sigma_um, lattice, settings.tissue_from)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from morphinfer.errors import SpotsError
-from morphinfer.images import Version
 from morphinfer_training.references.orientation import Orientation
 from morphinfer_training.references.tissue import TissueSource
 
@@ -94,17 +93,3 @@ class RegionSettings:
     def smallest_um2(self) -> float:
         """Area below which islands and holes vanish."""
         return math.pi * self.sigma_um**2 if self.min_area_um2 is None else self.min_area_um2
-
-
-@dataclass(frozen=True, slots=True)
-class Blank:
-    """A slide of which there is no image, only its frame."""
-
-    shape: tuple[int, int]
-    """Rows and columns in pixels."""
-    pixel_size_um: float
-    """Side of a pixel in micrometres."""
-    corner_um: tuple[float, float] = (0.0, 0.0)
-    """Row and column of the outer corner in micrometres."""
-    version: Version = "0.5"
-    """NGFF version of the reference."""
