@@ -82,6 +82,21 @@ def test_corner_and_pixel_size_are_kept(tmp_path, version, corner):
     assert image.levels[1].grid.corner_um == pytest.approx(corner)
 
 
+@pytest.mark.parametrize("size", [0.5, 5.0, 7.3, 12.0])
+def test_values_are_looked_up_at_the_centres_of_another_grid(tmp_path, size):
+    values = classes_of(30, 40)
+    labels = open_labels(write(tmp_path / "l.zarr", values))
+    grid = PixelGrid((70, 60), size, (12.5, -13.0))
+    window = grid.window(labels.image.grid)
+    rows = (12.5 + (np.arange(window.row, window.row_stop) + 0.5) * size) // 5.0
+    cols = (-13.0 + (np.arange(window.col, window.col_stop) + 0.5) * size) // 5.0
+    assert rows.size
+    assert cols.size
+    np.testing.assert_array_equal(
+        labels.look_up(grid, window), values[np.ix_(rows.astype(int), cols.astype(int))]
+    )
+
+
 def test_the_record_is_published_as_it_is_when_the_writer_closes(tmp_path):
     path = write(tmp_path / "l.zarr", classes_of(5, 5), record={"models": "m"})
     assert open_labels(path).record == {"models": "m"}

@@ -189,6 +189,16 @@ def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_p
     assert names(tmp_path) == ["l.zarr.unfinished"]
 
 
+def test_the_header_of_a_draft_keeps_the_keys_of_its_layout(tmp_path):
+    """Runs that an earlier version has left unfinished must be able to go on."""
+    folder = opened(tmp_path).folder
+    layout = json.loads((folder / "draft.json").read_text(encoding="utf-8"))["layout"]
+    assert set(layout) == {"shape", "pixel_size_um", "corner_um", "classes", "version"}
+    assert layout["shape"] == list(SHAPE)
+    assert (layout["pixel_size_um"], layout["corner_um"]) == (5.2, [1.0, -2.0])
+    assert Draft.load(tmp_path / "l.zarr").layout == layout_of()
+
+
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", "{}", '{"record": {}}', '{"layout": 3}'])
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_a_folder_that_is_no_draft_is_refused_with_a_message(tmp_path, text, overwrite):
