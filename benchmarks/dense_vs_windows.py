@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,7 +42,7 @@ def measure(
     sessions = [Session(file, provider, threads) for file in found.files]
     rows = [compare(image, cells, [s]) for s in sessions]
     return {
-        "slide": slide,
+        "slide": Path(slide).name,
         "models": found.name,
         "threads": threads,
         "cells": [cells.height, cells.width],
