@@ -1,7 +1,7 @@
 """How many tiles run side by side, on how many threads each, and how large they are.
 
 Tiles side by side, one thread each, are faster than one tile on all threads (1.1 to 1.5 times on 2 cores,
-benchmarks/README.md), since threads of one network wait for each other after every layer. Each takes
+docs/performance.md), since threads of one network wait for each other after every layer. Each takes
 its own working memory, so the memory allowed says how many there may be.
 """
 
