@@ -116,7 +116,7 @@ def timed_segment(slide: str, models: str, options: Options) -> tuple[float, flo
         source = open_slide(slide)
         result = segment(source, models=models, out=Path(folder) / "labels.zarr", options=options)
         seconds = time.perf_counter() - started
-    level = result.record["slide"]["level"]
+    level = result.record.slide.level
     ours = [count for key, count in reads.items() if key.split("/")[-4:-2] == [str(level), "c"]]
     chunks = math.prod(
         -(-n // c)

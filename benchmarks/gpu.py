@@ -47,9 +47,10 @@ def measure(
             done = segment(open_slide(slide), models=ensemble, out=out, options=options)
             seconds = time.perf_counter() - started
             labels = done.labels.read(Window(0, 0, *done.labels.image.shape))
-        told = {"tile_px": tile_px, "models": models, "seconds": seconds, **done.record["tiling"],
-                "provider": done.record["provider"],
-                "megapixels_per_second": done.record["megapixels_per_second"]}  # fmt: skip
+        record = done.record.to_json()
+        told = {"tile_px": tile_px, "models": models, "seconds": seconds, **record["tiling"],
+                "provider": record["provider"],
+                "megapixels_per_second": record["megapixels_per_second"]}  # fmt: skip
     return told, labels
 
 

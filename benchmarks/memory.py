@@ -33,7 +33,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 libraries = peak()
 started = time.perf_counter()
-record = segment(open_slide(slide), models=models, out=out, options=options).record
+record = segment(open_slide(slide), models=models, out=out, options=options).record.to_json()
 seconds = time.perf_counter() - started
 shape = record["model_shape"]
 print(json.dumps({

@@ -58,7 +58,11 @@ def run(slide: Slide, ensemble: Ensemble, mode: Any) -> tuple[NDArray[np.uint8],
         done = segment(slide, models=ensemble, out=out, options=Options(skip_background=mode))
         seconds = time.perf_counter() - started
         image = done.labels.image
-        return done.labels.read(Window(0, 0, *image.shape)), seconds, done.record["skipping"]
+        return (
+            done.labels.read(Window(0, 0, *image.shape)),
+            seconds,
+            done.record.to_json()["skipping"],
+        )
 
 
 def all_empty(plan: Plan) -> NDArray[np.bool_]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from run_records import RECORD
 
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.geometry import PixelGrid, Window
@@ -23,13 +26,13 @@ CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
 
 @pytest.fixture
 def make(tmp_path):
-    def build(values, **record):
+    def build(values, record=None):
         path = tmp_path / f"l{len(list(tmp_path.iterdir()))}.zarr"
         with create_labels(
             path,
             grid=PixelGrid(values.shape, 4.0, (0.0, 0.0)),
             classes=CLASSES,
-            record=record,
+            record=None if record is None else record.to_json(),
         ) as out:
             out.write(Window(0, 0, *values.shape), values.astype(np.uint8))
         return open_labels(path)
@@ -43,6 +46,12 @@ def blobs(height, width, seed=0):
     rows, cols = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     noise = np.fft.irfft2(noise * np.exp(-2000 * (rows**2 + cols**2)), (height, width))
     return np.digitize(noise, np.quantile(noise, (0.3, 0.6, 0.8)))
+
+
+def tiled(row_edges, col_edges):
+    """A run record with these borders of tiles."""
+    tiling = replace(RECORD.tiling, row_edges=row_edges, col_edges=col_edges)
+    return replace(RECORD, tiling=tiling)
 
 
 def test_changes_are_those_between_neighbours(make, monkeypatch):
@@ -93,20 +102,21 @@ def test_shares_are_those_of_the_pairs_that_borders_cut(make):
 
 
 def test_one_tile_has_no_borders(make):
-    told = check_seams(make(blobs(60, 60), tiling={"row_edges": [], "col_edges": []}))
+    told = check_seams(make(blobs(60, 60), tiled((), ())))
     assert seams_json(told) == {
         "verdict": "There is one tile only, so there are no borders to check (n/a)."
     }
 
 
 def test_borders_are_those_of_the_run_record(make):
-    tiling = {"row_edges": [50, 100], "col_edges": [70]}
-    image = make(blobs(150, 140), tiling=tiling)
+    image = make(blobs(150, 140), tiled((50, 100), (70,)))
     assert check_seams(image).seams == find_seams(count_changes(image), (50, 100), (70,))
 
 
 def test_a_record_that_tells_no_borders_is_said_so(make):
-    assert "does not tell where the tiles ended" in check_seams(make(blobs(20, 20))).verdict
+    for record in (tiled(None, None), replace(RECORD, tiling=None)):
+        verdict = check_seams(make(blobs(20, 20), record)).verdict
+        assert "does not tell where the tiles ended" in verdict
 
 
 def test_edges_off_the_label_image_are_no_borders(make):

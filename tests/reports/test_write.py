@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from morphinfer.classes import default_classes
-from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.errors import RecordError, SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide
-from morphinfer.reports.write import check_record, recorded_slide, summarise, write_page
+from morphinfer.reports.write import recorded_slide, summarise, write_page
 from morphinfer.scoring.evaluation import evaluate
 
 NAMES = ("background", "tissue", "GeneA", "Gene<B>&")
@@ -58,7 +58,8 @@ def record(slide):
     return {
         "morphinfer": "0.1.0",
         "slide": {
-            "path": str(slide.path), "channel": slide.channel, "z": slide.z,
+            "path": str(slide.path), "shape": [160, 200], "level": 0, "channel": slide.channel,
+            "z": slide.z,
             "pixel_size_um": slide.pixel_size_um, "identity": slide.identity, "synthetic": False,
         },
         "models": {
@@ -75,12 +76,18 @@ def record(slide):
         "classes": list(NAMES),
         "pixel_size_um": 5,
         "stride_px": 1,
+        "mode": "dense",
         "provider": {"ran": "cpu", "why": "asked for"},
+        "options": {"provider": "cpu"},
+        "intensity": {"low": 3.0, "high": 99.0, "clip": [-0.5, 2.0]},
         "seconds": 2.0,
         "megapixels_per_second": 1.0,
         "class_fractions": {"background": 0.25, "tissue": 0.5, "GeneA": 0.25, "Gene<B>&": 0.0},
         "uncertain_fraction": 0.1234,
-        "tiling": {"tile_px": 40, "row_edges": [40, 80, 120], "col_edges": [40, 80, 120, 160]},
+        "tiling": {
+            "workers": 1, "threads": 1, "tile_px": 40, "memory_mb": 100.0,
+            "row_edges": [40, 80, 120], "col_edges": [40, 80, 120, 160],
+        },
     }  # fmt: skip
 
 
@@ -177,8 +184,9 @@ def test_models_without_curves_are_said_to_carry_none(make, page, record):
     assert "The models carry no learning curves." in told.text
 
 
-def test_a_record_of_an_earlier_version_makes_a_page_too(make, page):
-    told, seams = page(make(models={"name": "set", "sha256": {}}, tiling={"tile_px": 40}))
+def test_a_record_of_an_earlier_version_makes_a_page_too(make, page, record):
+    tiling = {k: v for k, v in record["tiling"].items() if not k.endswith("edges")}
+    told, seams = page(make(models={"name": "set", "sha256": {}}, tiling=tiling))
     assert "so seams were not looked for" in seams["verdict"]
     assert any("carries nothing on its training" in line for line in told.text)
 
@@ -211,5 +219,5 @@ def test_a_label_image_of_another_tool_is_refused(tmp_path):
         classes=default_classes(NAMES),
     ) as out:  # fmt: skip
         out.write(Window(0, 0, 3, 3), np.zeros((3, 3), np.uint8))
-    with pytest.raises(AlignmentError, match="'morphinfer segment' did not write it"):
-        check_record(open_labels(tmp_path / "f.zarr"))
+    with pytest.raises(RecordError, match="'morphinfer segment' did not write it"):
+        summarise(open_labels(tmp_path / "f.zarr"), None)

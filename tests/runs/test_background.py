@@ -14,9 +14,9 @@ from morphinfer import Options, load_models, segment, segment_array
 from morphinfer.classes import default_classes
 from morphinfer.errors import ModelError
 from morphinfer.geometry import Window
+from morphinfer.records import Skipping
 from morphinfer.runs.background import SAMPLES, sample_windows, with_skipping
 from morphinfer.runs.engine import run_tiles
-from morphinfer.runs.plan import Skipping
 from morphinfer.tiles.empty_positions import find_empty
 from morphinfer.tiles.normalisation import Normalisation
 from morphinfer.tiles.tiling import gather_tile, read_block
@@ -41,7 +41,7 @@ def islands(height, width, seed=0):
 def plan_of(image, *, on, dark=None, sizes=(14, 4), **told):
     predictor = FakePredictor(*sizes, dark=dark)
     plan = fake_plan(image, predictor, classes=CLASSES, **told)
-    return replace(plan, skipping=Skipping(on, "told", BACKGROUND)), predictor
+    return replace(plan, skipping=Skipping(on=on, reason="told", background=BACKGROUND)), predictor
 
 
 def put_together(plan, start=0, stop=None):
@@ -219,11 +219,9 @@ def test_what_was_asked_for_is_done_without_asking_the_networks(asked, on):
 def test_the_decision_stands_in_the_run_record(tmp_path, asked, dark, on):
     slide = write_slide(tmp_path / "s.zarr", islands(300, 300), chunk=64)
     ensemble = fake_ensemble(FakePredictor(dark=dark), classes=CLASSES)
-    told = segment(slide, models=ensemble, options=Options(skip_background=asked)).record[
-        "skipping"
-    ]
-    assert told["on"] is on
-    assert told["reason"]
+    record = segment(slide, models=ensemble, options=Options(skip_background=asked)).record
+    assert record.skipping.on is on
+    assert record.skipping.reason
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000))

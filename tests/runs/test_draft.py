@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drafting import CHUNK, RECORD, SHAPE, doubtful, fill, layout_of, opened, values
+from drafting import CHUNK, SHAPE, doubtful, fill, layout_of, opened, values
 from fakes import names, published
+from run_records import START, without
 
 import morphinfer.images.labels
 import morphinfer.runs.row_writer
 from morphinfer.errors import MorphinferError, OutputError
-from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import LAYERS, Layout, create_labels, layer_path, open_labels
+from morphinfer.geometry import Window
+from morphinfer.images.labels import LAYERS, create_labels, layer_path, open_labels
 from morphinfer.images.multiscale import write_image
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
+from morphinfer.records import RECORD_VERSION
 from morphinfer.runs.draft import Draft
 from networks import CLASSES
 
@@ -76,16 +78,16 @@ def test_the_record_tells_what_is_known_only_at_the_end(tmp_path):
     fill(opened(tmp_path), [3, 1])
     fill(opened(tmp_path), [0, 2, 4])
     opened(tmp_path).finish()
-    record = open_labels(tmp_path / "l.zarr").record
+    record = open_labels(tmp_path / "l.zarr").run_record()
     shares = np.bincount(values()[0].ravel(), minlength=4) / (75 * 12)
-    assert list(record["class_fractions"].values()) == pytest.approx(shares.tolist())
+    assert list(record.class_fractions.values()) == pytest.approx(shares.tolist())
     uncertain = np.count_nonzero(doubtful()) / np.count_nonzero(values()[0])
-    assert 0.1 < record["uncertain_fraction"] < 0.5
-    assert record["uncertain_fraction"] == pytest.approx(uncertain)
-    assert record["uncertain_below"] == UNCERTAIN_BELOW
-    assert record["seconds"] > 0
-    assert record["megapixels_per_second"] == pytest.approx(0.0576 / record["seconds"])
-    assert {k: record[k] for k in RECORD} == json.loads(json.dumps(RECORD))
+    assert 0.1 < record.uncertain_fraction < 0.5
+    assert record.uncertain_fraction == pytest.approx(uncertain)
+    assert record.uncertain_below == UNCERTAIN_BELOW
+    assert record.seconds > 0
+    assert record.megapixels_per_second == pytest.approx(0.0576 / record.seconds)
+    assert {k: v for k, v in record.to_json().items() if k in START.to_json()} == START.to_json()
 
 
 def test_where_there_is_no_tissue_none_is_uncertain(tmp_path):
@@ -93,7 +95,7 @@ def test_where_there_is_no_tissue_none_is_uncertain(tmp_path):
     empty = np.zeros((16, 12), np.uint8)
     draft.writer().write(Window(0, 0, 16, 12), [empty], empty.astype(bool))
     draft.finish()
-    assert open_labels(tmp_path / "l.zarr").record["uncertain_fraction"] is None
+    assert open_labels(tmp_path / "l.zarr").run_record().uncertain_fraction is None
 
 
 @pytest.mark.parametrize("rows", [(), (0, 1, 2, 3), (4,), (3, 1)])
@@ -111,7 +113,7 @@ def test_a_draft_with_rows_missing_is_not_published(tmp_path, rows):
 def test_a_draft_is_found_again_by_the_name_of_its_target(tmp_path):
     draft = fill(opened(tmp_path))
     found = Draft.load(tmp_path / "l.zarr")
-    assert found == replace(draft, record=json.loads(json.dumps(RECORD)))
+    assert found == draft
     found.finish()
     assert names(tmp_path) == OUTPUTS
 
@@ -158,10 +160,11 @@ def test_a_draft_goes_on_with_the_rows_that_stand(tmp_path):
 
 
 @pytest.mark.parametrize("change", [
-    {"options": {"tile_px": 64}}, {"tiling": {"workers": 9}},
-    {"slide": {"path": "elsewhere/s.zarr", "identity": "abc"}},
-    {"provider": {"ran": "cpu", "why": "another reason"}},
-    {"skipping": {"on": False, "reason": "another", "background": 0}},
+    {"options": {"tile_px": 64}}, {"tiling": replace(START.tiling, workers=9)}, {"tiling": None},
+    {"slide": replace(START.slide, path="elsewhere/s.zarr")},
+    {"provider": replace(START.provider, why="another reason")},
+    {"skipping": replace(START.skipping, reason="another")}, {"record_version": 0},
+    {"models": replace(START.models, provenance=None)},
 ])  # fmt: skip
 def test_what_moves_no_result_may_differ(tmp_path, change):
     fill(opened(tmp_path), [0])
@@ -171,13 +174,15 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
 @pytest.mark.parametrize(("change", "told"), [
     ({"mode": "windows"}, "mode"), ({"layers": ("uncertainty",)}, "probabilities"),
     ({"layers": ("probabilities",)}, "uncertainty"),
-    ({"slide": {"path": "s.zarr", "identity": "xyz"}}, "slide"),
-    ({"provider": {"ran": "cuda", "why": "told"}}, "provider"),
-    ({"skipping": {"on": True, "reason": "told", "background": 0}}, "skipping"),
-    ({"models": {"name": "fake", "sha256": {"p046.onnx": "1"}}}, "models"),
-    ({"intensity": {"low": 0.0, "high": 1.1, "clip": (-0.5, 2.0)}}, "intensity"),
-    ({"layout": Layout(PixelGrid((75, 13), 5.2, (1.0, -2.0)), CLASSES)}, "layout"),
-    ({"layout": Layout(PixelGrid(SHAPE, 5.2, (1.0, -2.0)), CLASSES, "0.4")}, "layout"),
+    ({"slide": replace(START.slide, identity="xyz")}, "slide"),
+    ({"provider": replace(START.provider, ran="cuda")}, "provider"),
+    ({"skipping": replace(START.skipping, on=True)}, "skipping"),
+    ({"models": replace(START.models, sha256={"p046.onnx": "1"})}, "models"),
+    ({"intensity": replace(START.intensity, high=1.1)}, "intensity"),
+    ({"morphinfer": "9.0"}, "morphinfer"), ({"model_shape": (600, 97)}, "model_shape"),
+    ({"pixel_size_um": 0.5}, "pixel_size_um"), ({"stride_px": 4}, "stride_px"),
+    ({"layout": layout_of((75, 13))}, "layout"), ({"layout": layout_of(version="0.4")}, "layout"),
+    ({"layout": replace(layout_of(), classes=CLASSES[:3])}, "classes"),
 ])  # fmt: skip
 def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_path, change, told):
     fill(opened(tmp_path), [0])
@@ -197,6 +202,23 @@ def test_the_header_of_a_draft_keeps_the_keys_of_its_layout(tmp_path):
     assert layout["shape"] == list(SHAPE)
     assert (layout["pixel_size_um"], layout["corner_um"]) == (5.2, [1.0, -2.0])
     assert Draft.load(tmp_path / "l.zarr").layout == layout_of()
+
+
+def older(content):
+    """The header as it was written before records had a version."""
+    record = without(without(content["record"], "", "record_version"), "models", "provenance")
+    return {**content, "record": record}
+
+
+def test_a_draft_of_an_earlier_version_is_resumed_and_finished(tmp_path):
+    draft = fill(opened(tmp_path), [0, 1, 2])
+    header = draft.folder / "draft.json"
+    header.write_text(json.dumps(older(json.loads(header.read_text()))))
+    assert Draft.load(tmp_path / "l.zarr").missing() == [3, 4]
+    fill(opened(tmp_path), [3, 4])
+    Draft.load(tmp_path / "l.zarr").finish()
+    record = open_labels(tmp_path / "l.zarr").run_record()
+    assert (record.record_version, record.models.provenance) == (RECORD_VERSION, None)
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", "{}", '{"record": {}}', '{"layout": 3}'])

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from run_records import START
 
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import LAYERS, Layer, Layout
 from morphinfer.runs.draft import Draft
+from morphinfer.runs.draft_header import DraftHeader
 from networks import CLASSES
 
 CHUNK = 16
 SHAPE = (75, 12)
-RECORD = {
-    "slide": {"path": "s.zarr", "identity": "abc"},
-    "provider": {"ran": "cpu", "why": "told"},
-    "skipping": {"on": False, "reason": "told", "background": 0},
-    "models": {"name": "fake", "sha256": {"p046.onnx": "0"}},
-    "model_shape": [600, 96],
-    "mode": "dense",
-    "intensity": {"low": 0.0, "high": 1.0, "clip": (-0.5, 2.0)},
-    "options": {"tile_px": 1024},
-    "tiling": {"workers": 2},
-}
 
 
 def layout_of(shape: tuple[int, int] = SHAPE, version: str = "0.5") -> Layout:
@@ -52,11 +44,9 @@ def opened(
     layout: Layout | None = None,
     **changes: Any,
 ) -> Draft:
-    """The draft of l.zarr; ``changes`` replace entries of its record."""
-    record = {**RECORD, **changes}
-    target = folder / "l.zarr"
-    layout = layout or layout_of()
-    return Draft.open(target, layout, record, layers=layers, overwrite=overwrite)
+    """The draft of l.zarr; ``changes`` replace fields of its record."""
+    header = DraftHeader(layout or layout_of(), layers, replace(START, **changes))
+    return Draft.open(folder / "l.zarr", header, overwrite=overwrite)
 
 
 def fill(draft: Draft, rows: Any = None, seed: int = 0) -> Draft:

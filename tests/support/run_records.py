@@ -43,7 +43,6 @@ START = RunStart(
 RECORD = RunRecord.of(
     START,
     seconds=2.0,
-    megapixels_per_second=1.0,
     class_fractions={"background": 0.25, "tissue": 0.5, "GeneA": 0.25, "GeneB": 0.0},
     uncertain_fraction=0.1234,
     uncertain_below=0.6,

@@ -13,7 +13,8 @@ from morphinfer.cli.console import complain, print_json, say
 from morphinfer.cli.jobs import How, Job, do_job, make_folder, make_job
 from morphinfer.cli.outcome import print_slides
 from morphinfer.cli.wording import in_options
-from morphinfer.errors import MorphinferError, OutputError
+from morphinfer.errors import MorphinferError, OutputError, RecordError
+from morphinfer.records import BatchSummary, SlideFailure, Summary
 
 
 def segment_many(
@@ -34,7 +35,8 @@ def segment_many(
     ]
     failed = sum("error" in summary for summary in told)
     if as_json:
-        print_json({"slides": told, "failed": failed})
+        content: BatchSummary = {"slides": told, "failed": failed}
+        print_json(content)
     else:
         print_slides(told)
     if failed:
@@ -67,23 +69,15 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
 
 def _attempt(
     given: str, job: Job | MorphinferError, how: How, label: str, *, skip_done: bool
-) -> dict[str, Any]:
+) -> Summary | SlideFailure:
     """The summary of a slide, or the error that it ended with."""
-    from morphinfer.images import open_labels
-    from morphinfer.reports import summarise
-
     try:
         if isinstance(job, MorphinferError):
             raise job
         if skip_done and job.target.exists():
-            labels = open_labels(job.target)
-            if "class_fractions" not in labels.record:
-                raise OutputError(
-                    f"{job.target}: stands there, but 'morphinfer segment' did not write it; name "
-                    f"another --out-dir"
-                )
+            summary = _finished(job)
             say(how.verbosity, f"{given}: {job.target} stands there already")
-            return {**summarise(labels, None), "slide": given}
+            return {**summary, "slide": given}
         result, report = do_job(job, how, label=label)
     except MorphinferError as problem:
         about = "" if str(problem).startswith(given) else f"{given}: "
@@ -91,3 +85,18 @@ def _attempt(
         return {"slide": given, "error": in_options(str(problem))}
     say(how.verbosity, f"{given}: {result.summary['labels']}, {report.page}")
     return {**result.summary, "slide": given}
+
+
+def _finished(job: Job) -> Summary:
+    """The summary of a slide whose label image exists already."""
+    from morphinfer.images import open_labels
+    from morphinfer.reports import summarise
+
+    labels = open_labels(job.target)
+    try:
+        return summarise(labels, None)
+    except RecordError as problem:
+        raise OutputError(
+            f"{job.target}: stands there, but 'morphinfer segment' did not write it; name another "
+            f"--out-dir"
+        ) from problem

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import dice_basis, dice_columns, dice_rows
+from morphinfer.records import Evaluation, ScoresJson
 
 
 @click.command()
@@ -43,24 +41,24 @@ def evaluate(
         scores = run(labels, reference, progress, match=match, block_um=block_um)
     for pair in scores.matched:
         say(verbosity, match_sentence(*pair))
-    told = {"labels": labels, **scores_json(scores)}
+    evaluation: Evaluation = {"labels": labels, **scores_json(scores)}
     if as_json:
-        print_json(told)
+        print_json(evaluation)
     else:
-        print_scores(told)
+        print_scores(evaluation)
 
 
-def print_scores(told: Mapping[str, Any]) -> None:
+def print_scores(scores: ScoresJson) -> None:
     """Print Dice with its interval and IoU of each class, their means, and what they rest on."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    rows = dice_rows(told)
-    table = Table("class", *dice_columns(told))
-    for name in told["dice"]["per_class"]:
+    rows = dice_rows(scores)
+    table = Table("class", *dice_columns(scores))
+    for name in scores["dice"]["per_class"]:
         table.add_row(Text(name), *map(Text, rows[name]))
     table.add_section()
     table.add_row("mean", *map(Text, rows[None]))
     Console().print(table)
-    click.echo(dice_basis(told))
+    click.echo(dice_basis(scores))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from morphinfer.cli.console import Verbosity, print_json, say
+from morphinfer.records import ScoresJson, SlideFailure, Summary, dice_interval, scores_in
 
 if TYPE_CHECKING:
     from morphinfer.reports import ReportPaths
@@ -24,10 +25,11 @@ def print_outcome(
     """Print one segmentation, with its report where there is one."""
     from morphinfer.scoring import match_sentence
 
-    told = result.record["provider"]
-    say(verbosity, f"ran on {told['ran']} ({told['why']})")
-    for pair in result.summary.get("matched", {}).items():
-        say(verbosity, match_sentence(*pair))
+    provider = result.record.provider
+    say(verbosity, f"ran on {provider.ran} ({provider.why})")
+    if (scores := scores_in(result.summary)) is not None:
+        for pair in scores["matched"].items():
+            say(verbosity, match_sentence(*pair))
     if as_json:
         print_json(result.summary)
         return
@@ -37,61 +39,59 @@ def print_outcome(
         click.echo(f"picture  {report.picture}\nreport   {report.page}")
 
 
-def print_summary(summary: Mapping[str, Any]) -> None:
+def print_summary(summary: Summary) -> None:
     """Print the classes with their shares, and Dice where there is a reference."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("class", "share", *(dice_columns(summary) if "dice" in summary else []))
-    scores = dice_rows(summary) if "dice" in summary else {}
+    scores = scores_in(summary)
+    table = Table("class", "share", *([] if scores is None else dice_columns(scores)))
+    rows = {} if scores is None else dice_rows(scores)
     for name, share in summary["class_fractions"].items():
-        table.add_row(Text(name), f"{share:.1%}", *map(Text, scores.get(name, ())))
-    if scores:
+        table.add_row(Text(name), f"{share:.1%}", *map(Text, rows.get(name, ())))
+    if rows:
         table.add_section()
-        table.add_row("mean", "", *map(Text, scores[None]))
+        table.add_row("mean", "", *map(Text, rows[None]))
     Console().print(table)
-    if scores:
-        click.echo(dice_basis(summary))
+    if scores is not None:
+        click.echo(dice_basis(scores))
     click.echo(
         f"{summary['seconds']:.1f} s, {summary['megapixels_per_second']:.1f} megapixels a second "
         f"at {summary['pixel_size_um']} micrometres a pixel"
     )
-    if (share := summary["uncertain_fraction"]) is not None:
-        click.echo(uncertain_sentence(share))
+    if (uncertain := summary["uncertain_fraction"]) is not None:
+        click.echo(uncertain_sentence(uncertain))
 
 
-def dice_columns(summary: Mapping[str, Any]) -> list[str]:
+def dice_columns(scores: ScoresJson) -> list[str]:
     """Heads of the columns of scores; they say where there are intervals."""
-    intervals = summary["dice"]["intervals"]
-    told = intervals is not None and intervals["mean"] is not None
-    return ["Dice [95 %]" if told else "Dice", "IoU"]
+    return ["Dice" if dice_interval(scores) is None else "Dice [95 %]", "IoU"]
 
 
-def dice_rows(summary: Mapping[str, Any]) -> dict[str | None, tuple[str, str]]:
+def dice_rows(scores: ScoresJson) -> dict[str | None, tuple[str, str]]:
     """Dice with its interval, and IoU, by class; those of the mean stand under None."""
     from morphinfer.reports import show
 
-    dice, iou = summary["dice"], summary["iou"]
-    told = dice["intervals"] or {"mean": None, "per_class": {}}
+    dice, iou = scores["dice"], scores["iou"]
     rows: dict[str | None, tuple[str, str]] = {
-        name: (show(value, told["per_class"].get(name)), show(iou["per_class"][name]))
+        name: (show(value, dice_interval(scores, name)), show(iou["per_class"][name]))
         for name, value in dice["per_class"].items()
     }
-    rows[None] = show(dice["mean"], told["mean"]), show(iou["mean"])
+    rows[None] = show(dice["mean"], dice_interval(scores)), show(iou["mean"])
     return rows
 
 
-def dice_basis(summary: Mapping[str, Any]) -> str:
+def dice_basis(scores: ScoresJson) -> str:
     """What Dice and its intervals rest on, or why there are no intervals."""
     from morphinfer.scoring import FEWEST_BLOCKS
 
-    classes = len(summary["dice"]["per_class"])
+    classes = len(scores["dice"]["per_class"])
     told = (
-        f"{summary['classes_counted']} of {classes} classes counted, "
-        f"{summary['pixels_compared']} pixels compared"
+        f"{scores['classes_counted']} of {classes} classes counted, "
+        f"{scores['pixels_compared']} pixels compared"
     )
-    intervals = summary["dice"]["intervals"]
+    intervals = scores["dice"]["intervals"]
     if intervals is None:
         return told
     blocks = f"{intervals['blocks']} blocks of {intervals['block_um']:g} micrometres"
@@ -113,7 +113,7 @@ def uncertain_sentence(share: float) -> str:
     return f"{told} % of the tissue is uncertain (winning probability below {UNCERTAIN_BELOW:g})"
 
 
-def print_slides(summaries: Sequence[Mapping[str, Any]]) -> None:
+def print_slides(summaries: Sequence[Summary | SlideFailure]) -> None:
     """Print a line for each of many slides: shares of classes and uncertain tissue, or why it failed."""
     from rich.console import Console
     from rich.table import Table
@@ -124,12 +124,12 @@ def print_slides(summaries: Sequence[Mapping[str, Any]]) -> None:
     table.add_column("classes", overflow="fold")
     table.add_column("uncertain", justify="right")
     table.add_column("seconds", justify="right")
-    for told in summaries:
-        if "error" in told:
-            table.add_row(Text(told["slide"]), Text(f"failed: {told['error']}"), "", "")
+    for entry in summaries:
+        if "class_fractions" not in entry:
+            table.add_row(Text(entry["slide"]), Text(f"failed: {entry['error']}"), "", "")
             continue
-        shares = ", ".join(f"{name} {n:.1%}" for name, n in told["class_fractions"].items())
-        share = told["uncertain_fraction"]
+        shares = ", ".join(f"{name} {n:.1%}" for name, n in entry["class_fractions"].items())
+        share = entry["uncertain_fraction"]
         uncertain = "n/a" if share is None else f"{share:.1%}"
-        table.add_row(Text(told["slide"]), Text(shares), uncertain, f"{told['seconds']:.1f}")
+        table.add_row(Text(entry["slide"]), Text(shares), uncertain, f"{entry['seconds']:.1f}")
     Console().print(table)

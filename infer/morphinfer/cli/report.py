@@ -20,6 +20,7 @@ from morphinfer.errors import SlideError
 
 if TYPE_CHECKING:
     from morphinfer.images import LabelImage, Slide
+    from morphinfer.records import ReportSummary, Summary
 
 
 @click.command()
@@ -44,21 +45,25 @@ def report(
     shows the classes alone.
     """
     from morphinfer.images import check_target, open_labels
-    from morphinfer.reports import ReportPaths, check_record, write_page
+    from morphinfer.reports import ReportPaths, write_page
 
     if choices["match"] and not choices["reference"]:
         raise click.UsageError("--match says how to compare with a --reference; give one")
     image = open_labels(labels)
-    check_record(image)
+    image.run_record()  # refuses a label image of another tool before any work is done
     out = Path(choices["out"]) if choices["out"] else ReportPaths.beside(Path(labels)).page
     check_target(out, overwrite=overwrite)
     slide = _slide(image, choices["slide"])
     summary = _summary(image, choices, verbosity)
     seams = write_page(out, image, summary, slide=slide, overwrite=overwrite)
     if as_json:
-        print_json(
-            {**summary, "seams": seams, "report": str(out), "picture_of_nuclei": slide is not None}
-        )
+        content: ReportSummary = {
+            **summary,
+            "seams": seams,
+            "report": str(out),
+            "picture_of_nuclei": slide is not None,
+        }
+        print_json(content)
         return
     click.echo(f"report   {out}")
 
@@ -78,7 +83,7 @@ def _slide(labels: LabelImage, given: str | None) -> Slide | None:
         return None
 
 
-def _summary(labels: LabelImage, choices: dict[str, Any], verbosity: Verbosity) -> dict[str, Any]:
+def _summary(labels: LabelImage, choices: dict[str, Any], verbosity: Verbosity) -> Summary:
     """The outcome in figures, with Dice where there is a reference."""
     from morphinfer.reports import summarise
     from morphinfer.scoring import evaluate, match_sentence

@@ -27,6 +27,7 @@ from morphinfer.cli.jobs import (
 )
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
+from morphinfer.records import ShardSummary
 
 
 class Shard(click.ParamType[Any]):
@@ -145,10 +146,11 @@ def _segment_shard(given: str, how: How, choices: Mapping[str, Any], *, as_json:
     missing = draft.missing()
     own = shard_rows(draft.row_count, index, shards)
     if as_json:
-        print_json({
+        content: ShardSummary = {
             "slide": given, "labels": str(job.target), "shard": index, "shards": shards,
             "rows": list(own), "all_rows": draft.row_count, "missing_rows": missing,
-        })  # fmt: skip
+        }  # fmt: skip
+        print_json(content)
         return
     done = f"rows {own[0]} to {own[-1]} are done" if own else "no row falls to it"
     done = f"row {own[0]} is done" if len(own) == 1 else done

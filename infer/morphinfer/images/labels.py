@@ -18,6 +18,7 @@ from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, label_attributes
 from morphinfer.images.slide import Slide, open_slide
+from morphinfer.records import RunRecord
 
 LABEL_CHUNK = 256
 Layer = Literal["probabilities", "uncertainty"]
@@ -132,8 +133,18 @@ class LabelImage:
     """Its pixels and geometry."""
     classes: tuple[LabelClass, ...]
     """The classes, without 'unlabelled'."""
-    record: dict[str, Any]
-    """The run record; empty where there is none."""
+    record: Mapping[str, Any]
+    """What its writer says of it, under the attribute 'morphinfer'; empty where there is nothing."""
+
+    def run_record(self) -> RunRecord:
+        """The record of the run that wrote it.
+
+        Raises
+        ------
+        RecordError
+            No run of 'morphinfer segment' wrote it.
+        """
+        return RunRecord.from_json(self.record, self.image.name)
 
     def read(self, window: Window, level: int = 0) -> NDArray[np.uint8]:
         """Class values of a window of a level, shape (window.height, window.width)."""

@@ -22,10 +22,10 @@ from morphinfer.records.run import (
 )
 from morphinfer.records.summary import (
     BatchSummary,
-    DiceScores,
+    DiceJson,
     Evaluation,
-    Intervals,
-    IouScores,
+    IntervalsJson,
+    IouJson,
     ReportFile,
     ReportSummary,
     ScoredSummary,
@@ -35,16 +35,17 @@ from morphinfer.records.summary import (
     ShardSummary,
     SlideFailure,
     Summary,
+    dice_interval,
     scores_in,
 )
 
 __all__ = [
     "RECORD_VERSION",
     "BatchSummary",
-    "DiceScores",
+    "DiceJson",
     "Evaluation",
-    "Intervals",
-    "IouScores",
+    "IntervalsJson",
+    "IouJson",
     "ReportFile",
     "ReportSummary",
     "RunIntensity",
@@ -62,6 +63,7 @@ __all__ = [
     "Skipping",
     "SlideFailure",
     "Summary",
+    "dice_interval",
     "parse_fields",
     "scores_in",
     "to_plain",

@@ -7,6 +7,7 @@ earlier versions lack.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
@@ -139,6 +140,11 @@ class RunStart:
     intensity: RunIntensity
     """The normalisation."""
 
+    @property
+    def megapixels(self) -> float:
+        """Model pixels of the slide, in millions; 0 where an early record lacks its shape."""
+        return math.prod(self.model_shape or (0,)) / 1e6
+
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
         plain: dict[str, Any] = to_plain(self)
@@ -197,16 +203,16 @@ class RunRecord(RunStart):
         start: RunStart,
         *,
         seconds: float,
-        megapixels_per_second: float,
         class_fractions: Mapping[str, float],
         uncertain_fraction: float | None,
         uncertain_below: float,
     ) -> RunRecord:
         """What was known at the start, with the outcome."""
+        known = {field.name: getattr(start, field.name) for field in fields(RunStart)}
         return cls(
-            **{field.name: getattr(start, field.name) for field in fields(RunStart)},
+            **{**known, "record_version": RECORD_VERSION},
             seconds=seconds,
-            megapixels_per_second=megapixels_per_second,
+            megapixels_per_second=start.megapixels / seconds,
             class_fractions=class_fractions,
             uncertain_fraction=uncertain_fraction,
             uncertain_below=uncertain_below,

@@ -6,10 +6,10 @@ return. Keys may be added; none goes or changes its meaning without a new major 
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, cast, final
 
 
-class Intervals(TypedDict):
+class IntervalsJson(TypedDict):
     """The 95 % intervals of Dice, from a bootstrap over square blocks of the reference."""
 
     level: float
@@ -24,18 +24,18 @@ class Intervals(TypedDict):
     """Number of blocks that hold labelled pixels."""
 
 
-class DiceScores(TypedDict):
+class DiceJson(TypedDict):
     """Dice, 0 to 1."""
 
     mean: float
     """Mean over the classes that have one."""
     per_class: dict[str, float | None]
     """By class name; null where neither image has the class, or the reference does not know it."""
-    intervals: Intervals | None
+    intervals: IntervalsJson | None
     """How sure they are; null where no blocks were counted."""
 
 
-class IouScores(TypedDict):
+class IouJson(TypedDict):
     """Intersection over union, 0 to 1."""
 
     mean: float
@@ -51,9 +51,9 @@ class ScoresJson(TypedDict):
     """Path or name of the reference."""
     matched: dict[str, str]
     """Our name of each class that has another name in the reference, by that name."""
-    dice: DiceScores
+    dice: DiceJson
     """Dice."""
-    iou: IouScores
+    iou: IouJson
     """Intersection over union."""
     confusion: list[list[int]]
     """Pixels by class in the reference (row) and in the labels (column)."""
@@ -104,6 +104,7 @@ class ScoredSummary(Summary, ScoresJson):
     """The same where a reference was given."""
 
 
+@final
 class SlideFailure(TypedDict):
     """A slide that could not be segmented, among several."""
 
@@ -190,3 +191,11 @@ class ReportFile(Summary):
 def scores_in(summary: Summary) -> ScoresJson | None:
     """The scores of a summary; None where there is no reference."""
     return cast(ScoredSummary, summary) if "dice" in summary else None
+
+
+def dice_interval(scores: ScoresJson, name: str | None = None) -> list[float] | None:
+    """The interval of Dice of a class, or of mean Dice without a name; None where there is none."""
+    intervals = scores["dice"]["intervals"]
+    if intervals is None:
+        return None
+    return intervals["mean"] if name is None else intervals["per_class"][name]

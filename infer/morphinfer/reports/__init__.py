@@ -11,7 +11,6 @@ from morphinfer.reports.overlay import write_label_map, write_overlay
 from morphinfer.reports.page import show
 from morphinfer.reports.write import (
     ReportPaths,
-    check_record,
     peak_rss_mb,
     recorded_slide,
     summarise,
@@ -21,7 +20,6 @@ from morphinfer.reports.write import (
 
 __all__ = [
     "ReportPaths",
-    "check_record",
     "palette",
     "peak_rss_mb",
     "recorded_slide",

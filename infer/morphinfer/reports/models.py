@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from morphinfer.records import RunModels
 from morphinfer.reports.svg import Curve, line_chart
 
 ABOUT = {
@@ -18,26 +19,25 @@ ABOUT = {
 }
 
 
-def models_section(record: Mapping[str, Any]) -> str:
+def models_section(models: RunModels) -> str:
     """Origin, use, limits and learning curves of the models, out of a run record."""
-    models = record["models"]
-    told = models.get("provenance")
+    told = models.provenance
     head = "<h2>Models</h2>\n"
     if not told:
         return (
-            f"{head}<p>The set <b>{_text(models['name'])}</b>. The run record carries nothing on its "
+            f"{head}<p>The set <b>{_text(models.name)}</b>. The run record carries nothing on its "
             f"training: the label image was made before records did.</p>"
         )
-    return head + _origin(models, told) + _limits(told) + _networks(models, told) + _curves(told)
+    return head + _origin(models.name, told) + _limits(told) + _networks(told) + _curves(told)
 
 
-def _origin(models: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+def _origin(name: str, told: Mapping[str, Any]) -> str:
     about = told.get("card", {})
-    entries = {"set": models["name"], "trained on": told.get("date")}
+    entries = {"set": name, "trained on": told.get("date")}
     entries["sections"] = "; ".join(map(_section, told.get("sections", [])))
     entries["protocol"] = told.get("protocol")
-    entries |= {name: about.get(key) for key, name in ABOUT.items()}
-    rows = "".join(f"<dt>{name}<dd>{_text(value)}" for name, value in entries.items() if value)
+    entries |= {label: about.get(key) for key, label in ABOUT.items()}
+    rows = "".join(f"<dt>{label}<dd>{_text(value)}" for label, value in entries.items() if value)
     description = about.get("description")
     return (f"<p>{_text(description)}</p>" if description else "") + f"<dl>{rows}</dl>"
 
@@ -60,7 +60,7 @@ def _limits(told: Mapping[str, Any]) -> str:
     return f"<p><b>Limits</b></p><ul>{items}</ul>"
 
 
-def _networks(models: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+def _networks(told: Mapping[str, Any]) -> str:
     """A line for each network, with its Dice on the held-out cells where the cards tell it."""
     figures = told.get("validation", {}).get("networks", {})
     rows = []

@@ -15,6 +15,7 @@ from typing import Any
 
 from morphinfer.images import LabelImage
 from morphinfer.networks import UNCERTAIN_BELOW
+from morphinfer.records import RunRecord, ScoresJson, Summary, dice_interval, scores_in
 from morphinfer.reports.models import models_section
 from morphinfer.reports.seams import SeamCheck
 from morphinfer.reports.style import STYLE
@@ -36,29 +37,30 @@ class Picture:
     """Whether the classes lie over the nuclei, or stand alone."""
 
 
-def page(labels: LabelImage, summary: Mapping[str, Any], picture: Picture, check: SeamCheck) -> str:
+def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamCheck) -> str:
     """The page of a finished segmentation.
 
     Parameters
     ----------
     labels : LabelImage
         The published result, with its run record.
-    summary : Mapping
-        The outcome in figures (`summarise`); with 'dice' where there is a reference.
+    summary : Summary
+        The outcome in figures (`summarise`), with the scores where there is a reference.
     picture : Picture
         The classes.
     check : SeamCheck
         For seams.
     """
-    title = html.escape(Path(str(summary["slide"])).name)
+    title = html.escape(Path(summary["slide"]).name)
+    record, scores = labels.run_record(), scores_in(summary)
     sections = [
-        _head(title, labels, summary),
+        _head(title, labels, record),
         _figures(labels, summary, check),
         _picture(picture, title),
         _classes(labels, summary),
-        _confusion(labels, summary),
+        "" if scores is None else _confusion(labels, scores),
         _seams(check),
-        models_section(labels.record),
+        models_section(record.models),
         _record(labels.record),
     ]
     return (
@@ -93,25 +95,25 @@ def percent(share: float) -> str:
     return f"{told:.1f} %" if 0 < told < 9.95 else f"{told:.0f} %"
 
 
-def _head(title: str, labels: LabelImage, summary: Mapping[str, Any]) -> str:
-    synthetic = labels.record["slide"].get("synthetic")
+def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
+    synthetic = record.slide.synthetic
     badge = "<span class='badge'>synthetic section</span>" if synthetic else ""
     rows, cols = labels.image.shape
     size_um = labels.image.pixel_size_um
     kind = "A synthetic section, segmented" if synthetic else "Segmented"
     return (
         f"<h1>{title}{badge}</h1>\n<p class='soft'>{kind} with the model set "
-        f"<b>{html.escape(str(summary['models']))}</b> on {html.escape(str(summary['provider']))} in "
-        f"{summary['seconds']:.1f} s by morphinfer {html.escape(str(labels.record['morphinfer']))}: "
+        f"<b>{html.escape(record.models.name)}</b> on {html.escape(record.provider.ran)} in "
+        f"{record.seconds:.1f} s by morphinfer {html.escape(record.morphinfer)}: "
         f"{rows} × {cols} cells of {size_um:g} µm.</p>"
     )
 
 
-def _figures(labels: LabelImage, summary: Mapping[str, Any], check: SeamCheck) -> str:
+def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
     """The figures that a reader looks for first."""
     tissue = 1 - summary["class_fractions"].get("background", 0.0)
     told = [(f"{tissue * _area_mm2(labels):.3g} mm²", "tissue")]
-    uncertain = summary.get("uncertain_fraction")
+    uncertain = summary["uncertain_fraction"]
     if uncertain is not None:
         told.append(
             (
@@ -119,13 +121,11 @@ def _figures(labels: LabelImage, summary: Mapping[str, Any], check: SeamCheck) -
                 f"of the tissue is uncertain (probability below {UNCERTAIN_BELOW:g})",
             )
         )
-    if "dice" in summary:
-        dice = summary["dice"]
-        interval = (dice.get("intervals") or {}).get("mean")
+    if (scores := scores_in(summary)) is not None:
+        dice = scores["dice"]
+        interval = None if dice["intervals"] is None else dice["intervals"]["mean"]
         ends = "" if interval is None else ", 95 % interval {:.3f} to {:.3f}".format(*interval)
-        told.append(
-            (show(dice["mean"]), f"mean Dice of {summary['classes_counted']} classes{ends}")
-        )
+        told.append((show(dice["mean"]), f"mean Dice of {scores['classes_counted']} classes{ends}"))
     if (seams := check.seams) is not None:
         seen = {True: "Seams", False: "No seams", None: "n/a"}[seams.seen]
         ratio = "" if seams.ratio is None else f" (ratio {seams.ratio:.2f})"
@@ -143,41 +143,41 @@ def _picture(picture: Picture, title: str) -> str:
     )
 
 
-def _classes(labels: LabelImage, summary: Mapping[str, Any]) -> str:
+def _classes(labels: LabelImage, summary: Summary) -> str:
     """Share and area of each class, with Dice where there is a reference."""
-    dice, iou = summary.get("dice"), summary.get("iou", {})
-    intervals = (dice or {}).get("intervals") or {"mean": None, "per_class": {}}
-    told = intervals["mean"] is not None
+    scores = scores_in(summary)
     head = "<tr><th>class<th>share<th><th>area, mm²"
-    head += ("<th>Dice" + (" [95 %]" if told else "") + "<th>IoU") if dice else ""
+    if scores is not None:
+        head += "<th>Dice" + ("" if dice_interval(scores) is None else " [95 %]") + "<th>IoU"
     rows = []
     for entry in labels.classes:
         share = summary["class_fractions"][entry.name]
         cells = f"<td>{share:.1%}<td class='bars'>{_bar(share)}<td>{share * _area_mm2(labels):.3f}"
-        if dice:
-            value = show(dice["per_class"][entry.name], intervals["per_class"].get(entry.name))
-            cells += f"<td>{value}<td>{show(iou['per_class'][entry.name])}"
+        if scores is not None:
+            cells += _class_scores(scores, entry.name)
         rows.append(f"<tr><td>{_box(entry.colour)}{html.escape(entry.name)}{cells}")
-    if dice:
-        mean = show(dice["mean"], intervals["mean"])
-        rows.append(f"<tr class='total'><td>mean<td><td><td><td>{mean}<td>{show(iou['mean'])}")
+    if scores is not None:
+        mean = show(scores["dice"]["mean"], dice_interval(scores))
+        iou = show(scores["iou"]["mean"])
+        rows.append(f"<tr class='total'><td>mean<td><td><td><td>{mean}<td>{iou}")
     table = f"<div class='wide'><table>{head}{''.join(rows)}</table></div>"
-    return f"<h2>Classes</h2>\n{table}{_intervals(labels, summary) if dice else ''}"
+    return f"<h2>Classes</h2>\n{table}{'' if scores is None else _intervals(labels, scores)}"
 
 
-def _intervals(labels: LabelImage, summary: Mapping[str, Any]) -> str:
+def _class_scores(scores: ScoresJson, name: str) -> str:
+    dice = show(scores["dice"]["per_class"][name], dice_interval(scores, name))
+    return f"<td>{dice}<td>{show(scores['iou']['per_class'][name])}"
+
+
+def _intervals(labels: LabelImage, scores: ScoresJson) -> str:
     """What Dice rests on, and a chart of it."""
-    dice = summary["dice"]
-    intervals = dice.get("intervals") or {"mean": None, "per_class": {}}
+    dice, intervals = scores["dice"], scores["dice"]["intervals"]
     notes = [
-        f"Dice against {html.escape(Path(str(summary.get('reference'))).name)}, over "
-        f"{summary['pixels_compared']} cells."
+        f"Dice against {html.escape(Path(str(scores['reference'])).name)}, over "
+        f"{scores['pixels_compared']} cells."
     ]
-    notes += [
-        f"There, {html.escape(match_sentence(*pair))}."
-        for pair in summary.get("matched", {}).items()
-    ]
-    if intervals["mean"] is None:
+    notes += [f"There, {html.escape(match_sentence(*pair))}." for pair in scores["matched"].items()]
+    if intervals is None or intervals["mean"] is None:
         notes.append(
             f"Fewer than {FEWEST_BLOCKS} blocks of the section hold labelled cells, so no interval is "
             f"told."
@@ -197,13 +197,11 @@ def _intervals(labels: LabelImage, summary: Mapping[str, Any]) -> str:
     return f"<p class='soft'>{' '.join(notes)}</p><figure>{chart}</figure>"
 
 
-def _confusion(labels: LabelImage, summary: Mapping[str, Any]) -> str:
+def _confusion(labels: LabelImage, scores: ScoresJson) -> str:
     """The confusion matrix, with the share of each row and a colour for it."""
-    if "confusion" not in summary:
-        return ""
     names = [html.escape(c.name) for c in labels.classes]
     rows = []
-    for entry, name, counts in zip(labels.classes, names, summary["confusion"], strict=True):
+    for entry, name, counts in zip(labels.classes, names, scores["confusion"], strict=True):
         total = sum(counts)
         if total:
             cells = "".join(_heat(count, total) for count in counts)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED
 from morphinfer.geometry import Window
 from morphinfer.images import LABEL_CHUNK, LabelImage
+from morphinfer.records import SeamFigures, SeamVerdict
 
 FEWEST_OFFSETS = 19
 """Below so many other offsets even the highest rank is met by chance more often than 1 in 20 times."""
@@ -160,13 +161,13 @@ class SeamCheck:
 
 def check_seams(labels: LabelImage) -> SeamCheck:
     """Look for seams at the tile borders that the run record of a label image tells."""
-    tiling = labels.record.get("tiling", {})
-    if "row_edges" not in tiling or "col_edges" not in tiling:
+    tiling = labels.run_record().tiling
+    if tiling is None or tiling.row_edges is None or tiling.col_edges is None:
         return SeamCheck(
             "The run record does not tell where the tiles ended, so seams were not looked for (n/a).",
             None,
         )
-    seams = find_seams(count_changes(labels), tiling["row_edges"], tiling["col_edges"])
+    seams = find_seams(count_changes(labels), tiling.row_edges, tiling.col_edges)
     return SeamCheck(verdict(seams), seams)
 
 
@@ -187,13 +188,13 @@ def verdict(seams: Seams | None) -> str:
     return f"{told}: {'the tiles show' if seams.seen else 'no sign of seams'}."
 
 
-def seams_json(check: SeamCheck) -> dict[str, object]:
+def seams_json(check: SeamCheck) -> SeamVerdict | SeamFigures:
     """The check as JSON values; only the verdict where there are no figures."""
-    seams, told = check.seams, {"verdict": check.verdict}
+    seams = check.seams
     if seams is None:
-        return dict(told)
+        return {"verdict": check.verdict}
     return {
-        **told,
+        "verdict": check.verdict,
         "borders": seams.borders,
         "at_borders": seams.at_borders,
         "elsewhere": seams.elsewhere,

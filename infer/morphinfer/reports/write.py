@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.errors import SlideError
 from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
+from morphinfer.records import (
+    ReportFile,
+    ScoredSummary,
+    SeamFigures,
+    SeamVerdict,
+    Summary,
+)
 from morphinfer.reports.overlay import label_map_png, overlay_png, write_overlay
 from morphinfer.reports.page import Picture, page
 from morphinfer.reports.seams import check_seams, seams_json
 from morphinfer.scoring import Scores, scores_json
-
-NEEDED = (
-    "morphinfer", "slide", "models", "classes", "pixel_size_um", "stride_px", "provider", "seconds",
-    "megapixels_per_second", "class_fractions", "tiling",
-)  # fmt: skip
-"""Keys of the run record that a report tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class ReportPaths:
 
 
 def write_report(
-    slide: Slide, labels: LabelImage, summary: Mapping[str, Any], *, overwrite: bool = False
+    slide: Slide, labels: LabelImage, summary: Summary, *, overwrite: bool = False
 ) -> ReportPaths:
     """Write picture, record and page beside a label image.
 
@@ -57,8 +56,8 @@ def write_report(
         The nuclei.
     labels : LabelImage
         The published result.
-    summary : Mapping
-        The outcome in figures (`summarise`); with 'dice' where a reference was given.
+    summary : Summary
+        The outcome in figures (`summarise`), with the scores where there is a reference.
     overwrite : bool
         Replace a report that stands there.
 
@@ -70,9 +69,9 @@ def write_report(
     paths = ReportPaths.beside(labels.image.path or Path(labels.image.name))
     write_overlay(paths.picture, slide, labels, overwrite=overwrite)
     seams = check_seams(labels)
-    told = {**summary, "seams": seams_json(seams), "run": labels.record}
+    content: ReportFile = {**summary, "seams": seams_json(seams), "run": dict(labels.record)}
     with staged(paths.record, overwrite=overwrite) as partial:
-        partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     picture = Picture(paths.picture.read_bytes(), True)
     with staged(paths.page, overwrite=overwrite) as partial:
         partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
@@ -82,11 +81,11 @@ def write_report(
 def write_page(
     path: str | Path,
     labels: LabelImage,
-    summary: Mapping[str, Any],
+    summary: Summary,
     *,
     slide: Slide | None = None,
     overwrite: bool = False,
-) -> dict[str, Any]:
+) -> SeamVerdict | SeamFigures:
     """Write the page alone, for a label image that was made before.
 
     Parameters
@@ -112,7 +111,7 @@ def write_page(
     """
     with staged(Path(path), overwrite=overwrite) as partial:
         seams = check_seams(labels)
-        note = "synthetic section" if labels.record["slide"].get("synthetic") else ""
+        note = "synthetic section" if labels.run_record().slide.synthetic else ""
         png = label_map_png(labels, note=note) if slide is None else overlay_png(slide, labels)
         picture = Picture(png, slide is not None)
         partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
@@ -134,50 +133,43 @@ def recorded_slide(labels: LabelImage, path: str | Path | None = None) -> Slide:
     SlideError
         It cannot be opened, or is another image.
     """
-    told = labels.record["slide"]
-    place = told["path"] if path is None else path
+    recorded = labels.run_record().slide
+    place = recorded.path if path is None else path
     slide = open_slide(
-        place, channel=told["channel"], z=told["z"], pixel_size_um=told["pixel_size_um"]
+        place, channel=recorded.channel, z=recorded.z, pixel_size_um=recorded.pixel_size_um
     )
-    if slide.identity != told["identity"]:
+    if slide.identity != recorded.identity:
         raise SlideError(f"{place}: is another image by now than the one that was segmented")
     return slide
 
 
-def check_record(labels: LabelImage) -> None:
-    """Refuse a label image that no run of ours has written.
+def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
+    """The outcome in figures, with Dice where there are scores.
 
     Raises
     ------
-    AlignmentError
-        Its run record lacks what a report tells.
+    RecordError
+        The label image has no run record.
     """
-    missing = [key for key in NEEDED if key not in labels.record]
-    if missing:
-        raise AlignmentError(
-            f"{labels.image.name}: its run record lacks {', '.join(missing)}, so 'morphinfer segment' "
-            f"did not write it; name a label image that it wrote"
-        )
-
-
-def summarise(labels: LabelImage, scores: Scores | None) -> dict[str, Any]:
-    """The outcome in figures; with Dice where there are scores."""
-    record = labels.record
-    told = {
-        "slide": record["slide"]["path"],
+    record = labels.run_record()
+    summary: Summary = {
+        "slide": record.slide.path,
         "labels": str(labels.image.path),
-        "models": record["models"]["name"],
-        "classes": record["classes"],
-        "pixel_size_um": record["pixel_size_um"],
-        "stride_px": record["stride_px"],
-        "provider": record["provider"]["ran"],
-        "seconds": record["seconds"],
-        "megapixels_per_second": record["megapixels_per_second"],
+        "models": record.models.name,
+        "classes": list(record.classes),
+        "pixel_size_um": record.pixel_size_um,
+        "stride_px": record.stride_px,
+        "provider": record.provider.ran,
+        "seconds": record.seconds,
+        "megapixels_per_second": record.megapixels_per_second,
         "peak_rss_mb": peak_rss_mb(),
-        "class_fractions": record["class_fractions"],
-        "uncertain_fraction": record.get("uncertain_fraction"),
+        "class_fractions": dict(record.class_fractions),
+        "uncertain_fraction": record.uncertain_fraction,
     }
-    return told if scores is None else {**told, **scores_json(scores)}
+    if scores is None:
+        return summary
+    scored: ScoredSummary = {**summary, **scores_json(scores)}
+    return scored
 
 
 def peak_rss_mb() -> float | None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from morphinfer.errors import ModelError
 from morphinfer.geometry import Window
 from morphinfer.networks import SkipBackground
+from morphinfer.records import Skipping
 from morphinfer.runs.engine import predict_tile
-from morphinfer.runs.plan import Plan, Skipping
+from morphinfer.runs.plan import Plan
 from morphinfer.tiles import SPREAD, count_agreeing, find_empty, gather_tile, read_block
 
 SAMPLES = 8
@@ -29,19 +30,19 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
     """
     names = [c.name for c in plan.layout.classes]
     if asked == "off":
-        return replace(plan, skipping=Skipping(False, "asked for"))
+        return replace(plan, skipping=Skipping(on=False, reason="asked for"))
     if "background" not in names:
         if asked == "on":
             raise ModelError(
                 f"{plan.ensemble.models.path}: none of its classes ({', '.join(names)}) is called "
                 f"'background', so nothing can be skipped; use `skip_background='off'`"
             )
-        return replace(plan, skipping=Skipping(False, "no class is called background"))
+        return replace(plan, skipping=Skipping(on=False, reason="no class is called background"))
     background = names.index("background")
     if asked == "on":
-        return replace(plan, skipping=Skipping(True, "asked for", background))
+        return replace(plan, skipping=Skipping(on=True, reason="asked for", background=background))
     on, reason = _ask(plan, background)
-    return replace(plan, skipping=Skipping(on, reason, background))
+    return replace(plan, skipping=Skipping(on=on, reason=reason, background=background))
 
 
 def _ask(plan: Plan, background: int) -> tuple[bool, str]:

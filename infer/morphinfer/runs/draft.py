@@ -8,20 +8,15 @@ pyramid and publishes by one rename.
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from morphinfer.classes import LabelClass
 from morphinfer.errors import OutputError
-from morphinfer.geometry import PixelGrid
 from morphinfer.images import (
     LAYERS,
     ImageSpec,
@@ -38,10 +33,11 @@ from morphinfer.images import (
     remove,
 )
 from morphinfer.networks import BACKGROUND, UNCERTAIN_BELOW
+from morphinfer.records import RunRecord
+from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.journal import RowDone, checksum, new_journal, read_journals
 from morphinfer.runs.row_writer import RowWriter, row_cells, row_count
 
-HEADER = "draft.json"
 LOCK = "finishing"
 
 
@@ -51,12 +47,18 @@ class Draft:
 
     target: Path
     """Where it will be published."""
-    layout: Layout
-    """Where it lies and what its values mean."""
-    layers: tuple[Layer, ...]
-    """What is kept beside the labels, in the order of `LAYERS`."""
-    record: Mapping[str, Any]
-    """The run record, as far as it was known at the start."""
+    header: DraftHeader
+    """Which run and which label image its rows belong to."""
+
+    @property
+    def layout(self) -> Layout:
+        """Where it lies and what its values mean."""
+        return self.header.layout
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What is kept beside the labels, in the order of `LAYERS`."""
+        return self.header.layers
 
     @property
     def folder(self) -> Path:
@@ -73,15 +75,7 @@ class Draft:
         return row_cells(row, self.layout.grid.shape[0])
 
     @classmethod
-    def open(
-        cls,
-        target: Path,
-        layout: Layout,
-        record: Mapping[str, Any],
-        *,
-        layers: tuple[Layer, ...] = (),
-        overwrite: bool = False,
-    ) -> Draft:
+    def open(cls, target: Path, header: DraftHeader, *, overwrite: bool = False) -> Draft:
         """Begin a draft, or go on with the one that an interrupted run or another shard has left.
 
         Raises
@@ -90,7 +84,7 @@ class Draft:
             The target exists or cannot be written to, or an unfinished run with other models,
             another slide or other options stands there.
         """
-        draft = cls(target, layout, layers, record)
+        draft = cls(target, header)
         if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
             remove(draft.folder)
         if not draft.folder.exists():
@@ -118,13 +112,7 @@ class Draft:
                 f"{folder}: no such folder, so {target.name} has no unfinished parts; name the "
                 f"label image that the shards were given as `out`"
             )
-        told = _header(folder)
-        layout = told["layout"]
-        shape, corner = tuple(layout["shape"]), tuple(layout["corner_um"])
-        classes = tuple(LabelClass(**c) for c in layout["classes"])
-        grid = PixelGrid(shape, layout["pixel_size_um"], corner)
-        layers = tuple(layer for layer in LAYERS if told.get(layer))
-        draft = cls(target, Layout(grid, classes, layout["version"]), layers, told["record"])
+        draft = cls(target, DraftHeader.read(folder))
         if not draft._is_usable():
             raise OutputError(
                 f"{folder}: parts of it were published already by a run that did not end well; "
@@ -198,21 +186,19 @@ class Draft:
                 remove(layer_path(self.target, layer))
         publish(self.folder / "labels.zarr", self.target)
 
-    def _completed(self, done: list[RowDone]) -> dict[str, Any]:
+    def _completed(self, done: list[RowDone]) -> RunRecord:
         """The run record with what is known only now."""
         counts = np.sum([row.counts for row in done], axis=0)
-        seconds = math.fsum(row.seconds for row in done)
         names = [c.name for c in self.layout.classes]
         tissue = int(counts.sum() - counts[BACKGROUND])
         uncertain = sum(row.uncertain for row in done)
-        return {
-            **self.record,
-            "seconds": seconds,
-            "megapixels_per_second": math.prod(self.record["model_shape"]) / 1e6 / seconds,
-            "class_fractions": dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
-            "uncertain_fraction": uncertain / tissue if tissue else None,
-            "uncertain_below": UNCERTAIN_BELOW,
-        }
+        return RunRecord.of(
+            self.header.record,
+            seconds=math.fsum(row.seconds for row in done),
+            class_fractions=dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
+            uncertain_fraction=uncertain / tissue if tissue else None,
+            uncertain_below=UNCERTAIN_BELOW,
+        )
 
     def discard_if_empty(self) -> bool:
         """Remove the draft where no row of it was done; whether it was."""
@@ -223,14 +209,14 @@ class Draft:
 
     def _create(self) -> None:
         """Make the folder under another name, so that several processes may begin at once."""
-        needed = sum(spec.needed_bytes for spec in self._specs({}))
+        needed = sum(spec.needed_bytes for spec in self._specs())
         check_target(self.target, overwrite=True, needed_bytes=needed)
         fresh = self.folder.with_name(f"{self.folder.name}-{uuid4().hex}")
         try:
             fresh.mkdir()
-            for name, spec in zip(self._names(), self._specs({}), strict=True):
+            for name, spec in zip(self._names(), self._specs(), strict=True):
                 NewImage.create(fresh / name, spec)
-            (fresh / HEADER).write_text(json.dumps(self._told(), indent=1), encoding="utf-8")
+            self.header.write(fresh)
             fresh.rename(self.folder)
         except BaseException as problem:
             remove(fresh)
@@ -240,22 +226,14 @@ class Draft:
     def _names(self) -> list[str]:
         return ["labels.zarr", *(f"{layer}.zarr" for layer in self.layers)]
 
-    def _specs(self, record: Mapping[str, Any]) -> list[ImageSpec]:
+    def _specs(self, record: RunRecord | None = None) -> list[ImageSpec]:
+        content = {} if record is None else record.to_json()
         beside = [self.layout.layer(k, layer_path(self.target, k).stem) for k in self.layers]
-        return [self.layout.labels(self.target.stem, record), *beside]
+        return [self.layout.labels(self.target.stem, content), *beside]
 
-    def _images(self, record: Mapping[str, Any] | None = None) -> list[NewImage]:
-        pairs = zip(self._names(), self._specs(record or {}), strict=True)
+    def _images(self, record: RunRecord | None = None) -> list[NewImage]:
+        pairs = zip(self._names(), self._specs(record), strict=True)
         return [NewImage(self.folder / name, spec) for name, spec in pairs]
-
-    def _told(self) -> dict[str, Any]:
-        layout = {
-            **asdict(self.layout.grid),
-            "classes": [asdict(c) for c in self.layout.classes],
-            "version": self.layout.version,
-        }
-        kept: dict[str, bool] = {layer: layer in self.layers for layer in LAYERS}
-        return {"layout": layout, **kept, "record": dict(self.record)}
 
     def _is_usable(self) -> bool:
         """Whether it is this run's, and no part was moved by one that died while it published."""
@@ -266,11 +244,7 @@ class Draft:
 
     def _difference(self) -> str:
         """Which settings that move the result differ from those of the draft that stands there."""
-        theirs, ours = (
-            _settled(_header(self.folder)),
-            _settled(json.loads(json.dumps(self._told()))),
-        )
-        return ", ".join(f"another {key}" for key in ours if ours[key] != theirs.get(key))
+        return self.header.difference(DraftHeader.read(self.folder))
 
     def _checksums(self, images: list[NewImage], row: int) -> tuple[int, ...]:
         try:
@@ -282,29 +256,3 @@ class Draft:
 def draft_folder(target: Path) -> Path:
     """Where the draft of a label image stands."""
     return target.with_name(target.name + ".unfinished")
-
-
-def _settled(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be the same for two processes to write one label image."""
-    record = told["record"]
-    kept = {k: v for k, v in record.items() if k not in ("options", "tiling", "slide", "provider")}
-    return {
-        **kept,
-        "slide": {k: v for k, v in record["slide"].items() if k != "path"},
-        "provider": record["provider"]["ran"],
-        "skipping": record["skipping"]["on"],
-        **{layer: bool(told.get(layer)) for layer in LAYERS},
-        "layout": told["layout"],
-    }
-
-
-def _header(folder: Path) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = json.loads((folder / HEADER).read_text(encoding="utf-8"))
-        _settled(told)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
-        raise OutputError(
-            f"{folder}: no unfinished run of morphinfer ({problem!r}); remove the folder, or name "
-            f"another `out`"
-        ) from problem
-    return told

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any
 
 from morphinfer.geometry import PixelGrid, ceil_div, patch_offset
 from morphinfer.images import Layout, Slide
-from morphinfer.networks import Ensemble, Options, provenance_of
+from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
+from morphinfer.records import (
+    RunIntensity,
+    RunModels,
+    RunProvider,
+    RunSlide,
+    RunStart,
+    RunTiling,
+    Skipping,
+)
 from morphinfer.tiles import Intensity, ModelImage, Tiling, measure_intensity
 
 SMALLEST_SHARED_PX = 256
 """Smaller tiles cost more by their halo than a second worker gains."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipping:
-    """Whether cells that see nothing but darkness are background without being computed."""
-
-    on: bool
-    """Whether they are."""
-    reason: str
-    """One clause for the record."""
-    background: int = 0
-    """Value of the class 'background'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,9 @@ class Plan:
         grid = PixelGrid(tiling.shape, card.pixel_size_um * stride, corner_um)
         layout = Layout(grid, card.classes, slide.version)
         intensity = measure_intensity(slide, card.normalisation)
-        return cls(image, intensity, ensemble, tiling, layout, Skipping(False, "not decided"))
+        return cls(
+            image, intensity, ensemble, tiling, layout, Skipping(on=False, reason="not decided")
+        )
 
     @property
     def halo_cells(self) -> int:
@@ -89,40 +87,55 @@ def tile_edges(tiling: Tiling, axis: int) -> list[int]:
     return [first for first, _ in tiles[1:]]
 
 
-def run_record(slide: Slide, plan: Plan, options: Options) -> dict[str, Any]:
+def run_start(slide: Slide, plan: Plan, options: Options) -> RunStart:
     """The run record (contract C8) as far as it is known before the run."""
     ensemble = plan.ensemble
-    models = ensemble.models
-    return {
-        "morphinfer": version("morphinfer"),
-        "slide": {
-            "path": str(slide.path.absolute()) if slide.path else slide.name,
-            "shape": list(slide.shape),
-            "pixel_size_um": slide.pixel_size_um,
-            "level": plan.image.level,
-            "channel": slide.channel,
-            "z": slide.z,
-            "identity": slide.identity,
-            "synthetic": slide.synthetic,
-        },
-        "models": {
-            "name": models.name,
-            "sha256": {f.path.name: f.sha256 for f in models.files},
-            "provenance": provenance_of(models),
-        },
-        "classes": [c.name for c in models.card.classes],
-        "pixel_size_um": models.card.pixel_size_um,
-        "stride_px": ensemble.predictor.stride_px,
-        "mode": ensemble.mode,
-        "provider": {"ran": ensemble.provider.name, "why": ensemble.provider.reason},
-        "model_shape": list(plan.image.shape),
-        "skipping": asdict(plan.skipping),
-        "options": asdict(options),
-        "tiling": {
-            **asdict(ensemble.resources),
-            "tile_px": plan.tiling.tile * plan.tiling.stride_px,
-            "row_edges": tile_edges(plan.tiling, 0),
-            "col_edges": tile_edges(plan.tiling, 1),
-        },
-        "intensity": asdict(plan.intensity),
+    card = ensemble.models.card
+    return RunStart(
+        morphinfer=version("morphinfer"),
+        slide=_slide(slide, plan.image.level),
+        models=_models(ensemble.models),
+        classes=tuple(c.name for c in card.classes),
+        pixel_size_um=card.pixel_size_um,
+        stride_px=ensemble.predictor.stride_px,
+        mode=ensemble.mode,
+        provider=RunProvider(ran=ensemble.provider.name, why=ensemble.provider.reason),
+        model_shape=plan.image.shape,
+        skipping=plan.skipping,
+        options=asdict(options),
+        tiling=_tiling(plan),
+        intensity=RunIntensity(**asdict(plan.intensity)),
+    )
+
+
+def _slide(slide: Slide, level: int) -> RunSlide:
+    return RunSlide(
+        path=str(slide.path.absolute()) if slide.path else slide.name,
+        shape=slide.shape,
+        pixel_size_um=slide.pixel_size_um,
+        level=level,
+        channel=slide.channel,
+        z=slide.z,
+        identity=slide.identity,
+        synthetic=slide.synthetic,
+    )
+
+
+def _models(models: ModelSet) -> RunModels:
+    return RunModels(
+        name=models.name,
+        sha256={file.path.name: file.sha256 for file in models.files},
+        provenance=provenance_of(models),
+    )
+
+
+def _tiling(plan: Plan) -> RunTiling:
+    resources = {
+        **asdict(plan.ensemble.resources),
+        "tile_px": plan.tiling.tile * plan.tiling.stride_px,
     }
+    return RunTiling(
+        **resources,
+        row_edges=tuple(tile_edges(plan.tiling, 0)),
+        col_edges=tuple(tile_edges(plan.tiling, 1)),
+    )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from morphinfer.classes import LabelClass
 from morphinfer.images import LabelImage, Slide, open_labels, open_slide, slide_from_array
 from morphinfer.networks import Options
+from morphinfer.records import RunRecord, Summary
 from morphinfer.reports import summarise
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
@@ -43,13 +44,13 @@ class Segmentation:
 
     labels: LabelImage
     """The published label image."""
-    summary: dict[str, Any]
+    summary: Summary
     """The outcome in figures, with Dice where a reference was given."""
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """The run record (contract C8), as stored in the label image."""
-        return self.labels.record
+        return self.labels.run_record()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from morphinfer.networks import (
 )
 from morphinfer.runs.background import with_skipping
 from morphinfer.runs.draft import Draft
+from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.outputs import refuse_inputs
-from morphinfer.runs.plan import Plan, run_record
+from morphinfer.runs.plan import Plan, run_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,9 @@ def make_plan(source: Slide, models: Models, options: Options) -> Plan:
 
 def open_draft(plan: Plan, target: Path, options: Options, *, overwrite: bool) -> Draft:
     """The draft of the label image of a plan, fresh or as an interrupted run has left it."""
-    return Draft.open(
-        target,
-        plan.layout,
-        run_record(plan.image.slide, plan, options),
-        layers=options.layers,
-        overwrite=overwrite,
-    )
+    record = run_start(plan.image.slide, plan, options)
+    header = DraftHeader(plan.layout, options.layers, record)
+    return Draft.open(target, header, overwrite=overwrite)
 
 
 def write_rows(

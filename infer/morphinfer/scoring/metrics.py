@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer._kernels import confusion as kernels
 from morphinfer.classes import UNLABELLED
+from morphinfer.records import IntervalsJson, ScoresJson
 from morphinfer.scoring.bootstrap import LEVEL, Interval, Intervals
 
 
@@ -132,7 +132,7 @@ def scores(
     )
 
 
-def scores_json(scores: Scores) -> dict[str, Any]:
+def scores_json(scores: Scores) -> ScoresJson:
     """Scores as JSON values; an undefined Dice or IoU is null, and so is an interval of it."""
     names = scores.class_names
     return {
@@ -153,7 +153,7 @@ def scores_json(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _intervals_json(scores: Scores) -> dict[str, Any] | None:
+def _intervals_json(scores: Scores) -> IntervalsJson | None:
     told = scores.intervals
     if told is None:
         return None
