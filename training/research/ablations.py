@@ -208,16 +208,16 @@ def score(held_out: HeldOut, networks: list[Fitted]) -> dict[str, Any]:
     fusion = choose_fusion(raw, scorer.labels)
 
     def errors(probabilities: NDArray[np.float32]) -> float:
-        return round(reliability(probabilities, scorer.labels)[1], 4)
+        return round(reliability(probabilities, scorer.labels)[1], 6)
 
     def dice(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-        return scorer.dice(probabilities).round(4)
+        return scorer.dice(probabilities).round(6)
 
     figures = held_out.figures(predict_with(networks, fusion, config))
     return {
-        "figures": {name: round(value, 4) for name, value in figures.items()},
+        "figures": {name: round(value, 6) for name, value in figures.items()},
         "per_class": dict(zip(config.classes, dice(fusion(raw)), strict=True)),
-        "plain_mean": round(mean_dice(dice(fusion.ready(raw).mean(axis=0))), 4),
+        "plain_mean": round(mean_dice(dice(fusion.ready(raw).mean(axis=0))), 6),
         "calibration_error": errors(fusion(raw)),
         "calibration_error_uncalibrated": errors(fuse(raw, fusion.weights)),
     }
