@@ -36,9 +36,9 @@ def measure(path: str, models: str = "hippocampus", rounds: int = 2) -> dict[str
     for _ in range(rounds):
         runs = {mode: run(slide, ensemble, mode) for mode in ("off", "auto")}
         ratios.append(runs["auto"][1] / runs["off"][1])
-    empty = all_empty(Plan.of(slide, ensemble, Options()))
+    plan = Plan.of(slide, ensemble, Options())
+    empty = all_empty(plan)
     (full, full_s, _), (skipped, skipped_s, told) = runs["off"], runs["auto"]
-    background = [c.name for c in ensemble.models.card.classes].index("background")
     return {
         "slide": Path(path).name,
         "decision": told,
@@ -46,7 +46,9 @@ def measure(path: str, models: str = "hippocampus", rounds: int = 2) -> dict[str
         "seconds": {"off": full_s, "auto": skipped_s},
         "ratio": float(np.median(ratios)),
         "differing_labels_outside": int((full != skipped)[~empty].sum()),
-        "skipped_that_networks_call_background": float((full[empty] == background).mean()),
+        "skipped_that_networks_call_background": float(
+            np.isin(full[empty], plan.background).mean()
+        ),
     }
 
 

@@ -18,6 +18,10 @@ class ModelError(MorphinferError, ValueError):
     """A model file or a model set is missing, truncated, foreign or contradicts itself."""
 
 
+class RoleError(MorphinferError, ValueError):
+    """A class of a model or of a label image states a role that does not exist."""
+
+
 class ProviderError(MorphinferError, RuntimeError):
     """ONNX Runtime is missing, installed twice, or cannot run the execution provider that was asked for."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import zarr
@@ -53,8 +55,11 @@ def test_larger_label_images_have_coarser_levels_by_the_mode(tmp_path, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_names_and_colours_of_the_classes_are_kept(tmp_path, version):
-    classes = (LabelClass("background", "#000000"), LabelClass("Gad1", "#12ab9f"))
+def test_names_colours_and_roles_of_the_classes_are_kept(tmp_path, version):
+    classes = (
+        LabelClass("background", "#000000", "target"), LabelClass("Gad1", "#12ab9f", "target"),
+        LabelClass("stroma", "#808080", "tissue"), LabelClass("glass", "#010101", "background"),
+    )  # fmt: skip
     path = write(tmp_path / "l.zarr", classes_of(5, 5), classes=classes, version=version)
     assert open_labels(path).classes == classes
 
@@ -140,8 +145,37 @@ def test_labels_of_another_data_type_are_refused(make_slide, noise):
 def test_labels_of_another_tool_may_have_no_colours(make_slide, noise):
     block = {"properties": [{"label-value": 0, "class": "a"}, {"label-value": 1, "class": "b"}]}
     path = make_slide(noise(20, 20, dtype="uint8"), more={"image-label": block})
-    assert open_labels(path).classes == (LabelClass("a", "#000000"), LabelClass("b", "#000000"))
+    assert open_labels(path).classes == (
+        LabelClass("a", "#000000", "target"), LabelClass("b", "#000000", "target"),
+    )  # fmt: skip
     assert open_labels(path).record == {}
+
+
+def test_classes_without_a_role_have_that_of_their_name(make_slide, noise):
+    stated = {"glass": "background", "tissue": "target"}
+    block = {
+        "properties": [
+            {
+                "label-value": value,
+                "class": name,
+                **({"role": stated[name]} if name in stated else {}),
+            }
+            for value, name in enumerate(("Gad1", "glass", "Tissue", "Background", "tissue"))
+        ]
+    }
+    path = make_slide(noise(20, 20, dtype="uint8"), more={"image-label": block})
+    assert [c.role for c in open_labels(path).classes] == [
+        "target", "background", "tissue", "background", "target",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["Background", "gene", "", 0, ["tissue"]])
+def test_an_unknown_role_is_refused_with_the_known_ones(make_slide, noise, role):
+    block = {"properties": [{"label-value": 0, "class": "a", "role": role}]}
+    path = make_slide(noise(20, 20, dtype="uint8"), more={"image-label": block})
+    told = rf"zarr: class 'a' has the role {re.escape(repr(role))}; a role is background, tissue or"
+    with pytest.raises(AlignmentError, match=told):
+        open_labels(path)
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,10 @@ def test_each_labelled_channel_needs_a_window():
         attributes(channels=["a", "b"], windows=[WINDOW])
 
 
-def test_classes_are_named_and_coloured_in_an_image_label_block():
-    told = label_attributes([(0, "background", "#000000"), (2, "Gad1", "#e69f00")], "0.4")
+def test_classes_have_name_colour_and_role_in_an_image_label_block():
+    told = label_attributes(
+        [(0, "glass", "#000000", "background"), (2, "unlabelled", "#e69f00", None)], "0.4"
+    )
     assert told["image-label"] == {
         "version": "0.4",
         "colors": [
@@ -194,7 +196,7 @@ def test_classes_are_named_and_coloured_in_an_image_label_block():
             {"label-value": 2, "rgba": [230, 159, 0, 255]},
         ],
         "properties": [
-            {"label-value": 0, "class": "background"},
-            {"label-value": 2, "class": "Gad1"},
+            {"label-value": 0, "class": "glass", "role": "background"},
+            {"label-value": 2, "class": "unlabelled"},
         ],
     }

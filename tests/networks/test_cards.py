@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from morphinfer.classes import DEFAULT_COLOURS, default_classes
+from morphinfer.classes import DEFAULT_COLOURS, LabelClass, default_classes
 from morphinfer.errors import ModelError
 from morphinfer.networks.cards import (
     Card,
@@ -135,6 +135,32 @@ def test_impossible_values_are_refused(told):
 def test_malformed_values_are_refused(told):
     with pytest.raises(ModelError, match="cannot be read"):
         decode_card(edited(**told), "m.onnx")
+
+
+def test_the_role_of_a_class_is_written_and_read_back():
+    classes = (
+        LabelClass("tissue", "#000000", "target"), LabelClass("glass", "#808080", "background"),
+    )  # fmt: skip
+    text = encode_card(replace(CARD, classes=classes))
+    assert [c["role"] for c in json.loads(text)["classes"]] == ["target", "background"]
+    assert decode_card(text, "m.onnx").classes == classes
+
+
+def test_a_class_without_a_role_has_that_of_its_name():
+    plain = [{"name": n, "colour": "#000000"} for n in ("Gad1", "Tissue", "BACKGROUND", "glass")]
+    found = decode_card(edited(classes=plain), "m.onnx").classes
+    assert [c.role for c in found] == ["target", "tissue", "background", "target"]
+
+
+@pytest.mark.parametrize("role", ["Background", "gene", "", 0, ["tissue"]])
+def test_an_unknown_role_is_refused_in_a_sentence_that_says_which_there_are(role):
+    plain = [{"name": "dense", "colour": "#000000", "role": role}]
+    with pytest.raises(ModelError) as problem:
+        decode_card(edited(classes=plain), "m.onnx")
+    assert str(problem.value) == (
+        f"m.onnx: class 'dense' has the role {role!r}; a role is background, tissue or target, so "
+        f"correct it, or leave it out to go by the name"
+    )
 
 
 def test_a_weight_of_zero_is_allowed():

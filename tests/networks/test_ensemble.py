@@ -35,6 +35,59 @@ def test_a_foreign_classifier_runs_window_by_window(tmp_path):
     assert result.pixel_size_um == pytest.approx(16 * UM)
 
 
+def test_the_file_beside_a_foreign_classifier_may_state_roles(tmp_path):
+    path = tmp_path / "theirs.onnx"
+    save_foreign(path, patch_size_px=32, classes=3)
+    classes = [{"name": n, "colour": "#102030"} for n in ("dense", "glass", "Tissue")]
+    classes[1]["role"] = "background"
+    path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
+    roles = [c.role for c in load_models(path).card.classes]
+    assert roles == ["target", "background", "tissue"]
+
+
+def test_an_unknown_role_is_refused_by_the_name_of_the_file_that_states_it(tmp_path):
+    path = tmp_path / "theirs.onnx"
+    save_foreign(path, patch_size_px=32, classes=1)
+    classes = [{"name": "dense", "colour": "#102030", "role": "gene"}]
+    path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
+    with pytest.raises(
+        ModelError, match=r"theirs\.json: class 'dense' has the role 'gene'; a role"
+    ):
+        load_models(path)
+
+
+def test_a_foreign_classifier_without_a_card_is_refused_with_what_it_needs(tmp_path):
+    path = tmp_path / "theirs.onnx"
+    save_foreign(path, patch_size_px=32, classes=1)
+    with pytest.raises(ModelError, match=r"theirs\.json beside it.*background, tissue or target"):
+        load_models(path)
+
+
+def save_sidecars(folder, *of_each):
+    """Foreign networks of different patches whose files beside them list these classes."""
+    for patch, classes in zip((16, 32), of_each, strict=True):
+        path = folder / f"p{patch}.onnx"
+        save_foreign(path, patch_size_px=patch, classes=len(classes))
+        plain = [{"colour": "#102030", **c} for c in classes]
+        path.with_suffix(".json").write_text(
+            json.dumps({"classes": plain, "pixel_size_um": UM, "stride_px": 8})
+        )
+    return folder
+
+
+def test_a_set_agrees_where_some_files_state_the_roles_that_the_names_give(tmp_path):
+    silent = [{"name": "dense"}, {"name": "background"}]
+    stating = [{"name": "dense", "role": "target"}, {"name": "background", "role": "background"}]
+    found = load_models(save_sidecars(tmp_path, silent, stating))
+    assert [c.role for c in found.card.classes] == ["target", "background"]
+
+
+def test_a_set_whose_files_give_a_class_different_roles_is_refused(tmp_path):
+    silent, stating = [{"name": "glass"}], [{"name": "glass", "role": "background"}]
+    with pytest.raises(ModelError, match=r"role='background'.*role='target'.*must agree"):
+        load_models(save_sidecars(tmp_path, silent, stating))
+
+
 def test_a_foreign_classifier_cannot_run_dense(tmp_path):
     path = tmp_path / "theirs.onnx"
     save_foreign(path, patch_size_px=32, classes=2)

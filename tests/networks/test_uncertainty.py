@@ -53,7 +53,7 @@ def test_a_single_class_is_certain():
 def test_what_is_no_number_is_as_uncertain_as_can_be():
     total = said([np.nan, 0.5, 0.5], [np.nan] * 3)
     assert normalised_entropy(total).tolist() == [[255, 255]]
-    assert uncertain_tissue(np.ones((1, 2), np.uint8), total).all()
+    assert uncertain_tissue(np.ones((1, 2), np.uint8), total, (0,)).all()
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 8))
@@ -79,7 +79,17 @@ def test_the_uncertainty_of_all_is_at_least_the_mean_of_their_own(seed):
 def test_tissue_is_uncertain_below_the_limit_and_background_never():
     total = said([0.59, 0.41], [0.41, 0.59], [0.4, UNCERTAIN_BELOW], [0.3, 0.7])
     labels = total.argmax(axis=0).astype(np.uint8)
-    assert uncertain_tissue(labels, total).tolist() == [[False, True, False, False]]
+    assert uncertain_tissue(labels, total, (0,)).tolist() == [[False, True, False, False]]
+
+
+@pytest.mark.parametrize(("background", "expected"), [
+    ((), [True, True, True, False]), ((0,), [False, True, True, False]),
+    ((2,), [True, True, False, False]), ((0, 2), [False, True, False, False]),
+])  # fmt: skip
+def test_any_class_may_be_background_several_or_none(background, expected):
+    total = said([0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.2, 0.3, 0.5], [0.1, 0.9, 0])
+    labels = total.argmax(axis=0).astype(np.uint8)
+    assert uncertain_tissue(labels, total, background).tolist() == [expected]
 
 
 def test_the_networks_err_more_on_a_synthetic_section_where_they_are_uncertain(tmp_path):

@@ -44,7 +44,7 @@ def test_a_record_of_the_first_version_is_read():
             plain = without(plain, below, key)
     record = RunRecord.from_json(json.loads(json.dumps(plain)), "l.zarr")
     assert record.record_version == 0
-    assert record.tiling is record.skipping is record.model_shape is None
+    assert record.tiling is record.skipping is record.model_shape is record.roles is None
     assert record.uncertain_fraction is record.uncertain_below is None
     assert record.models.provenance is None
     assert record.slide == RECORD.slide
@@ -81,6 +81,7 @@ def test_all_missing_keys_are_named_and_those_below_others_with_their_place():
         ({"stride_px": 8.5}, "holds 8.5 as stride_px, which is not an integer"),
         ({"model_shape": [1, 2, 3]}, r"holds \[1, 2, 3\] as model_shape, which is not a list of 2"),
         ({"mode": "fast"}, "which is not one of 'dense', 'windows'"),
+        ({"roles": {"a": "gene"}}, "holds 'gene' as roles.a, which is not one of 'background'"),
         ({"classes": "abc"}, "holds 'abc' as classes, which is not a list"),
         ({"class_fractions": {"a": None}}, r"holds None as class_fractions\.a"),
         ({"slide": "s.zarr"}, "holds 's.zarr' as slide, which is not an object"),

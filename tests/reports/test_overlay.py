@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from imagecodecs import png_decode
 
-from morphinfer.classes import UNLABELLED, default_classes
+from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
@@ -17,8 +17,8 @@ from morphinfer.reports.overlay import read_thumbnail, write_label_map, write_ov
 CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
 
 
-def make_labels(path, values, size=4.0, corner=(0.0, 0.0)):
-    with create_labels(path, grid=PixelGrid(values.shape, size, corner), classes=CLASSES) as out:
+def make_labels(path, values, size=4.0, corner=(0.0, 0.0), classes=CLASSES):
+    with create_labels(path, grid=PixelGrid(values.shape, size, corner), classes=classes) as out:
         out.write(Window(0, 0, *values.shape), values)
     return open_labels(path)
 
@@ -63,6 +63,26 @@ def test_the_outline_of_a_gene_region_lies_where_the_labels_say(tmp_path):
     rows, cols = np.nonzero(orange)
     assert (rows.min(), rows.max(), cols.min(), cols.max()) == (40, 79, 96, 159)
     assert not orange[50, 120]
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        ("background", "tissue", "target", "target"), ("target", "target", "tissue", "background"),
+        ("target", "background", "background", "target"), ("target", "tissue", "target", "tissue"),
+    ],
+)  # fmt: skip
+def test_the_role_decides_how_a_class_is_drawn(tmp_path, roles):
+    classes = tuple(LabelClass(str(k), f"#{40 * k + 60:02x}ff00", r) for k, r in enumerate(roles))
+    values = np.repeat(np.arange(4, dtype=np.uint8), 10)[None].repeat(40, axis=0)
+    labels = make_labels(tmp_path / "l.zarr", values, 1.0, classes=classes)
+    write_overlay(tmp_path / "o.png", slide_from_array(np.zeros((40, 40), np.uint8), 1.0), labels)
+    picture = png_decode((tmp_path / "o.png").read_bytes())[:40]
+    rim = {0: 9, 1: 10, 2: 29, 3: 30}
+    for value, role in enumerate(roles):
+        inside, outline = picture[20, 10 * value + 5, 1], picture[20, rim[value], 1]
+        assert inside == {"background": 0, "tissue": 20, "target": 76}[role]
+        assert outline == (255 if role == "target" else inside)
 
 
 def test_a_label_image_that_covers_a_part_is_placed_by_micrometres(tmp_path):

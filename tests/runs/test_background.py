@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphinfer import Options, load_models, segment, segment_array
-from morphinfer.classes import default_classes
 from morphinfer.errors import ModelError
 from morphinfer.geometry import Window
 from morphinfer.records import Skipping
@@ -20,11 +19,12 @@ from morphinfer.runs.engine import run_tiles
 from morphinfer.tiles.empty_positions import find_empty
 from morphinfer.tiles.normalisation import Normalisation
 from morphinfer.tiles.tiling import gather_tile, read_block
-from networks import nuclei, save_set
+from networks import classes_named, nuclei, save_set
 
 BACKGROUND = 2
-CLASSES = default_classes(("tissue", "GeneA", "background", "GeneB"))
-NO_BACKGROUND = default_classes(("glass", "tissue", "GeneA", "GeneB"))
+CLASSES = classes_named("tissue", "GeneA", "background", "GeneB")
+NO_BACKGROUND = classes_named("glass", "tissue", "GeneA", "GeneB")
+GLASS = (replace(NO_BACKGROUND[0], role="background"), *NO_BACKGROUND[1:])
 
 
 def islands(height, width, seed=0):
@@ -175,7 +175,7 @@ def test_auto_skips_nothing_where_random_networks_guess(models):
     rare = int(np.bincount(labels.ravel(), minlength=4).argmin())
     names = ["tissue", "GeneA", "GeneB", "GeneC"]
     names[rare] = "background"
-    card = replace(models.card, classes=default_classes(tuple(names)))
+    card = replace(models.card, classes=classes_named(*names))
     files = tuple(replace(f, card=replace(f.card, classes=card.classes)) for f in models.files)
     plan = Plan.of(slide, replace(ensemble, models=replace(models, files=files)), options)
     assert not with_skipping(plan, "auto").skipping.on
@@ -201,8 +201,21 @@ def test_without_a_class_background_nothing_is_skipped(asked):
 
 
 def test_skipping_that_was_asked_for_needs_a_class_background():
-    with pytest.raises(ModelError, match=r"glass, tissue, GeneA, GeneB.*'background'"):
+    told = r"none of its classes has the role 'background' \(glass: target, tissue: tissue, GeneA"
+    with pytest.raises(ModelError, match=told):
         decided(islands(90, 90), "on", dark=0, classes=NO_BACKGROUND)
+
+
+@pytest.mark.parametrize("asked", ["auto", "on"])
+def test_the_role_decides_what_is_skipped_whatever_the_name(asked):
+    found = decided(islands(700, 700), asked, dark=0, classes=GLASS)
+    assert (found.on, found.background) == (True, 0)
+
+
+def test_cells_of_any_background_class_agree_and_skipped_ones_get_the_first():
+    classes = (CLASSES[0], CLASSES[2], *GLASS[:1], CLASSES[3])
+    found = decided(islands(700, 700), "auto", dark=2, classes=classes)
+    assert (found.on, found.background) == (True, 1)
 
 
 @pytest.mark.parametrize(("asked", "on"), [("on", True), ("off", False)])

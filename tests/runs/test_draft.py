@@ -25,6 +25,7 @@ from morphinfer.runs.draft import Draft
 from networks import CLASSES
 
 VERSIONS = ["0.4", "0.5"]
+BACKGROUND_IS_TISSUE = (replace(CLASSES[0], role="tissue"), *CLASSES[1:])
 OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
@@ -153,6 +154,34 @@ def test_the_rows_of_a_draft_that_did_not_count_the_uncertain_are_computed_anew(
     assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
 
 
+def test_a_draft_of_a_version_without_roles_goes_on_and_is_published(tmp_path):
+    draft = fill(opened(tmp_path), [1, 3])
+    header = json.loads((draft.folder / "draft.json").read_text())
+    for each in header["layout"]["classes"]:
+        del each["role"]
+    (draft.folder / "draft.json").write_text(json.dumps(header))
+    again = opened(tmp_path, roles=None)
+    assert again.missing() == [0, 2, 4]
+    fill(again, again.missing())
+    loaded = Draft.load(tmp_path / "l.zarr")
+    assert loaded.layout == draft.layout
+    loaded.finish()
+    assert open_labels(tmp_path / "l.zarr").classes == CLASSES
+
+
+@pytest.mark.parametrize(("roles", "background"), [
+    (("target", "tissue", "target", "background"), [3]),
+    (("background", "target", "tissue", "background"), [0, 3]),
+    (("target", "tissue", "target", "target"), []),
+])  # fmt: skip
+def test_the_share_of_uncertain_tissue_goes_by_role(tmp_path, roles, background):
+    classes = tuple(replace(c, role=r) for c, r in zip(CLASSES, roles, strict=True))
+    fill(opened(tmp_path, layout=replace(layout_of(), classes=classes))).finish()
+    tissue = ~np.isin(values()[0], background)
+    found = open_labels(tmp_path / "l.zarr").record["uncertain_fraction"]
+    assert found == doubtful().sum() / tissue.sum()
+
+
 def test_a_draft_goes_on_with_the_rows_that_stand(tmp_path):
     fill(opened(tmp_path), [4, 1])
     assert opened(tmp_path).missing() == [0, 2, 3]
@@ -183,6 +212,7 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
     ({"pixel_size_um": 0.5}, "pixel_size_um"), ({"stride_px": 4}, "stride_px"),
     ({"layout": layout_of((75, 13))}, "layout"), ({"layout": layout_of(version="0.4")}, "layout"),
     ({"layout": replace(layout_of(), classes=CLASSES[:3])}, "classes"),
+    ({"layout": replace(layout_of(), classes=BACKGROUND_IS_TISSUE)}, "classes"),
 ])  # fmt: skip
 def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_path, change, told):
     fill(opened(tmp_path), [0])

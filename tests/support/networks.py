@@ -9,12 +9,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from morphinfer.classes import default_classes
+from morphinfer.classes import LabelClass, default_classes, role_of
 from morphinfer.networks.cards import METADATA_KEY, Card, encode_card
 from morphinfer.tiles.normalisation import Normalisation
 
 CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
 CHANNELS = (8, 8, 16, 16)
+
+
+def classes_named(*names: str) -> tuple[LabelClass, ...]:
+    """Classes with the roles that their names give them, in colours that tell them apart."""
+    return tuple(LabelClass(n, f"#{40 + 30 * i:02x}80c0", role_of(n)) for i, n in enumerate(names))
 
 
 def card_of(patch_size_px: int, **changes: object) -> Card:
@@ -73,6 +78,23 @@ def save_foreign(path: Path, patch_size_px: int, classes: int, channels: int = 3
     ]
     shape = ["n", channels, patch_size_px, patch_size_px]
     _save(path, nodes, weights, shape, ["n", classes], None)
+
+
+def save_brightness_classifier(path: Path, patch_size_px: int, ranks: tuple[int, ...]) -> None:
+    """Write a foreign classifier of mean intensity; ``ranks`` give the place of each class, 0 darkest.
+
+    The most likely class changes at means of 0.2, 0.4, ...; near these, no class is sure.
+    """
+    slope, steps = 25.0, np.array(ranks, np.float64)
+    weight = (slope * steps).reshape(-1, 1, 1, 1)
+    bias = -slope * 0.2 * steps * (steps + 1) / 2
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+        helper.make_node("Conv", ["mean", "head.w", "head.b"], ["l"]),
+        helper.make_node("Flatten", ["l"], ["logits"]),
+    ]
+    shape = ["n", 1, patch_size_px, patch_size_px]
+    _save(path, nodes, _weights("head", weight, bias), shape, ["n", len(ranks)], None)
 
 
 def save_set(folder: Path, patch_sizes_px: tuple[int, ...] = (46, 62), **changes: object) -> Path:

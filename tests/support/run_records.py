@@ -27,6 +27,7 @@ START = RunStart(
         provenance={"networks": {"p046": {"patch_size_px": 46, "fusion_weight": 1.0}}},
     ),
     classes=("background", "tissue", "GeneA", "GeneB"),
+    roles={"background": "background", "tissue": "tissue", "GeneA": "target", "GeneB": "target"},
     pixel_size_um=0.65,
     stride_px=8,
     mode="dense",
@@ -48,7 +49,10 @@ RECORD = RunRecord.of(
     uncertain_below=0.6,
 )
 ADDED_LATER = {
-    "": ("record_version", "model_shape", "skipping", "tiling", "uncertain_fraction", "uncertain_below"),
+    "": (
+        "record_version", "roles", "model_shape", "skipping", "tiling", "uncertain_fraction",
+        "uncertain_below",
+    ),
     "slide": ("synthetic",),
     "models": ("provenance",),
     "tiling": ("arena_bytes", "row_edges", "col_edges"),

@@ -194,6 +194,6 @@ def test_the_hole_of_a_ring_is_found_though_no_single_cut_gains():
 def test_agreement_counts_empty_cells_and_those_called_background():
     empty = np.array([[True, True, False], [True, False, True]])
     labels = np.array([[3, 3, 3], [0, 3, 1]], np.uint8)
-    assert count_agreeing(empty, labels, background=3) == (4, 2)
-    assert count_agreeing(empty, labels) == (4, 1)
-    assert count_agreeing(np.zeros_like(empty), labels) == (0, 0)
+    for background, agreeing in (((3,), 2), ((0,), 1), ((0, 3), 3), ((), 0)):
+        assert count_agreeing(empty, labels, background) == (4, agreeing)
+    assert count_agreeing(np.zeros_like(empty), labels, (0,)) == (0, 0)

@@ -40,6 +40,9 @@ def test_an_unknown_key_is_refused_with_the_known_ones():
         ({"patch_sizes_px": [48, 60]}, "8 k \\+ 32"),
         ({"channels": [16, 32]}, "four positive"),
         ({"classes": ["a", "a"]}, "different names"),
+        ({"classes": ["tissue", "background"]}, "'background' may only be the first, and 'tissue'"),
+        ({"classes": ["a", "b", "Background"]}, "'background' may only be the first"),
+        ({"classes": ["background", "a", "tissue"]}, "'tissue' only the second"),
         ({"colours": ["#000000"]}, "one per class"),
         ({"training": {"steps": 0}}, "training.steps = 0; it must lie between 1"),
         ({"augmentation": {"rotate": "some"}}, "must be one of .none., .quarter., .any."),
@@ -58,6 +61,19 @@ def test_an_unknown_key_is_refused_with_the_known_ones():
 def test_an_impossible_value_is_refused_by_name(changes, told):
     with pytest.raises(ConfigError, match=told):
         parse_config({**LEAST, **changes}, "x.toml")
+
+
+@pytest.mark.parametrize("colours", [[], ["#010101", "#020202", "#030303", "#040404"]])
+@pytest.mark.parametrize(
+    "names", [["background", "tissue"], ["glass", "stroma"], ["glass", "tissue"]]
+)
+def test_the_place_of_a_class_decides_its_role(names, colours):
+    classes = parse_config({**LEAST, "classes": [*names, "a", "b"], "colours": colours}, "x")
+    roles = [c.role for c in classes.label_classes]
+    assert roles == ["background", "tissue", "target", "target"]
+    assert [c.name for c in classes.label_classes] == [*names, "a", "b"]
+    if colours:
+        assert [c.colour for c in classes.label_classes] == colours
 
 
 def test_a_missing_file_and_bad_toml_are_refused(tmp_path):

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from morphinfer.classes import LabelClass, default_classes
+from morphinfer.classes import LabelClass, default_classes, role_of
 from morphinfer.errors import ConfigError
 from morphinfer.tiles import Normalisation
 from morphinfer_training.config_parsing import GeneClass, between, build
@@ -160,7 +160,8 @@ class TrainConfig:
     sections: tuple[SectionConfig, ...]
     """Sections to train on."""
     classes: tuple[str, ...] = ("background", "tissue", "gene A", "gene B")
-    """Class names, background first."""
+    """Class names: background, general tissue, then the targets. The first two may have other names, as
+    their places decide their roles."""
     colours: tuple[str, ...] = ()
     """Colours as '#rrggbb', one per class; empty for the default ones."""
     pixel_size_um: float = between(0.01, 100.0, 0.65)
@@ -191,10 +192,8 @@ class TrainConfig:
 
     @property
     def label_classes(self) -> tuple[LabelClass, ...]:
-        """Classes with their colours."""
-        if not self.colours:
-            return default_classes(self.classes)
-        return tuple(map(LabelClass, self.classes, self.colours))
+        """Classes with their colours and roles."""
+        return default_classes(self.classes, self.colours)
 
     def plain(self) -> dict[str, Any]:
         """The configuration as JSON types; genes as a table, as they are written."""
@@ -247,6 +246,9 @@ def _check(config: TrainConfig, source: str) -> None:
         "name: it must not be empty": bool(config.name),
         "sections: at least one is needed": bool(config.sections),
         "classes: from 2 to 254 different names": 2 <= len(set(names)) == len(names) <= 254,
+        "classes: 'background' may only be the first, and 'tissue' only the second": all(
+            role_of(c.name) in (c.role, "target") for c in default_classes(names)
+        ),
         "colours: one per class, or none": len(colours) in (0, len(names)),
         "channels: four positive numbers": len(config.channels) == 4 and min(config.channels) > 0,
         "patch_sizes_px: different sizes, each 8 k + 32 (40, 48, 56, ...)": (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass
-from morphinfer.errors import AlignmentError
+from morphinfer.errors import AlignmentError, RoleError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
@@ -33,15 +33,16 @@ class Layout:
     grid: PixelGrid
     """Its pixels, and where they lie in the slide's frame."""
     classes: tuple[LabelClass, ...]
-    """Names and colours; the value of a class is its index."""
+    """Names, colours and roles; the value of a class is its index."""
     version: Version = "0.5"
     """NGFF version."""
 
     def labels(self, name: str, record: Mapping[str, Any] | None = None) -> ImageSpec:
         """The image of class values; ``record`` is stored under the attribute 'morphinfer'."""
-        told = [(value, c.name, c.colour) for value, c in enumerate(self.classes)]
-        told.append((UNLABELLED, "unlabelled", "#00000000"))
-        attributes: dict[str, Any] = label_attributes(told, self.version)
+        named = [(value, c.name, c.colour, c.role) for value, c in enumerate(self.classes)]
+        attributes: dict[str, Any] = label_attributes(
+            [*named, (UNLABELLED, "unlabelled", "#00000000", None)], self.version
+        )
         attributes["morphinfer"] = {} if record is None else record
         return ImageSpec(
             name, self.grid.shape, np.dtype(np.uint8), self.grid.pixel_size_um,
@@ -179,18 +180,22 @@ class LabelImage:
 def open_labels(path: str | Path) -> LabelImage:
     """Open a label image that morphinfer, or another tool with named classes, has written.
 
+    A class without a role has that of its name, see `role_of`.
+
     Raises
     ------
     SlideError
         No OME-Zarr image there.
     AlignmentError
-        The image has no class names, or its values are not uint8.
+        The image has no class names, a class has an unknown role, or the values are not uint8.
     """
     image = open_slide(path)
     attributes = _attributes(image)
     block = attributes.get("ome", attributes).get("image-label", {})
     try:
         classes = _classes(block)
+    except RoleError as problem:
+        raise AlignmentError(f"{path}: {problem}") from problem
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise AlignmentError(
             f"{path}: its 'image-label' block is malformed ({problem!r}); write the labels again"
@@ -207,13 +212,20 @@ def open_labels(path: str | Path) -> LabelImage:
 
 def _classes(block: Mapping[str, Any]) -> tuple[LabelClass, ...]:
     """The named classes but 'unlabelled'; none where their values do not count up from 0."""
-    names = {p["label-value"]: str(p["class"]) for p in block.get("properties", []) if "class" in p}
+    named = {p["label-value"]: p for p in block.get("properties", []) if "class" in p}
     colours = {c["label-value"]: c.get("rgba", [0, 0, 0]) for c in block.get("colors", [])}
-    values = sorted(v for v in names if v != UNLABELLED)
+    values = sorted(v for v in named if v != UNLABELLED)
     if values != list(range(len(values))):
         return ()
     return tuple(
-        LabelClass(names[v], "#" + bytes(colours.get(v, [0, 0, 0])[:3]).hex()) for v in values
+        LabelClass.of(
+            {
+                "name": named[v]["class"],
+                "colour": "#" + bytes(colours.get(v, [0, 0, 0])[:3]).hex(),
+                "role": named[v].get("role"),
+            }
+        )
+        for v in values
     )
 
 

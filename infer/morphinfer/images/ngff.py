@@ -208,19 +208,27 @@ def image_attributes(
     return {"ome": {"version": "0.5", **content}}
 
 
-def label_attributes(classes: Sequence[tuple[int, str, str]], version: Version) -> dict[str, Any]:
+def label_attributes(
+    classes: Sequence[tuple[int, str, str, str | None]], version: Version
+) -> dict[str, Any]:
     """The 'image-label' block of a label image.
 
     Parameters
     ----------
-    classes : sequence of (value, name, colour)
-        Label value, class name, and colour as '#rrggbb' or '#rrggbbaa'.
+    classes : sequence of (value, name, colour, role)
+        Label value, class name, colour as '#rrggbb' or '#rrggbbaa', and what the class stands for.
+        NGFF has no key for a role, and lets properties hold others; no role, None, is left out.
     version : {'0.4', '0.5'}
         NGFF version.
     """
     block: dict[str, Any] = {
-        "colors": [{"label-value": value, "rgba": _rgba(colour)} for value, _, colour in classes],
-        "properties": [{"label-value": value, "class": name} for value, name, _ in classes],
+        "colors": [
+            {"label-value": value, "rgba": _rgba(colour)} for value, _, colour, _ in classes
+        ],
+        "properties": [
+            {"label-value": value, "class": name} | ({} if role is None else {"role": role})
+            for value, name, _, role in classes
+        ],
     }
     return {"image-label": {"version": version, **block}}
 

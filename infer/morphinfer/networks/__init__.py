@@ -24,14 +24,12 @@ from morphinfer.networks.provenance import provenance_of
 from morphinfer.networks.runtime import ProviderChoice, load_runtime
 from morphinfer.networks.session import ModelFile, ModelSet, Session, find_set, load_models
 from morphinfer.networks.uncertainty import (
-    BACKGROUND,
     UNCERTAIN_BELOW,
     normalised_entropy,
     uncertain_tissue,
 )
 
 __all__ = [
-    "BACKGROUND",
     "EXACT_TOLERANCE",
     "HALF_TOLERANCE",
     "METADATA_KEY",

@@ -1,7 +1,14 @@
 """What a model file says of itself: the JSON under the key 'morphinfer' of its ONNX metadata_props.
 
 Contract C6: everything that inference needs stands there. A foreign ONNX file may carry the same
-JSON in a file of its own name with the ending '.json' (contract C3).
+JSON in a file of its own name with the ending '.json' (contract C3), with at least the classes and the
+pixel size. The role of a class may be left out where its name is 'background' or 'tissue', or where it
+is a target::
+
+    {"classes": [{"name": "dense", "colour": "#e69f00"},
+                 {"name": "sparse", "colour": "#808080", "role": "tissue"},
+                 {"name": "glass", "colour": "#000000", "role": "background"}],
+     "pixel_size_um": 0.65, "stride_px": 16, "output": "logits"}
 """
 
 from __future__ import annotations
@@ -18,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import LabelClass
-from morphinfer.errors import ModelError
+from morphinfer.errors import ModelError, RoleError
 from morphinfer.tiles import Normalisation
 
 METADATA_KEY = "morphinfer"
@@ -86,7 +93,7 @@ def decode_card(text: str, source: str) -> Card:
     Raises
     ------
     ModelError
-        The text is no card, of a later format, or holds impossible values.
+        The text is no card, of a later format, or holds impossible values or an unknown role.
     """
     try:
         plain = json.loads(text)
@@ -97,6 +104,8 @@ def decode_card(text: str, source: str) -> Card:
             )
         card = _card_of(plain)
         _refuse_impossible(card, source)
+    except RoleError as problem:
+        raise ModelError(f"{source}: {problem}") from problem
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as problem:
         if isinstance(problem, ModelError):
             raise
@@ -134,7 +143,7 @@ def _card_of(plain: Mapping[str, Any]) -> Card:
     return Card(
         set_name=str(plain.get("set_name", "")),
         network=str(plain.get("network", "")),
-        classes=tuple(LabelClass(c["name"], c["colour"]) for c in plain["classes"]),
+        classes=tuple(map(LabelClass.of, plain["classes"])),
         pixel_size_um=float(plain["pixel_size_um"]),
         patch_size_px=int(plain["patch_size_px"]),
         stride_px=int(plain.get("stride_px", max(1, int(plain["patch_size_px"]) // 2))),

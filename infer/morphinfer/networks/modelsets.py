@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.classes import roles_by_name
 from morphinfer.errors import ModelError
 from morphinfer.networks.cards import TestVector
 from morphinfer.networks.predictor import DensePredictor, WindowPredictor
@@ -45,6 +46,7 @@ def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
                 "name": found.name,
                 "path": str(path),
                 "classes": [c.name for c in found.card.classes],
+                "roles": roles_by_name(found.card.classes),
                 "pixel_size_um": found.card.pixel_size_um,
                 "patch_sizes_px": [f.card.patch_size_px for f in found.files],
                 "stride_px": found.card.stride_px,
@@ -110,6 +112,7 @@ def _card_of(models: ModelSet) -> dict[str, Any]:
         "pixel_size_um": models.card.pixel_size_um,
         "stride_px": models.card.stride_px,
         "classes": [c.name for c in models.card.classes],
+        "roles": roles_by_name(models.card.classes),
         "networks": networks,
         "provenance": models.card.provenance,
     }

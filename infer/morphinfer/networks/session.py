@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.classes import ROLES
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
 from morphinfer.networks.runtime import PROVIDERS, ProviderChoice, load_runtime
@@ -240,16 +241,18 @@ def _load_file(path: Path) -> ModelFile:
     ort = load_runtime()
     session = _open(ort, path, None, "cpu")
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    sidecar = path.with_suffix(".json")
+    source, sidecar = path, path.with_suffix(".json")
     if text is None and sidecar.is_file():
+        source = sidecar
         text = _foreign_card(sidecar, session.get_inputs()[0].shape)
     if text is None:
         raise ModelError(
             f"{path}: a foreign ONNX model (no '{METADATA_KEY}' metadata); describe it in "
-            f"{sidecar.name} beside it, with at least classes (name, colour) and pixel_size_um"
+            f"{sidecar.name} beside it, with at least classes (name, colour and, where the name does not "
+            f"give it, role: {', '.join(ROLES[:-1])} or {ROLES[-1]}) and pixel_size_um"
         )
     return ModelFile(
-        path, decode_card(text, str(path)), hashlib.sha256(path.read_bytes()).hexdigest()
+        path, decode_card(text, str(source)), hashlib.sha256(path.read_bytes()).hexdigest()
     )
 
 

@@ -12,12 +12,11 @@ error; model cards tell the share of wrong cells from the least to the most unce
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-BACKGROUND = 0
-"""The class that is no tissue."""
 UNCERTAIN_BELOW = 0.6
 """A cell is uncertain where the fused probability of its class is lower."""
 LEAST_PROBABILITY = np.float32(1e-30)
@@ -55,7 +54,9 @@ def normalised_entropy(total: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.maximum(nats, np.float32(0), out=nats).astype(np.uint8)
 
 
-def uncertain_tissue(labels: NDArray[np.uint8], total: NDArray[np.float32]) -> NDArray[np.bool_]:
+def uncertain_tissue(
+    labels: NDArray[np.uint8], total: NDArray[np.float32], background: Iterable[int]
+) -> NDArray[np.bool_]:
     """Which cells are not background and have a class whose probability is below `UNCERTAIN_BELOW`.
 
     Parameters
@@ -64,12 +65,15 @@ def uncertain_tissue(labels: NDArray[np.uint8], total: NDArray[np.float32]) -> N
         Class of the largest probability.
     total : ndarray of float32, shape (C, M, N)
         Probabilities, 0 to 1.
+    background : iterable of int
+        Values of the classes whose role is background; there may be none, or several.
 
     Returns
     -------
     ndarray of bool, shape (M, N)
         NaN is uncertain.
     """
-    sure = np.greater_equal(total.max(axis=0), np.float32(UNCERTAIN_BELOW))
-    uncertain: NDArray[np.bool_] = np.logical_and(labels != BACKGROUND, ~sure)
+    uncertain: NDArray[np.bool_] = ~np.greater_equal(total.max(axis=0), np.float32(UNCERTAIN_BELOW))
+    for value in background:
+        uncertain &= labels != value
     return uncertain

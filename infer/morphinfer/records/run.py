@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
+from morphinfer.classes import Role
 from morphinfer.errors import RecordError
 from morphinfer.records.parsing import parse_fields, to_plain
 
@@ -71,8 +72,8 @@ class Skipping:
     """Whether they are."""
     reason: str
     """Why, in a clause."""
-    background: int = 0
-    """Value of the class 'background'."""
+    background: int | None = None
+    """Value that those get: the first whose class has the role of background; null without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,8 @@ class RunStart:
     """The model set."""
     classes: tuple[str, ...]
     """Names of the classes; the value of a class is its index."""
+    roles: Mapping[str, Role] | None = None
+    """What each class stands for, by its name."""
     pixel_size_um: float
     """Side of a model pixel in micrometres."""
     stride_px: int

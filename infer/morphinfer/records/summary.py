@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, cast, final
 
+from morphinfer.classes import Role
+
 
 class IntervalsJson(TypedDict):
     """The 95 % intervals of Dice, from a bootstrap over square blocks of the reference."""
@@ -81,6 +83,8 @@ class Summary(TypedDict):
     """Name of the model set."""
     classes: list[str]
     """Names of the classes; the value of a class is its index."""
+    roles: dict[str, Role]
+    """What each class stands for, by its name."""
     pixel_size_um: float
     """Side of a model pixel in micrometres."""
     stride_px: int

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.classes import UNLABELLED, LabelClass
+from morphinfer.classes import UNLABELLED, LabelClass, Role, values_of
 from morphinfer.geometry import PixelGrid, Window, ceil_div
 from morphinfer.images import LabelImage, Slide, staged
 from morphinfer.reports.legend import draw_legend, palette
@@ -23,9 +23,7 @@ OUTSIDE = 254
 """Value of picture pixels that lie off the label image."""
 BAND_PIXELS = 1 << 24
 LARGEST_SQUARE = 8
-FIRST_GENE = 2
-TISSUE_OPACITY = 0.08
-GENE_OPACITY = 0.30
+OPACITY: dict[Role, float] = {"background": 0.0, "tissue": 0.08, "target": 0.30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,8 @@ def write_overlay(
 ) -> None:
     """Write a PNG of the nuclei in grey with the classes over them in their colours.
 
-    Gene classes get a translucent fill and an outline, general tissue a hint of its colour,
-    background none; cells without a label are hatched. A legend stands below the picture.
+    Target classes get a translucent fill and an outline, general tissue a hint of its colour,
+    background none; cells without a label are hatched. The legend is below the picture.
 
     Parameters
     ----------
@@ -199,25 +197,23 @@ def _tint(
 ) -> NDArray[np.uint8]:
     """Grey picture under the colours of the classes, shape (M, N, 3)."""
     opacity = np.zeros(256, np.float32)
-    opacity[1] = TISSUE_OPACITY
-    opacity[FIRST_GENE : len(classes)] = GENE_OPACITY
+    opacity[: len(classes)] = [OPACITY[c.role] for c in classes]
     cover = opacity[values]
-    cover[_outline(values, len(classes))] = 1.0
+    cover[_outline(values, values_of(classes, "target"))] = 1.0
     picture = np.repeat((grey * (1 - cover))[:, :, None], 3, axis=2)
     picture += palette(classes)[values] * cover[:, :, None]
     picture[_hatch(values)] *= 0.5
     return picture.astype(np.uint8)
 
 
-def _outline(values: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
-    """Pixels of gene classes at the rim of their region; two pixels wide in a large picture."""
-    gene = (values >= FIRST_GENE) & (values < count)
+def _outline(values: NDArray[np.uint8], targets: Sequence[int]) -> NDArray[np.bool_]:
+    """Pixels of target classes at the rim of their region; two pixels wide in a large picture."""
     rim = np.zeros(values.shape, bool)
     for reach in range(1, 3 if max(values.shape) > 1000 else 2):
         framed = np.pad(values, reach, mode="edge")
         for row, col in ((0, reach), (2 * reach, reach), (reach, 0), (reach, 2 * reach)):
             rim |= framed[row : row + values.shape[0], col : col + values.shape[1]] != values
-    return gene & rim
+    return np.isin(values, targets) & rim
 
 
 def _hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:

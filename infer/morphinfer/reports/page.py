@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from morphinfer.classes import values_of
 from morphinfer.images import LabelImage
 from morphinfer.networks import UNCERTAIN_BELOW
 from morphinfer.records import RunRecord, ScoresJson, Summary, dice_interval, scores_in
@@ -111,8 +112,9 @@ def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
 
 def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
     """The figures that a reader looks for first."""
-    tissue = 1 - summary["class_fractions"].get("background", 0.0)
-    told = [(f"{tissue * _area_mm2(labels):.3g} mm²", "tissue")]
+    background = values_of(labels.classes, "background")
+    empty = sum(summary["class_fractions"][labels.classes[value].name] for value in background)
+    told = [(f"{(1 - empty) * _area_mm2(labels):.3g} mm²", "tissue")]
     uncertain = summary["uncertain_fraction"]
     if uncertain is not None:
         told.append(

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from morphinfer.classes import roles_by_name
 from morphinfer.errors import SlideError
 from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
 from morphinfer.records import (
@@ -157,6 +158,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
         "labels": str(labels.image.path),
         "models": record.models.name,
         "classes": list(record.classes),
+        "roles": roles_by_name(labels.classes),
         "pixel_size_um": record.pixel_size_um,
         "stride_px": record.stride_px,
         "provider": record.provider.ran,

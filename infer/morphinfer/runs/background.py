@@ -26,44 +26,44 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
     Raises
     ------
     ModelError
-        Skipping is asked for, and no class of the networks is called 'background'.
+        Skipping is asked for, and no class of the networks has the role of background.
     """
-    names = [c.name for c in plan.layout.classes]
+    background = plan.background[0] if plan.background else None
     if asked == "off":
-        return replace(plan, skipping=Skipping(on=False, reason="asked for"))
-    if "background" not in names:
+        on, reason = False, "asked for"
+    elif background is None:
         if asked == "on":
+            roles = ", ".join(f"{c.name}: {c.role}" for c in plan.layout.classes)
             raise ModelError(
-                f"{plan.ensemble.models.path}: none of its classes ({', '.join(names)}) is called "
-                f"'background', so nothing can be skipped; use `skip_background='off'`"
+                f"{plan.ensemble.models.path}: none of its classes has the role 'background' "
+                f"({roles}), so nothing can be skipped; use `skip_background='off'`, or give a class of "
+                f"a foreign network that role"
             )
-        return replace(plan, skipping=Skipping(on=False, reason="no class is called background"))
-    background = names.index("background")
-    if asked == "on":
-        return replace(plan, skipping=Skipping(on=True, reason="asked for", background=background))
-    on, reason = _ask(plan, background)
+        on, reason = False, "no class has the role of background"
+    elif asked == "on":
+        on, reason = True, "asked for"
+    else:
+        on, reason = _ask(plan)
     return replace(plan, skipping=Skipping(on=on, reason=reason, background=background))
 
 
-def _ask(plan: Plan, background: int) -> tuple[bool, str]:
+def _ask(plan: Plan) -> tuple[bool, str]:
     """Whether the networks call the empty cells of a sample background, and how many they are."""
     with ThreadPoolExecutor(plan.ensemble.resources.workers) as pool:
-        counts = list(
-            pool.map(lambda window: _count(plan, window, background), sample_windows(plan))
-        )
+        counts = list(pool.map(lambda window: _count(plan, window), sample_windows(plan)))
     cells, agreeing = (sum(column) for column in zip(*counts, strict=True))
     told = f"the networks call {agreeing} of {cells} empty cells of a sample background"
     return cells >= FEWEST_CELLS and agreeing >= LEAST_AGREEMENT * cells, told
 
 
-def _count(plan: Plan, window: Window, background: int) -> tuple[int, int]:
+def _count(plan: Plan, window: Window) -> tuple[int, int]:
     """Empty cells of a window, and how many of them the networks call background."""
     tile = gather_tile(plan.tiling, read_block(plan.tiling, window), window, plan.intensity)
     shape = (window.height, window.width)
     empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
     if not empty.any():
         return 0, 0
-    return count_agreeing(empty, predict_tile(plan, tile, shape).labels, background)
+    return count_agreeing(empty, predict_tile(plan, tile, shape).labels, plan.background)
 
 
 def sample_windows(plan: Plan) -> list[Window]:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from morphinfer.classes import values_of
 from morphinfer.errors import OutputError
 from morphinfer.images import (
     LAYERS,
@@ -32,7 +33,7 @@ from morphinfer.images import (
     published_paths,
     remove,
 )
-from morphinfer.networks import BACKGROUND, UNCERTAIN_BELOW
+from morphinfer.networks import UNCERTAIN_BELOW
 from morphinfer.records import RunRecord
 from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.journal import RowDone, checksum, new_journal, read_journals
@@ -190,7 +191,8 @@ class Draft:
         """The run record with what is known only now."""
         counts = np.sum([row.counts for row in done], axis=0)
         names = [c.name for c in self.layout.classes]
-        tissue = int(counts.sum() - counts[BACKGROUND])
+        background = values_of(self.layout.classes, "background")
+        tissue = int(counts.sum() - counts[list(background)].sum())
         uncertain = sum(row.uncertain for row in done)
         return RunRecord.of(
             self.header.record,

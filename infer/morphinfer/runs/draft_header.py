@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from morphinfer.classes import LabelClass
 from morphinfer.errors import OutputError
 from morphinfer.images import LAYERS, Layer, Layout
 from morphinfer.records import RunStart, parse_fields, to_plain
@@ -50,6 +51,8 @@ class DraftHeader:
             content = json.loads((folder / HEADER).read_text(encoding="utf-8"))
             record = RunStart.from_json(content["record"], HEADER)
             layout = {"grid": content["layout"], **content["layout"]}
+            # That of an earlier version has no roles.
+            layout["classes"] = [to_plain(LabelClass.of(each)) for each in layout["classes"]]
             parsed = parse_fields(Layout, layout, "layout")
             layers = tuple(layer for layer in LAYERS if content.get(layer))
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
@@ -67,8 +70,8 @@ class DraftHeader:
     def _settings(self) -> Mapping[str, object]:
         """What must be the same for two processes to write one label image.
 
-        Whatever follows from the files of the models (their provenance, the roles of the classes) is
-        not compared, so that a draft of an earlier version, which lacks it, can be resumed.
+        The provenance of the models, which follows from their files, is not compared, so that a draft
+        of an earlier version, which lacks it, can be resumed.
         """
         record, layout = self.record, self.layout
         return {
@@ -79,5 +82,5 @@ class DraftHeader:
             "skipping": record.skipping is not None and record.skipping.on,
             **{layer: layer in self.layers for layer in LAYERS},
             "layout": replace(layout, classes=()),
-            "classes": [(c.name, c.colour) for c in layout.classes],
+            "classes": layout.classes,
         }

@@ -88,10 +88,11 @@ class Worker:
         buffer = self._buffers.take((seen.height, seen.width))
         tile = gather_tile(plan.tiling, block, cells, plan.intensity, buffer)
         shape = (cells.height, cells.width)
-        if plan.skipping.on:
+        skipping = plan.skipping
+        if skipping.on and skipping.background is not None:
             empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
             if empty.any():
-                return predict_busy(plan, tile, empty)
+                return predict_busy(plan, tile, empty, skipping.background)
         return predict_tile(plan, tile, shape)
 
 
@@ -100,10 +101,11 @@ def predict_tile(plan: Plan, tile: NDArray[np.float32], shape: tuple[int, int]) 
     return fuse(plan.ensemble.predictor.predict(tile, shape), plan.ensemble.weights)
 
 
-def predict_busy(plan: Plan, tile: NDArray[np.float32], empty: NDArray[np.bool_]) -> Fused:
+def predict_busy(
+    plan: Plan, tile: NDArray[np.float32], empty: NDArray[np.bool_], background: int
+) -> Fused:
     """The same where cells are not empty; the empty ones are background, with a probability of 1."""
-    background, stride = plan.skipping.background, plan.tiling.stride_px
-    patch = plan.tiling.patch_size_px
+    patch, stride = plan.tiling.patch_size_px, plan.tiling.stride_px
     labels = np.full(empty.shape, background, np.uint8)
     total = np.zeros((len(plan.layout.classes), *empty.shape), np.float32)
     total[background] = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
+from morphinfer.classes import roles_by_name, values_of
 from morphinfer.geometry import PixelGrid, ceil_div, patch_offset
 from morphinfer.images import Layout, Slide
 from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
@@ -59,6 +60,11 @@ class Plan:
         )
 
     @property
+    def background(self) -> tuple[int, ...]:
+        """Values of the classes whose role is background; there may be none."""
+        return values_of(self.layout.classes, "background")
+
+    @property
     def halo_cells(self) -> int:
         """Cells by which the mean patch reaches past its own cell; what a window costs at its rim."""
         patches = [f.card.patch_size_px for f in self.ensemble.models.used]
@@ -96,6 +102,7 @@ def run_start(slide: Slide, plan: Plan, options: Options) -> RunStart:
         slide=_slide(slide, plan.image.level),
         models=_models(ensemble.models),
         classes=tuple(c.name for c in card.classes),
+        roles=roles_by_name(card.classes),
         pixel_size_um=card.pixel_size_um,
         stride_px=ensemble.predictor.stride_px,
         mode=ensemble.mode,

@@ -62,7 +62,7 @@ class ArraySegmentation:
     probabilities: NDArray[np.float32]
     """Fused probabilities, shape (classes, rows, cols)."""
     classes: tuple[LabelClass, ...]
-    """Names and colours; the value of a class is its index."""
+    """Names, colours and roles; the value of a class is its index."""
     pixel_size_um: float
     """Side of a cell in micrometres; cell (0, 0) begins at the array's outer corner."""
 

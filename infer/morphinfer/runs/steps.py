@@ -85,7 +85,7 @@ def write_rows(
     for tile in chain.from_iterable(run_tiles(plan, *run) for run in runs):
         fused = tile.fused
         soft = [layer_values(fused, layer) for layer in draft.layers]
-        uncertain = uncertain_tissue(fused.labels, fused.total)
+        uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
         writer.write(tile.cells, [fused.labels, *soft], uncertain)
         tell(1, tile.cells.height, tile.cells.width)
 

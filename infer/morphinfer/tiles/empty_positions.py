@@ -9,7 +9,7 @@ Whether the networks call such cells background differs by slide and set; `count
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,14 +105,14 @@ def busy_windows(empty: NDArray[np.bool_], halo_cells: float) -> list[Window]:
 
 
 def count_agreeing(
-    empty: NDArray[np.bool_], labels: NDArray[np.uint8], background: int = 0
+    empty: NDArray[np.bool_], labels: NDArray[np.uint8], background: Sequence[int]
 ) -> tuple[int, int]:
-    """Number of empty cells, and of those among them that the networks call background.
+    """Number of empty cells, and of those among them that have one of the values ``background``.
 
-    >>> count_agreeing(np.array([[True, True, False]]), np.array([[0, 2, 0]], np.uint8))
+    >>> count_agreeing(np.array([[True, True, False]]), np.array([[0, 2, 0]], np.uint8), (0,))
     (2, 1)
     """
-    return int(np.count_nonzero(empty)), int(np.count_nonzero(labels[empty] == background))
+    return int(np.count_nonzero(empty)), int(np.isin(labels[empty], background).sum())
 
 
 def _sums(rows: NDArray[np.float32], count: int, step: int, size: int) -> NDArray[np.float32]:

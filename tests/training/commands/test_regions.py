@@ -126,6 +126,7 @@ def test_thresholds_by_order_go_with_named_classes_too(on_disk, tmp_path):
         (["--class", "a=Layer", "--threshold-a", "3", "--threshold", "a=4"], "two thresholds"),
         (["--class", "a"], "'a' is not NAME=GENE"),
         (["--class", "a=Layer", "--class", "a=Rim"], "the name 'a' is taken"),
+        (["--class", "Tissue=Layer"], "the name 'Tissue' is taken"),
         (["--class", "a=Layer", "--threshold", "b=3"], "no class 'b'"),
         ([], "name the genes with --class"),
     ],

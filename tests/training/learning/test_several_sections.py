@@ -63,6 +63,21 @@ def test_references_are_made_and_what_they_do_not_name_is_known(on_disk, tmp_pat
     assert set(np.unique(second.labels)) == {0, 1, 4, UNLABELLED}
 
 
+def test_a_reference_may_name_background_and_tissue_otherwise(on_disk, tmp_path):
+    section = section_table(on_disk, genes={"layer": ["Layer"]})
+    validation = {"fraction": 0.2, "block_um": 80.0}
+    ours, theirs = (
+        load_data(
+            make_config(classes=names, sections=[section], validation=validation),
+            tmp_path,
+            tmp_path,
+        ).sections[0]
+        for names in (["background", "tissue", "layer"], ["glass", "stroma", "layer"])
+    )
+    assert set(np.unique(theirs.labels)) == {0, 1, 2, UNLABELLED}
+    np.testing.assert_array_equal(theirs.labels, ours.labels)
+
+
 def test_one_configuration_trains_on_several_gene_pairs(on_disk, tmp_path):
     config = two_sections(on_disk)
     card = train(config, tmp_path / "set", folder=tmp_path)

@@ -10,11 +10,12 @@ import torch
 from click.testing import CliRunner
 from synthetic_section import make_config, make_section, write_section
 
-from morphinfer.classes import UNLABELLED, default_classes
-from morphinfer.errors import ExportError, MorphinferError, OutputError
+from morphinfer.classes import UNLABELLED, LabelClass, default_classes, roles_by_name
+from morphinfer.errors import ConfigError, ExportError, MorphinferError, OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from morphinfer.networks.cards import decode_card
+from morphinfer.networks.session import load_models
 from morphinfer_training.commands import train as command
 from morphinfer_training.learning.loop import Fitted
 from morphinfer_training.learning.nets import make_network
@@ -83,6 +84,8 @@ def test_the_file_contains_the_whole_card():
         "p064", 64, 8, True,
     )  # fmt: skip
     assert [c.name for c in card.classes] == ["background", "tissue", "gene A"]
+    roles = [c["role"] for c in json.loads(text)["classes"]]
+    assert roles == ["background", "tissue", "target"]
     assert card.provenance["config"]["seed"] == 1
     assert card.provenance["sections"][0]["identity"] == "0" * 64
     assert [v.probabilities.shape for v in card.test_vectors] == [(3, 1, 1), (3, 3, 3)]
@@ -156,6 +159,43 @@ def test_a_shifted_reference_is_sampled_by_position(tmp_path):
     loaded = load_section(config.sections[0], config, tmp_path).labels
     assert (loaded[10:14, 20:25] == 2).all()
     assert (loaded != UNLABELLED).sum() == 20
+
+
+@pytest.mark.parametrize(("role", "value"), [("background", 0), ("tissue", 1)])
+def test_a_reference_with_other_names_and_another_order_goes_by_role(tmp_path, role, value):
+    section = write_section(tmp_path)
+    classes = (
+        LabelClass("gene A", "#000000", "target"), LabelClass("anything", "#000000", role),
+    )  # fmt: skip
+    with create_labels(
+        tmp_path / "reference.zarr", grid=PixelGrid(section.labels.shape, 5.2, (0.0, 0.0)),
+        classes=classes, overwrite=True,
+    ) as writer:  # fmt: skip
+        writer.write(Window(0, 0, *section.labels.shape), (section.labels % 2).astype(np.uint8))
+    config = make_config()
+    loaded = load_section(config.sections[0], config, tmp_path).labels
+    expected = np.where(section.labels % 2 == 0, 2, value)
+    np.testing.assert_array_equal(loaded, expected)
+
+
+def test_a_target_that_the_configuration_does_not_name_is_refused(tmp_path):
+    write_section(tmp_path)
+    config = make_config(classes=["background", "tissue", "gene B"])
+    with pytest.raises(
+        ConfigError, match="class 'gene A' is not among the configuration's classes"
+    ):
+        load_section(config.sections[0], config, tmp_path)
+
+
+def test_a_set_with_names_of_its_own_has_the_roles_of_their_places(tmp_path):
+    write_section(tmp_path)
+    config = make_config(
+        classes=["glass", "stroma", "gene A"], training={"steps": 1, "batch": 1, "tile_cells": 1}
+    )
+    card = train(config, tmp_path / "set", folder=tmp_path, device="cpu")
+    roles = {"glass": "background", "stroma": "tissue", "gene A": "target"}
+    assert card["roles"] == roles
+    assert roles_by_name(load_models(tmp_path / "set").card.classes) == roles
 
 
 def test_the_command_trains_and_exports_a_set_and_prints_its_card(tmp_path):

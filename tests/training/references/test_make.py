@@ -37,6 +37,7 @@ def test_the_reference_agrees_with_where_the_genes_were_put(section, tmp_path):
     done = make_regions(*section, LISTS, tmp_path / "ref.zarr")
     labels, found = values(done.path)
     assert [c.name for c in labels.classes] == ["background", "tissue", "Layer", "Rim"]
+    assert [c.role for c in labels.classes] == ["background", "tissue", "target", "target"]
     assert labels.image.pixel_size_um == pytest.approx(2.6)
     # Background: the gap between tissue and the edge of this small section is filled.
     for value, least in enumerate((0.94, 0.85, 0.85, 0.85)):
@@ -244,7 +245,7 @@ def test_a_threshold_that_is_no_positive_number_is_refused(threshold):
         RegionSettings(thresholds=(None, threshold))
 
 
-@pytest.mark.parametrize("name", ["tissue", "background", " "])
+@pytest.mark.parametrize("name", ["tissue", "Background", " "])
 def test_a_gene_class_may_not_have_the_name_of_another_class(section, tmp_path, name):
     with pytest.raises(SpotsError, match="are classes of every reference"):
         make_regions(*section, {name: ("Layer",)}, tmp_path / "ref.zarr")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from morphinfer.classes import role_of
+
 
 def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Names between commas; none where the option is absent."""
@@ -22,7 +24,7 @@ def split_pairs(
         name, equals, text = (part.strip() for part in value.partition("="))
         if not equals or not name or not text:
             raise click.BadParameter(f"'{value}' is not {param.metavar}")
-        if name in pairs or name in ("background", "tissue"):
+        if name in pairs or role_of(name) != "target":
             raise click.BadParameter(f"the name '{name}' is taken; give each class its own")
         pairs[name] = text
     return pairs

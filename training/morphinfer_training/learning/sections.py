@@ -105,11 +105,12 @@ def cell_classes(
     Parameters
     ----------
     reference : LabelImage
-        Label image; its classes are matched by name.
+        Label image; its classes are matched by name and, where background and tissue have other names
+        there, by role.
     grid : PixelGrid
         The cells.
     classes : tuple of str
-        Names in the order of the values that come back.
+        Names in the order of the values that come back: background, tissue, then targets.
 
     Raises
     ------
@@ -135,13 +136,17 @@ def cell_classes(
 def _values(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8]:
     """Table from the reference's values to ours."""
     table = np.full(256, UNLABELLED, np.uint8)
-    for value, told in enumerate(reference.classes):
-        if told.name not in classes:
+    general = {"background": BACKGROUND, "tissue": TISSUE}
+    for value, theirs in enumerate(reference.classes):
+        if theirs.name in classes:
+            table[value] = classes.index(theirs.name)
+        elif theirs.role in general:
+            table[value] = general[theirs.role]
+        else:
             raise ConfigError(
-                f"{reference.image.path}: class '{told.name}' is not among the configuration's "
+                f"{reference.image.path}: class '{theirs.name}' is not among the configuration's "
                 f"classes ({', '.join(classes)}); rename one of them"
             )
-        table[value] = classes.index(told.name)
     return table
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from morphinfer.classes import roles_by_name
 from morphinfer.errors import ExportError, ModelError
 from morphinfer.images import staged
 from morphinfer.networks import (
@@ -150,6 +151,7 @@ def _summary(half: ModelSet, provenance: dict[str, Any]) -> dict[str, Any]:
         "pixel_size_um": half.card.pixel_size_um,
         "stride_px": half.card.stride_px,
         "classes": [c.name for c in half.card.classes],
+        "roles": roles_by_name(half.card.classes),
         "precision": half.card.precision,
         "networks": [_entry(f) for f in half.files],
         "provenance": provenance,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from morphinfer.classes import roles_by_name
 from morphinfer.images import staged
 from morphinfer.networks import Card
 from morphinfer_training.config import TrainConfig
@@ -74,6 +75,7 @@ def publish_set(
         "pixel_size_um": facts.config.pixel_size_um,
         "stride_px": facts.config.stride_px,
         "classes": list(facts.config.classes),
+        "roles": roles_by_name(facts.config.label_classes),
         "networks": entries,
         "provenance": facts.provenance,
     }

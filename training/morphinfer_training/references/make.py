@@ -27,6 +27,7 @@ from morphinfer_training.references.registration import (
 )
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spot_checks import (
+    GENERAL,
     GeneLists,
     check_genes,
     check_names,
@@ -185,7 +186,7 @@ def _register(
 def _class_regions(
     found: Found, genes: Genes, cell_um: float, warnings: list[str]
 ) -> tuple[ClassRegion, ...]:
-    names = ["background", "tissue", *genes]
+    names = [*GENERAL, *genes]
     cells = np.bincount(found.labels.ravel(), minlength=UNLABELLED + 1)
     thresholds = [None] * FIRST_GENE + list(found.thresholds)
     spots = [None] * FIRST_GENE + list(found.spots)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from morphinfer.classes import role_of
 from morphinfer.errors import SpotsError
 from morphinfer_training.references.spots import Spots
 
@@ -15,7 +16,7 @@ OFF_SLIDE = 0.01
 """A larger share of spots off the slide means that coordinates and slide do not belong together."""
 
 GENERAL = ("background", "tissue")
-"""Names of the classes that every reference has."""
+"""Names of the classes that every reference has, in the order of their values."""
 
 GeneLists = Collection[Sequence[str]]
 
@@ -26,10 +27,10 @@ def check_names(names: Collection[str]) -> None:
     Raises
     ------
     SpotsError
-        A name is empty or one of GENERAL.
+        A name is empty or, in any case, one of GENERAL.
     """
     for name in names:
-        if not name.strip() or name in GENERAL:
+        if not name.strip() or role_of(name) != "target":
             raise SpotsError(
                 f"gene class '{name}': {' and '.join(GENERAL)} are classes of every reference, and a "
                 f"name must not be empty; give it another in `gene_lists`"
