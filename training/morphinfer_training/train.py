@@ -1,4 +1,4 @@
-"""Training from end to end: sections, networks, fusion weights, model set."""
+"""Training of a model set: sections, networks, fusion and publication."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import (
     Fitted,
     Fusion,
-    Judge,
+    HeldOutScorer,
     Progress,
     Row,
     Section,
     Split,
-    Work,
+    TrainingJob,
     check_split,
     choose_fusion,
     draw_curves,
     fit_side_by_side,
-    gap_cells,
+    gap_positions,
     load_section,
     mean_dice,
     network_name,
@@ -39,12 +39,12 @@ from morphinfer_training.learning import (
     reliability,
     silent,
     split_section,
-    taught,
+    train_on_all,
 )
 from morphinfer_training.publishing import SetFacts, publish_set
 
 REFERENCES = "references"
-"""Folder in that of the run for the references that were made of spots."""
+"""Subfolder of a run with the references that were made of spots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Data:
     sections: list[Section]
     """Images and classes."""
     splits: list[Split]
-    """Which cells are trained on and which are held out."""
+    """Positions of each section for training and held out."""
 
 
 def train(
@@ -71,40 +71,40 @@ def train(
 ) -> dict[str, Any]:
     """Train the networks of a configuration and publish them as a model set.
 
-    Checkpoints, logs, curves and the references that were made of spots stand in the folder
+    Checkpoints, logs, curves and the references that were made of spots are in the folder
     ``<out>.run`` beside the set.
 
     Parameters
     ----------
     config : TrainConfig
-        What to train and how.
+        Training configuration.
     out : str or Path
         Folder of the model set.
     folder : str or Path
-        What paths in the configuration are relative to: the folder of its TOML file.
+        Folder to which paths in the configuration are relative: that of its TOML file.
     date : str
-        Date for the model card; not taken from the clock, so that sets can be made again.
+        Date for the model card; not taken from the clock, so that the same set can be trained again.
     resume : bool
         Continue the run in ``<out>.run``.
     overwrite : bool
-        Replace a model set that stands there, and start anew unless ``resume``.
+        Replace an existing model set, and an existing run unless ``resume``.
     device : {'auto', 'cpu', 'cuda'}
         Where to compute.
     jobs : int
-        Networks trained side by side, each in a process of its own with its share of the threads. A
-        script that asks for more than 1 needs the guard ``if __name__ == "__main__"``.
+        Networks trained at a time, each in its own process with its share of the threads. With more
+        than 1, a script needs the guard ``if __name__ == "__main__"``.
     progress : Progress
-        Told after every step.
+        Called after every step.
 
     Returns
     -------
     dict
-        The content of the set's card.json.
+        Content of the card.json of the set.
 
     Raises
     ------
     OutputError
-        The set or the run exists already.
+        The set or the run exists.
     ConfigError, SlideError, SpotsError, AlignmentError
         A section cannot be used, or the checkpoint is of another configuration.
     ExportError
@@ -112,56 +112,59 @@ def train(
     """
     out = Path(out)
     check_target(out, overwrite=overwrite, folder=True)
-    chosen = pick_device(device)
+    torch_device = pick_device(device)
     data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
-    work = Work(config, data.sections, data.splits, run, chosen)
-    judge = work.judge()
+    job = TrainingJob(config, data.sections, data.splits, run, torch_device)
+    scorer = job.scorer()
     for patch in config.patch_sizes_px:
         (run / network_name(patch)).mkdir(exist_ok=True)
     if jobs > 1:
-        fit_side_by_side(work, resume=resume, progress=progress, jobs=jobs)
+        fit_side_by_side(job, resume=resume, progress=progress, jobs=jobs)
     networks = []
     with torch.random.fork_rng():
         for patch in config.patch_sizes_px:
-            fitted = work.fit(patch, judge, resume=resume or jobs > 1, progress=progress)
-            networks.append(fitted)
+            networks.append(job.fit(patch, scorer, resume=resume or jobs > 1, progress=progress))
             curves = {network_name(n.patch_size_px): n.history for n in networks}
             draw_curves(run / "curves.png", curves)
-    found = np.stack([n.probabilities for n in networks])  # (M, K, C)
-    fusion = choose_fusion(judge.merged(found), judge.labels)
-    adjust(networks, fusion)
-    ready, fused = fusion.ready(found), fusion(found)
-    scores = validation_figures(config, judge, ready, fused)
-    scores["class_factors"] = [round(float(f), 4) for f in fusion.factors]
-    scores["temperatures"] = [round(c.temperature, 4) for c in fusion.calibrations]
-    scores["biases"] = [[round(float(b), 4) for b in c.bias] for c in fusion.calibrations]
-    scores["calibration_error"] = round(reliability(judge.merged(fused), judge.labels)[1], 4)
-    facts = provenance_of(config, data, scores, date, chosen)
-    facts["history"] = {network_name(n.patch_size_px): told_history(n.history) for n in networks}
-    told = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), facts)
-    return publish_set(out, networks, told, overwrite=overwrite)
+    probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
+    fusion = choose_fusion(scorer.merged(probabilities), scorer.labels)
+    calibrate_networks(networks, fusion)
+    scores = validation_scores(config, scorer, probabilities, fusion)
+    provenance = training_provenance(config, data, scores, date, torch_device)
+    provenance["history"] = {
+        network_name(n.patch_size_px): rounded_history(n.history) for n in networks
+    }
+    facts = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), provenance)
+    return publish_set(out, networks, facts, overwrite=overwrite)
 
 
-def adjust(networks: list[Fitted], fusion: Fusion) -> None:
-    """Put the calibrations into the last weights of the networks."""
-    for fitted, told in zip(networks, fusion.calibrations, strict=True):
-        network = fitted.network
+def calibrate_networks(networks: list[Fitted], fusion: Fusion) -> None:
+    """Apply the calibrations to the last weights of the networks, in place."""
+    for fitted, calibration in zip(networks, fusion.calibrations, strict=True):
+        head, bias = fitted.network.head, fitted.network.bias
         with torch.no_grad():
-            network.head.weight.div_(told.temperature)
-            network.bias.div_(told.temperature).add_(torch.from_numpy(told.bias).to(network.bias))
+            head.weight.div_(calibration.temperature)
+            bias.div_(calibration.temperature).add_(torch.from_numpy(calibration.bias).to(bias))
 
 
 def prepare(
     config: TrainConfig, out: Path, folder: Path, *, resume: bool, overwrite: bool
 ) -> tuple[Data, Path]:
-    """The sections, and the work folder beside the set, empty but for references unless resumed.
+    """Load the sections and create the folder of the run, which contains only references if it is new.
 
-    A run that stands there is removed only after all sections could be used.
+    An existing run is removed only after all sections have been loaded.
+
+    Returns
+    -------
+    data : Data
+        Sections and splits.
+    run : Path
+        Folder of the run, ``<out>.run``.
 
     Raises
     ------
     OutputError
-        A run stands there and is neither resumed nor overwritten.
+        The run exists and is neither resumed nor overwritten.
     ConfigError, SlideError, SpotsError, AlignmentError
         A section cannot be used.
     """
@@ -171,17 +174,17 @@ def prepare(
             f"{run}: a run exists; continue it with `resume=True`, or start again with "
             f"`overwrite=True`"
         )
-    kept = run / REFERENCES
+    references = run / REFERENCES
     if resume:
-        kept.mkdir(parents=True, exist_ok=True)
-        return load_data(config, folder, kept, reuse=True), run
-    with TemporaryDirectory() as made:
-        data = load_data(config, folder, Path(made))
+        references.mkdir(parents=True, exist_ok=True)
+        return load_data(config, folder, references, reuse=True), run
+    with TemporaryDirectory() as new_references:
+        data = load_data(config, folder, Path(new_references))
         if run.exists():
             remove(run)
         part = run / (REFERENCES + ".part")
-        copytree(made, part)
-        part.rename(kept)  # a reference that is copied by half would be reused as background
+        copytree(new_references, part)
+        part.rename(references)  # an incomplete reference would be read as background on resuming
     return data, run
 
 
@@ -190,43 +193,60 @@ def load_data(
 ) -> Data:
     """Load all sections and split them.
 
-    Of a section without transcripts nothing is held out: it tells nothing of how often the classes
-    occur, by which steps, factors and weights are chosen.
+    Nothing is held out of a section without transcripts: the frequency of its classes, on which steps,
+    factors and weights depend, is unknown.
 
     Parameters
     ----------
     config : TrainConfig
         The sections, and how they are split.
     folder : Path
-        What their paths are relative to.
+        Folder to which their paths are relative.
     references : Path, optional
-        Folder for the references that are made of spots; needed where a section tells spots.
+        Folder for the references that are made of spots; needed if a section names spots.
     reuse : bool
-        Take those that stand there if they were made of the same with the same settings.
+        Use existing references of the same slide, spots, genes, settings and version.
+
+    Raises
+    ------
+    ConfigError, SlideError, SpotsError, AlignmentError
+        A section cannot be used, or a class has no position to train on.
     """
-    made = [references and references / name for name in reference_names(config.sections)]
+    paths = [references and references / name for name in reference_names(config.sections)]
     sections = [
-        load_section(told, config, folder, path, reuse=reuse)
-        for told, path in zip(config.sections, made, strict=True)
+        load_section(each, config, folder, path, reuse=reuse)
+        for each, path in zip(config.sections, paths, strict=True)
     ]
     labels = [section.labels for section in sections]
     splits = [
-        taught(known) if told.image_only else split_section(known, config, i)
-        for i, (told, known) in enumerate(zip(config.sections, labels, strict=True))
+        train_on_all(known) if each.image_only else split_section(known, config, i)
+        for i, (each, known) in enumerate(zip(config.sections, labels, strict=True))
     ]
     check_split(labels, splits, config)
     return Data(sections, splits)
 
 
-def validation_figures(
+def validation_scores(
     config: TrainConfig,
-    judge: Judge,
+    scorer: HeldOutScorer,
     probabilities: NDArray[np.float32],
-    fused: NDArray[np.float32],
+    fusion: Fusion,
 ) -> dict[str, Any]:
-    """Dice on the held-out cells of each network and of their fusion; None where undefined."""
+    """Scores of the calibrated networks and of their fusion on the held-out positions, as JSON types.
 
-    def told(dice: NDArray[np.float64]) -> dict[str, Any]:
+    Parameters
+    ----------
+    config : TrainConfig
+        Names of networks and classes.
+    scorer : HeldOutScorer
+        The held-out positions.
+    probabilities : ndarray of float32, shape (M, K, C)
+        Uncalibrated probabilities of M networks at K held-out positions.
+    fusion : Fusion
+        Calibrations, weights and class factors.
+    """
+
+    def rounded(dice: NDArray[np.float64]) -> dict[str, Any]:
         values = [None if np.isnan(d) else round(float(d), 4) for d in dice]
         return {
             "mean": round(mean_dice(dice), 4),
@@ -234,17 +254,45 @@ def validation_figures(
         }
 
     names = map(network_name, config.patch_sizes_px)
-    each = {n: told(judge.dice(p)) for n, p in zip(names, probabilities, strict=True)}
-    return {"networks": each, "fused": told(judge.dice(fused)), "cells": len(judge.labels)}
+    calibrated, fused = fusion.calibrated(probabilities), fusion(probabilities)
+    return {
+        "networks": {n: rounded(scorer.dice(p)) for n, p in zip(names, calibrated, strict=True)},
+        "fused": rounded(scorer.dice(fused)),
+        "cells": len(scorer.labels),
+        "class_factors": [round(float(f), 4) for f in fusion.factors],
+        "temperatures": [round(c.temperature, 4) for c in fusion.calibrations],
+        "biases": [[round(float(b), 4) for b in c.bias] for c in fusion.calibrations],
+        "calibration_error": round(reliability(scorer.merged(fused), scorer.labels)[1], 4),
+    }
 
 
-def provenance_of(
+def training_provenance(
     config: TrainConfig, data: Data, scores: dict[str, Any], date: str, device: torch.device
 ) -> dict[str, Any]:
-    """What is told of the training in every file of a set; no path but those of the configuration."""
-    how = config.validation
-    gap_um = gap_cells(config) * config.stride_px * config.pixel_size_um
-    what = f"the {how.side} part" if how.side else f"blocks of {how.block_um:g} micrometres"
+    """Description of the training in every file of a set, as JSON types.
+
+    It contains no path but those of the configuration, where environment variables are not expanded.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Training configuration.
+    data : Data
+        Sections and splits.
+    scores : dict
+        Result of `validation_scores`.
+    date : str
+        Date of the training.
+    device : torch.device
+        Where it was computed.
+    """
+    validation = config.validation
+    gap_um = gap_positions(config) * config.stride_px * config.pixel_size_um
+    held_out = (
+        f"the {validation.side} part"
+        if validation.side
+        else f"blocks of {validation.block_um:g} micrometres"
+    )
     return {
         "date": date,
         "config": config.plain(),
@@ -252,8 +300,8 @@ def provenance_of(
             _section_facts(section, split, config)
             for section, split in zip(data.sections, data.splits, strict=True)
         ],
-        "protocol": f"{what} of each section with transcripts held out ({how.fraction:.0%}), with a gap of "
-        f"{gap_um:.0f} micrometres that was neither trained on nor scored.",
+        "protocol": f"{held_out} of each section with transcripts held out ({validation.fraction:.0%}), "
+        f"with a gap of {gap_um:.0f} micrometres that was neither trained on nor scored.",
         "validation": scores,
         "versions": {
             "morphinfer": version("morphinfer"),
@@ -265,8 +313,8 @@ def provenance_of(
     }
 
 
-def told_history(history: list[Row]) -> dict[str, list[float]]:
-    """Learning curve of a network, rounded, as model files carry it."""
+def rounded_history(history: list[Row]) -> dict[str, list[float]]:
+    """Learning curve of a network, rounded, as JSON types."""
     return {
         "step": [row.step for row in history],
         "loss": [round(row.loss, 4) for row in history],

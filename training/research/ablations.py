@@ -28,7 +28,7 @@ from morphinfer_training.config import TrainConfig, parse_config
 from morphinfer_training.learning import (
     Fitted,
     Fusion,
-    Judge,
+    HeldOutScorer,
     Section,
     Split,
     choose_fusion,
@@ -189,7 +189,7 @@ def held_out_of(config: TrainConfig) -> HeldOut:
 
 def train(variant: Variant, config: TrainConfig, data: Data, held_out: HeldOut) -> list[Fitted]:
     """The networks; all variants are scored at the same positions."""
-    scorer = Judge([held_out.section], [held_out.split], config, CPU)
+    scorer = HeldOutScorer([held_out.section], [held_out.split], config, CPU)
     networks = []
     for patch in config.patch_sizes_px:
         folder = WORK / "ablations.run" / variant.name / str(patch)
@@ -203,7 +203,7 @@ def train(variant: Variant, config: TrainConfig, data: Data, held_out: HeldOut) 
 def score(held_out: HeldOut, networks: list[Fitted]) -> dict[str, Any]:
     """Figures of the fusion, and what calibration and weights change at the held-out positions."""
     config = held_out.config
-    scorer = Judge([held_out.section], [held_out.split], config, CPU)
+    scorer = HeldOutScorer([held_out.section], [held_out.split], config, CPU)
     raw = np.stack([n.probabilities for n in networks])
     fusion = choose_fusion(raw, scorer.labels)
 
@@ -217,7 +217,7 @@ def score(held_out: HeldOut, networks: list[Fitted]) -> dict[str, Any]:
     return {
         "figures": {name: round(value, 6) for name, value in figures.items()},
         "per_class": dict(zip(config.classes, dice(fusion(raw)), strict=True)),
-        "plain_mean": round(mean_dice(dice(fusion.ready(raw).mean(axis=0))), 6),
+        "plain_mean": round(mean_dice(dice(fusion.calibrated(raw).mean(axis=0))), 6),
         "calibration_error": errors(fusion(raw)),
         "calibration_error_uncalibrated": errors(fuse(raw, fusion.weights)),
     }
@@ -227,7 +227,7 @@ def predict_with(networks: list[Fitted], fusion: Fusion, config: TrainConfig) ->
     """The fused labels of networks in memory."""
 
     def predict(section: Section, split: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        scorer = Judge([section], [split], config, CPU)
+        scorer = HeldOutScorer([section], [split], config, CPU)
         each = [scorer.probabilities(n.network, n.patch_size_px) for n in networks]
         labels = fusion(np.stack(each)).argmax(axis=1).astype(np.uint8)
         return scorer.labels, labels

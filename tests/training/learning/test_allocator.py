@@ -24,15 +24,15 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
-@pytest.mark.parametrize(("how", "kept"), [("keep", True), ("default", False)])
-def test_what_is_freed_stays_with_the_process_if_asked(how, kept):
+@pytest.mark.parametrize(("mode", "kept"), [("keep", True), ("default", False)])
+def test_freed_memory_is_kept_only_if_requested(mode, kept):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, how], check=True, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM, mode], check=True, capture_output=True, text=True
     )
     assert (int(done.stdout) > 150 * MB) == kept
 
 
-def test_elsewhere_nothing_is_done(monkeypatch):
+def test_other_c_libraries_are_left_as_they_are(monkeypatch):
     from morphinfer_training.learning import allocator
 
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))

@@ -6,9 +6,9 @@ import torch
 
 from morphinfer_training.config import AugmentationConfig
 from morphinfer_training.learning.augmentation import (
-    cell_positions,
     cut_tile,
     draw_maps,
+    position_centres,
     vary_intensity,
 )
 
@@ -24,7 +24,7 @@ def tiles(count=4, side=32):
     return torch.from_numpy(rng.uniform(0, 1, (count, 1, side, side)).astype(np.float32))
 
 
-def test_nothing_changes_where_nothing_is_asked_for():
+def test_neutral_settings_change_nothing():
     varied = vary_intensity(tiles(), np.random.default_rng(1), NOTHING, CLIP)
     assert torch.allclose(varied, tiles(), atol=1e-5)
     assert np.array_equal(draw_maps(np.random.default_rng(1), 3, NOTHING), [np.eye(2)] * 3)
@@ -63,17 +63,17 @@ def test_a_tile_beyond_the_edge_is_reflected():
 
 @pytest.mark.parametrize("rotate", ["quarter", "any"])
 def test_labels_stay_with_their_pixels(rotate):
-    """A section whose pixel values are their own positions tells where each cell was cut."""
+    """The pixel values of the section are their own coordinates."""
     rows, cols = torch.meshgrid(torch.arange(200) + 0.5, torch.arange(200) + 0.5, indexing="ij")
     config = AugmentationConfig(rotate=rotate)
     for linear in draw_maps(np.random.default_rng(0), 10, config):
         centre = np.array([96.0, 104.0])
-        places = cell_positions(centre, linear, 3, 8)
+        points = position_centres(centre, linear, 3, 8)
         for axis, image in enumerate((rows, cols)):
             tile = cut_tile(image[None, None], centre, linear, 62)[0, 0].numpy()
             middles = tile[23:40:8, 23:40:8]  # the centre of a patch of 46 is at 23
-            found = (middles + tile[22:39:8, 22:39:8]) / 2
-            assert np.allclose(found, places[..., axis], atol=0.02)
+            coordinates = (middles + tile[22:39:8, 22:39:8]) / 2
+            assert np.allclose(coordinates, points[..., axis], atol=0.02)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from morphinfer_training.learning.calibration import (
 from morphinfer_training.learning.validation import dice_of, mean_dice
 
 
-def networks(rng, count=3, cells=400, classes=3):
-    """Networks of falling quality, and the labels."""
-    labels = rng.integers(0, classes, cells).astype(np.uint8)
+def networks(rng, count=3, size=400, classes=3):
+    """Probabilities of networks of falling quality, and the labels."""
+    labels = rng.integers(0, classes, size).astype(np.uint8)
     truth = np.eye(classes)[labels]
     logits = [truth * (4 - 1.5 * m) + rng.normal(0, 1, truth.shape) for m in range(count)]
     shifted = np.exp(np.stack(logits))
@@ -43,7 +43,7 @@ def test_the_fused_dice_is_never_below_that_of_the_best_network():
         assert fused >= max(dice(probabilities, labels, one) for one in np.eye(4)) - 1e-9
 
 
-def test_a_useless_network_has_no_weight():
+def test_a_useless_network_has_less_weight():
     probabilities, labels = networks(np.random.default_rng(0), count=2)
     noise = np.random.default_rng(1).dirichlet(np.ones(3), len(labels)).astype(np.float32)
     weights = fusion_weights(np.stack([*probabilities, noise]), labels)
@@ -72,14 +72,14 @@ def test_fusion_is_the_weighted_mean():
 
 
 def rare(rng):
-    """Posteriors of two classes in equal parts, shape (4000, 2), of which 1 is in fact rare."""
+    """Posteriors for two classes of equal frequency, shape (4000, 2), and labels in which class 1 is rare."""
     labels = (rng.random(4000) < 0.05).astype(np.uint8)
     score = rng.normal(0, 1, 4000) + 2 * labels
     p = 1 / (1 + np.exp(-2 * (score - 1)))
     return np.stack([1 - p, p], axis=-1).astype(np.float32), labels
 
 
-def test_factors_raise_the_dice_where_a_rare_class_is_called_too_often():
+def test_factors_raise_the_dice_if_a_rare_class_is_predicted_too_often():
     probabilities, labels = rare(np.random.default_rng(0))
     factors = class_factors(probabilities, labels)
     assert factors[1] < factors[0]
@@ -87,67 +87,67 @@ def test_factors_raise_the_dice_where_a_rare_class_is_called_too_often():
     assert dice(scaled[None], labels, [1.0]) > dice(probabilities[None], labels, [1.0]) + 0.02
 
 
-def test_factors_are_one_where_all_is_right():
+def test_factors_are_1_if_all_predictions_are_right():
     labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
     probabilities = (0.1 + 0.7 * np.eye(3)[labels]).astype(np.float32)
     assert class_factors(probabilities, labels) == pytest.approx(np.ones(3))
 
 
-def test_a_rare_class_counts_by_the_square_root_of_its_cells():
+def test_the_weight_of_a_class_is_the_square_root_of_its_number_of_positions():
     probabilities, labels = rare(np.random.default_rng(0))
-    told = calibrate(probabilities, labels)
-    odds = np.bincount(labels)
-    wanted = np.log(odds[1] / odds[0]) / 2  # where cells count alike it would be all of it
-    assert told.bias[1] - told.bias[0] == pytest.approx(wanted, abs=0.3)
+    bias = calibrate(probabilities, labels).bias
+    counts = np.bincount(labels)
+    expected = np.log(counts[1] / counts[0]) / 2  # without / 2 if positions had equal weights
+    assert bias[1] - bias[0] == pytest.approx(expected, abs=0.3)
 
 
 def test_a_class_without_labels_gets_the_lowest_bias():
     probabilities, labels = rare(np.random.default_rng(0))
     three = np.insert(probabilities * 0.9, 2, 0.1, axis=1).astype(np.float32)
-    told = calibrate(three, labels)
-    assert told.bias[2] == told.bias[:2].min() < 0
-    assert np.abs(told.bias).max() <= LARGEST_BIAS
+    bias = calibrate(three, labels).bias
+    assert bias[2] == bias[:2].min() < 0
+    assert np.abs(bias).max() <= LARGEST_BIAS
 
 
-def test_a_fusion_is_of_what_the_exported_networks_give_and_raises_the_dice():
+def test_a_fusion_is_the_mean_of_the_calibrated_networks_and_raises_the_dice():
     labels = np.concatenate([rare(np.random.default_rng(seed))[1] for seed in (0, 1)])
-    found = np.concatenate([rare(np.random.default_rng(seed))[0] for seed in (0, 1)])
-    noisy = Calibration(3.0, np.array([0.0, 1.0]))(found)
-    both = np.stack([found, noisy])
+    first = np.concatenate([rare(np.random.default_rng(seed))[0] for seed in (0, 1)])
+    second = Calibration(3.0, np.array([0.0, 1.0]))(first)
+    both = np.stack([first, second])
     fusion = choose_fusion(both, labels)
-    ready = fusion.ready(both)
-    assert np.allclose(ready.sum(axis=-1), 1, atol=1e-6)
-    assert np.allclose(fusion(both), fuse(ready, fusion.weights))
-    assert np.abs(ready[0] - ready[1]).mean() < 0.02  # what was done to the second is undone
+    calibrated = fusion.calibrated(both)
+    assert np.allclose(calibrated.sum(axis=-1), 1, atol=1e-6)
+    assert np.allclose(fusion(both), fuse(calibrated, fusion.weights))
+    assert np.abs(calibrated[0] - calibrated[1]).mean() < 0.02  # the change of the second is undone
     before = dice(both, labels, [0.5, 0.5])
     assert mean_dice(dice_of(labels, fusion(both).argmax(axis=1), 2)) > before + 0.02
 
 
-def drawn(rng, cells=20_000, classes=3):
-    """Probabilities that are exactly right, and labels drawn from them."""
-    probabilities = rng.dirichlet(np.full(classes, 0.4), cells).astype(np.float32)
-    labels = (probabilities.cumsum(axis=1) > rng.random((cells, 1))).argmax(axis=1)
+def calibrated_pairs(rng, size=20_000, classes=3):
+    """Perfectly calibrated probabilities: the labels are drawn from them."""
+    probabilities = rng.dirichlet(np.full(classes, 0.4), size).astype(np.float32)
+    labels = (probabilities.cumsum(axis=1) > rng.random((size, 1))).argmax(axis=1)
     return probabilities, labels.astype(np.uint8)
 
 
-@pytest.mark.parametrize("spoilt", [0.5, 1.0, 2.5])
-def test_the_calibration_undoes_what_made_a_network_too_sure_or_too_unsure(spoilt):
-    probabilities, labels = drawn(np.random.default_rng(0))
-    told = calibrate(Calibration(spoilt, np.zeros(3))(probabilities), labels)
-    assert told.temperature * spoilt == pytest.approx(1, abs=0.05)
-    assert told.bias == pytest.approx(np.zeros(3), abs=0.1)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_calibration_undoes_overconfidence_and_underconfidence(temperature):
+    probabilities, labels = calibrated_pairs(np.random.default_rng(0))
+    fitted = calibrate(Calibration(temperature, np.zeros(3))(probabilities), labels)
+    assert fitted.temperature * temperature == pytest.approx(1, abs=0.05)
+    assert fitted.bias == pytest.approx(np.zeros(3), abs=0.1)
 
 
-def test_a_temperature_changes_no_winner_and_leaves_sums_of_one():
-    probabilities, _ = drawn(np.random.default_rng(1), cells=500)
+def test_a_temperature_keeps_the_most_probable_class_and_the_sum_of_1():
+    probabilities, _ = calibrated_pairs(np.random.default_rng(1), size=500)
     warm = Calibration(2.0, np.zeros(3))(probabilities)
     assert (warm.argmax(axis=1) == probabilities.argmax(axis=1)).all()
     assert warm.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert warm.max(axis=1).mean() < probabilities.max(axis=1).mean()
 
 
-def test_reliability_is_exact_for_probabilities_that_are_right_and_not_for_others():
-    probabilities, labels = drawn(np.random.default_rng(2))
+def test_the_calibration_error_is_small_only_for_calibrated_probabilities():
+    probabilities, labels = calibrated_pairs(np.random.default_rng(2))
     curve, error = reliability(probabilities, labels)
     assert error < 0.02
     assert curve[:, 2].sum() == len(labels)

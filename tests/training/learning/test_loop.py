@@ -19,21 +19,26 @@ from morphinfer_training.learning.loop import (
 from morphinfer_training.learning.nets import make_network
 from morphinfer_training.learning.patches import TileSampler
 from morphinfer_training.learning.split import split_section
-from morphinfer_training.learning.validation import Judge, dice_of, held_out_pieces, mean_dice
+from morphinfer_training.learning.validation import (
+    HeldOutScorer,
+    dice_of,
+    held_out_pieces,
+    mean_dice,
+)
 from morphinfer_training.train import train
 
 CPU = torch.device("cpu")
 
 
 class InterruptionError(Exception):
-    """Stands for a power cut."""
+    """Simulates a loss of power."""
 
 
 def run(folder, config, *, stop_after=None, resume=False, section=None):
     section = section or make_section()
     splits = [split_section(section.labels, config, 0)]
     sampler = TileSampler([section], splits, config, 48, CPU)
-    judge = Judge([section], splits, config, CPU)
+    scorer = HeldOutScorer([section], splits, config, CPU)
     steps = []
 
     def progress(network, step, loss, dice):
@@ -43,7 +48,7 @@ def run(folder, config, *, stop_after=None, resume=False, section=None):
 
     folder.mkdir(exist_ok=True)
     fitted = fit(
-        config, 48, sampler, judge, folder, device=CPU, resume=resume, progress=progress
+        config, 48, sampler, scorer, folder, device=CPU, resume=resume, progress=progress
     )  # fmt: skip
     return fitted, steps
 
@@ -61,9 +66,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert steps == [3, 4, 5, 6]
     for key, value in weights_of(whole).items():
         assert np.array_equal(value, weights_of(resumed)[key]), key
-    told = [(row.step, row.loss, row.mean_dice) for row in whole.history]
+    expected = [(row.step, row.loss, row.mean_dice) for row in whole.history]
     assert [row.step for row in resumed.history] == [2, 4, 6]
-    assert [(row.step, row.loss, row.mean_dice) for row in resumed.history] == told
+    assert [(row.step, row.loss, row.mean_dice) for row in resumed.history] == expected
     last = [
         load_checkpoint(tmp_path / name / "checkpoint.pt", config, CPU) for name in ("whole", "cut")
     ]
@@ -81,13 +86,13 @@ def test_a_finished_run_is_resumed_without_a_step(tmp_path):
 
 def test_another_configuration_is_not_resumed(tmp_path):
     run(tmp_path, make_config())
-    with pytest.raises(ConfigError, match=r"another configuration \(dropout differ\)"):
+    with pytest.raises(ConfigError, match=r"another configuration \(changed: dropout\)"):
         run(tmp_path, make_config(dropout=0.5), resume=True)
 
 
-def test_new_words_of_the_card_do_not_hinder_a_resumed_run(tmp_path):
+def test_a_run_is_resumed_with_new_texts_of_the_card(tmp_path):
     whole, _ = run(tmp_path, make_config())
-    again, steps = run(tmp_path, make_config(card={"limits": ["Found later."]}), resume=True)
+    again, steps = run(tmp_path, make_config(card={"limits": ["Added later."]}), resume=True)
     assert steps == []
     assert np.array_equal(whole.probabilities, again.probabilities)
 
@@ -98,17 +103,20 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     stored = torch.load(path, weights_only=True)
     del stored["format"]
     torch.save(stored, path)
-    with pytest.raises(ConfigError, match=r"of another version of morphinfer.* `overwrite=True`"):
+    with pytest.raises(
+        ConfigError,
+        match=r"written by a version of morphinfer with other networks.* `overwrite=True`",
+    ):
         load_checkpoint(path, make_config(), CPU)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(ConfigError, match="no checkpoint of ours"):
+    with pytest.raises(ConfigError, match="not a checkpoint, or damaged"):
         run(tmp_path, make_config(), resume=True)
 
 
-def test_training_learns_to_tell_textures(tmp_path):
+def test_training_learns_to_distinguish_textures(tmp_path):
     training = {
         "steps": 80, "batch": 4, "tile_cells": 3, "evaluate_every": 20, "learning_rate": 1e-2,
     }  # fmt: skip
@@ -132,25 +140,25 @@ def test_the_best_weights_are_kept(tmp_path):
     section = make_section()
     fitted, _ = run(tmp_path, config, section=section)
     splits = [split_section(section.labels, config, 0)]
-    judge = Judge([section], splits, config, CPU)
-    score = mean_dice(judge.dice(judge.probabilities(fitted.network, 48)))
+    scorer = HeldOutScorer([section], splits, config, CPU)
+    score = mean_dice(scorer.dice(scorer.probabilities(fitted.network, 48)))
     assert score == pytest.approx(max(row.mean_dice for row in fitted.history))
 
 
-def test_held_out_cells_are_each_predicted_once_as_their_patch_is():
+def test_each_held_out_position_is_predicted_once_and_as_its_patch():
     config, section = make_config(), make_section()
     split = split_section(section.labels, config, 0)
     torch.manual_seed(0)
     network = make_network(config, 48).eval()
-    found = Judge([section], [split], config, CPU).probabilities(network, 48)
-    assert len(found) == split.validation.sum()
+    probabilities = HeldOutScorer([section], [split], config, CPU).probabilities(network, 48)
+    assert len(probabilities) == split.validation.sum()
     padded = np.pad(section.image, 48, mode="symmetric")
     row, col = (int(n) for n in np.argwhere(split.validation)[0])
     start = 48 + row * 8 - 20, 48 + col * 8 - 20
     patch = padded[start[0] : start[0] + 48, start[1] : start[1] + 48]
     with torch.inference_mode():
         one = torch.softmax(network(torch.from_numpy(patch.copy())[None, None]), 1)[0, :, 0, 0]
-    assert np.allclose(found[0], one.numpy(), atol=1e-5)
+    assert np.allclose(probabilities[0], one.numpy(), atol=1e-5)
 
 
 def test_held_out_pieces_cover_the_mask_once():
@@ -170,20 +178,20 @@ def test_dice_of_a_class_in_neither_is_undefined_and_left_out_of_the_mean():
 
 
 def test_the_learning_rate_rises_and_falls():
-    told = make_config(training={"steps": 100, "warmup": 0.1, "learning_rate": 1.0}).training
-    rates = [learning_rate(step, told) for step in range(100)]
+    settings = make_config(training={"steps": 100, "warmup": 0.1, "learning_rate": 1.0}).training
+    rates = [learning_rate(step, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1.0
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert 0 < rates[-1] < 0.02
 
 
-def test_training_stops_when_patience_ends():
-    told = make_config(training={"steps": 100, "patience": 2}).training
+def test_training_stops_after_patience_evaluations_without_improvement():
+    settings = make_config(training={"steps": 100, "patience": 2}).training
     rows = [Row(s, 0.0, 0.0, 0.0, d, ()) for s, d in ((10, 0.5), (20, 0.6), (30, 0.6), (40, 0.5))]
-    assert not is_finished(rows[:3], told)
-    assert is_finished(rows, told)
-    assert is_finished([Row(100, 0.0, 0.0, 0.0, 0.9, ())], told)
+    assert not is_finished(rows[:3], settings)
+    assert is_finished(rows, settings)
+    assert is_finished([Row(100, 0.0, 0.0, 0.0, 0.9, ())], settings)
 
 
 def test_only_convolutions_decay():
@@ -201,20 +209,20 @@ def test_curves_are_drawn(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_judge_over_all_cells_sees_all_labels():
+def test_a_scorer_on_all_positions_has_all_labels():
     section = make_section()
-    judge = Judge([section], [everything(section)], make_config(), CPU)
-    assert len(judge.labels) == (section.labels != 255).sum()
+    scorer = HeldOutScorer([section], [everything(section)], make_config(), CPU)
+    assert len(scorer.labels) == (section.labels != 255).sum()
 
 
-def test_cuda_is_refused_where_there_is_none(monkeypatch):
+def test_cuda_is_refused_if_torch_finds_no_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto") == CPU
     with pytest.raises(ConfigError, match="no CUDA device"):
         pick_device("cuda")
 
 
-def test_a_section_that_cannot_be_read_leaves_no_run(tmp_path):
+def test_no_run_is_created_if_a_section_cannot_be_read(tmp_path):
     with pytest.raises(SlideError):
         train(make_config(), tmp_path / "set", folder=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ SIZES = (40, 48, 64, 96, 128, 160)
 
 
 def trained(patch, seed=0):
-    """A network whose scales and last weights are not those of a fresh one."""
+    """A network with scales and a bias that differ from the initial ones."""
     torch.manual_seed(seed)
     network = PaddingFreeNet((4, 6, 6, 8), 3, patch)
     for _ in range(30):
@@ -34,7 +34,7 @@ def noise(*shape, seed=1):
 
 
 @pytest.mark.parametrize("patch", SIZES)
-def test_a_tile_gives_what_its_patches_give(patch):
+def test_the_output_for_a_tile_equals_that_for_its_patches(patch):
     network = trained(patch)
     tile = noise(patch + 16, patch + 24)
     with torch.inference_mode():
@@ -51,52 +51,52 @@ def test_a_patch_gives_one_prediction(patch):
 
 
 @pytest.mark.parametrize("patch", [48, 64])
-def test_a_patch_is_seen_up_to_its_edges(patch):
+def test_the_receptive_field_reaches_the_edges_of_a_patch(patch):
     network = trained(patch)
     image = noise(patch, patch).requires_grad_()
     torch.manual_seed(3)
     network(image).mul(torch.randn(1, 3, 1, 1)).sum().backward()
     seen = image.grad[0, 0].abs() > 0
     rows, cols = (torch.nonzero(seen.any(dim=axis)) for axis in (1, 0))
-    for found in (rows, cols):
-        assert int(found.min()) <= 8
-        assert int(found.max()) >= patch - 9
+    for indices in (rows, cols):
+        assert int(indices.min()) <= 8
+        assert int(indices.max()) >= patch - 9
 
 
-def test_brightness_and_black_level_change_nothing_but_for_the_floor():
+def test_without_a_floor_brightness_and_black_level_change_nothing():
     network = trained(64)
     with torch.no_grad():
         network.log_floor.fill_(-30)
     tile = noise(80, 80)
     with torch.inference_mode():
-        as_it_is = network(tile)
-        assert as_it_is.std() > 0.01
+        unchanged = network(tile)
+        assert unchanged.std() > 0.01
         for gain, shift in ((0.5, 0.0), (3.0, 0.0), (1.0, 0.4), (2.0, -0.7)):
-            assert torch.allclose(network(gain * tile + shift), as_it_is, atol=1e-4)
+            assert torch.allclose(network(gain * tile + shift), unchanged, atol=1e-4)
 
 
-def test_the_configuration_tells_the_first_floor():
+def test_the_configuration_sets_the_initial_floor():
     network = make_network(make_config(contrast_floor=0.25), 48)
     assert float(network.log_floor.detach().exp()) == pytest.approx(0.25)
 
 
-def test_the_floor_tells_a_faint_patch_from_a_bright_one():
+def test_the_floor_distinguishes_faint_patches_from_bright_ones():
     network = trained(64)
     with torch.inference_mode():
-        away = [
+        distances = [
             float((network(gain * noise(64, 64))[0, :, 0, 0] - network.bias).abs().max())
             for gain in (0.0, 0.01, 0.1, 1.0)
         ]
-    assert away[0] < 1e-5
-    assert away == sorted(away)
+    assert distances[0] < 1e-5
+    assert distances == sorted(distances)
 
 
 def test_the_first_filters_sum_to_0_and_weaken_the_noise_of_single_pixels():
     weight = torch.randn(16, 1, 3, 3, generator=torch.Generator().manual_seed(1))
-    made = band_pass(weight)
-    assert made.shape == (16, 1, 5, 5)
-    assert float(made.sum(dim=(1, 2, 3)).abs().max()) < 1e-5
-    assert float(made.square().sum() / weight.square().sum()) < 0.2
+    filters = band_pass(weight)
+    assert filters.shape == (16, 1, 5, 5)
+    assert float(filters.sum(dim=(1, 2, 3)).abs().max()) < 1e-5
+    assert float(filters.square().sum() / weight.square().sum()) < 0.2
 
 
 def test_folding_keeps_the_output():
@@ -111,11 +111,11 @@ def test_folding_keeps_the_output():
     evidence = functional.avg_pool2d(functional.conv2d(x, torch.from_numpy(weights.head)), 4, 1)
     contrast = functional.avg_pool2d(x.mean(dim=1, keepdim=True), 4, 1)
     bias = torch.from_numpy(weights.bias)[:, None, None]
-    found = evidence / (contrast + weights.floor) + bias
-    assert torch.allclose(found, network(tile), atol=1e-5)
+    logits = evidence / (contrast + weights.floor) + bias
+    assert torch.allclose(logits, network(tile), atol=1e-5)
 
 
-def test_the_gradient_of_scales_is_that_of_their_definition():
+def test_the_gradient_of_scales_matches_their_definition():
     torch.manual_seed(0)
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: DivideByBatch.apply(x)[0], x)

@@ -1,4 +1,4 @@
-"""Networks in processes of their own: the same files, and nothing left behind when one is lost."""
+"""Training in several processes: the same files, and no process remains after an error."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from morphinfer.errors import ConfigError, MorphinferError
 from morphinfer_training.train import train
 
 
-def short(**told):
-    steps = {"steps": 4, "batch": 2, "tile_cells": 2, "evaluate_every": 2, **told}
-    return make_config(patch_sizes_px=[48, 56], training=steps)
+def short(**changes):
+    training = {"steps": 4, "batch": 2, "tile_cells": 2, "evaluate_every": 2, **changes}
+    return make_config(patch_sizes_px=[48, 56], training=training)
 
 
 def files(folder):
     return {p.name: p.read_bytes() for p in folder.glob("*.onnx")}
 
 
-def test_side_by_side_gives_the_files_of_one_after_the_other(tmp_path):
+def test_parallel_training_gives_the_same_files_as_sequential_training(tmp_path):
     write_section(tmp_path)
     seen = []
     for name, jobs in (("one", 1), ("two", 2)):
@@ -34,10 +34,10 @@ def test_side_by_side_gives_the_files_of_one_after_the_other(tmp_path):
     assert sorted(seen) == sorted(steps * 2)
 
 
-def test_what_goes_wrong_in_a_process_reaches_the_caller(tmp_path):
+def test_an_error_in_a_process_is_raised_in_the_caller(tmp_path):
     write_section(tmp_path)
     train(short(), tmp_path / "set", folder=tmp_path, device="cpu")
-    with pytest.raises(ConfigError, match="made with another configuration"):
+    with pytest.raises(ConfigError, match="written with another configuration"):
         train(
             short(batch=3), tmp_path / "set", folder=tmp_path, device="cpu", jobs=2,
             resume=True, overwrite=True,
@@ -45,7 +45,7 @@ def test_what_goes_wrong_in_a_process_reaches_the_caller(tmp_path):
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_is_killed_is_told_and_the_run_goes_on_later(tmp_path):
+def test_a_killed_process_is_reported_and_the_run_can_be_resumed(tmp_path):
     write_section(tmp_path)
 
     def kill(network, step, loss, dice):
@@ -60,7 +60,7 @@ def test_a_process_that_is_killed_is_told_and_the_run_goes_on_later(tmp_path):
     assert len(files(tmp_path / "set")) == 2
 
 
-def test_an_interruption_leaves_no_process_behind(tmp_path):
+def test_no_process_remains_after_an_interruption(tmp_path):
     write_section(tmp_path)
 
     def interrupt(network, step, loss, dice):

@@ -11,7 +11,7 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
 from morphinfer.geometry import Window
 from morphinfer_training.learning.patches import TileSampler, balanced_loss, reflected_tile
-from morphinfer_training.learning.split import Split, check_split, gap_cells, split_section
+from morphinfer_training.learning.split import Split, check_split, gap_positions, split_section
 
 CPU = torch.device("cpu")
 PLAIN = {
@@ -20,15 +20,15 @@ PLAIN = {
 }  # fmt: skip
 
 
-def distance(cells, others):
-    """Least distance, in whole cells between their borders, of any of ``cells`` from ``others``."""
-    gaps = np.abs(np.argwhere(cells)[:, None] - np.argwhere(others)[None]).max(axis=-1)
+def distance(mask, other):
+    """Least distance of positions in two masks, in whole positions between their borders."""
+    gaps = np.abs(np.argwhere(mask)[:, None] - np.argwhere(other)[None]).max(axis=-1)
     return gaps.min() - 1
 
 
 @pytest.mark.parametrize("validation", [{"side": "top"}, {"block_um": 60.0, "fraction": 0.1}])
 @pytest.mark.parametrize("rotate", ["quarter", "any"])
-def test_the_split_leaves_no_leak(validation, rotate):
+def test_training_patches_are_apart_from_held_out_positions(validation, rotate):
     augmentation = {"rotate": rotate, "scale_jitter": 1.2, "blur_px": [0.0, 1.0]}
     config = make_config(validation=validation, augmentation=augmentation)
     section = make_section(rows=90, cols=80)
@@ -39,7 +39,7 @@ def test_the_split_leaves_no_leak(validation, rotate):
     assert distance(split.train, split.validation) * STRIDE >= seen_px
 
 
-def test_patches_that_carry_loss_never_touch_held_out_cells():
+def test_patches_with_loss_contain_no_held_out_position():
     config = make_config(augmentation={"rotate": "any", "scale_jitter": 1.3, "blur_px": [0, 0]})
     section = make_section()
     split = split_section(section.labels, config, 0)
@@ -59,14 +59,14 @@ def test_patches_that_carry_loss_never_touch_held_out_cells():
     assert trained > 100
 
 
-def test_unlabelled_cells_are_neither_trained_nor_held_out():
+def test_unlabelled_positions_are_neither_trained_on_nor_held_out():
     section = make_section()
     split = split_section(section.labels, make_config(), 0)
     assert not split.train[:, 0].any()
     assert not split.validation[:, 0].any()
 
 
-def test_blocks_depend_on_the_seed_and_share_out_the_classes():
+def test_blocks_depend_on_the_seed_and_contain_all_classes():
     blocks = {"block_um": 60.0, "fraction": 0.25}
     labels = make_section(rows=90, cols=90).labels
     first, again = (split_section(labels, make_config(validation=blocks), 0) for _ in range(2))
@@ -78,23 +78,23 @@ def test_blocks_depend_on_the_seed_and_share_out_the_classes():
 
 
 def test_the_gap_covers_half_of_the_largest_patch():
-    assert gap_cells(make_config(augmentation=PLAIN)) == 4
-    assert gap_cells(make_config(augmentation=PLAIN, patch_sizes_px=[48, 160])) == 11
+    assert gap_positions(make_config(augmentation=PLAIN)) == 4
+    assert gap_positions(make_config(augmentation=PLAIN, patch_sizes_px=[48, 160])) == 11
 
 
-def test_a_class_without_training_cells_is_refused_by_name():
+def test_a_class_without_training_positions_is_refused_by_name():
     section = make_section()
     split = everything(section)
     without = Split(split.train & (section.labels != 2), split.validation)
-    with pytest.raises(ConfigError, match="class 'gene A' has no cell to train on"):
+    with pytest.raises(ConfigError, match="class 'gene A' has no position to train on"):
         check_split([section.labels], [without], make_config())
-    with pytest.raises(ConfigError, match="no cell was held out"):
+    with pytest.raises(ConfigError, match="no position is held out"):
         check_split(
             [section.labels], [Split(split.train, np.zeros_like(split.train))], make_config()
         )
 
 
-def test_a_plain_tile_is_a_crop_of_the_section_with_its_cells():
+def test_a_tile_without_augmentation_is_a_crop_of_the_section_with_its_labels():
     section = make_section()
     counting = np.arange(section.image.size, dtype=np.float32).reshape(section.image.shape)
     section = type(section)("count", "", counting / counting.size, section.labels, 1.0)
@@ -143,7 +143,7 @@ def test_sections_are_drawn_by_weight():
     assert 0.65 < share < 0.85
 
 
-def test_a_step_is_the_same_whenever_it_is_drawn():
+def test_the_batch_of_a_step_does_not_depend_on_earlier_steps():
     section = make_section()
     one, two = (TileSampler([section], [everything(section)], make_config(), 48, CPU) for _ in "ab")
     two.draw(0)
@@ -152,7 +152,7 @@ def test_a_step_is_the_same_whenever_it_is_drawn():
     assert not torch.equal(one.draw(5).image, two.draw(6).image)
 
 
-def test_classes_weigh_equally_in_the_loss():
+def test_classes_have_equal_weights_in_the_loss():
     logits = torch.zeros(1, 2, 1, 10)
     logits[0, 0] = 2.0
     labels = torch.tensor([[[0] * 9 + [1]]])
@@ -161,7 +161,7 @@ def test_classes_weigh_equally_in_the_loss():
     assert float(loss) == pytest.approx((right + wrong) / 2, rel=1e-5)
 
 
-def test_unlabelled_cells_carry_no_loss():
+def test_unlabelled_positions_have_no_loss():
     logits = torch.zeros(1, 2, 1, 3, requires_grad=True)
     labels = torch.tensor([[[0, 1, UNLABELLED]]])
     balanced_loss(logits, labels, smoothing=0.1, limit=5.0).backward()
@@ -174,7 +174,7 @@ def test_unlabelled_cells_carry_no_loss():
     st.integers(1, 40), st.integers(1, 40), st.integers(0, 4), st.integers(0, 4),
     st.sampled_from([46, 94]),
 )  # fmt: skip
-def test_reflection_is_that_of_numpy(height, width, row, col, patch):
+def test_reflection_equals_that_of_numpy(height, width, row, col, patch):
     image = np.arange(height * width, dtype=np.float32).reshape(height, width)
     tile = reflected_tile(image, Window(row, col, 2, 1), patch, STRIDE)
     margin = 120

@@ -1,4 +1,4 @@
-"""References that training makes itself of a synthetic section: what their settings mean."""
+"""References that training makes of the spots of a synthetic section, and the messages of the command."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ GENES = {"layer": ["Layer"], "rim": ["Rim"]}
 
 @pytest.fixture
 def folder(on_disk, tmp_path):
-    """Two sections whose files are called alike, in folders of their own, and a folder ``made``."""
+    """Two sections in folders ``first`` and ``second`` with the same file names, and a folder ``made``."""
     for name in ("first", "second"):
         shutil.copytree(on_disk, tmp_path / name)
     (tmp_path / "made").mkdir()
     return tmp_path
 
 
-def section_of(name, **told):
-    return {"slide": f"{name}/slide.zarr", "spots": f"{name}/spots.csv", "genes": GENES, **told}
+def section_of(name, **changes):
+    files = {"slide": f"{name}/slide.zarr", "spots": f"{name}/spots.csv"}
+    return {**files, "genes": GENES, **changes}
 
 
 def config_of(*sections):
@@ -50,7 +51,7 @@ def labels_of(folder, *sections):
     return [section.labels for section in data.sections]
 
 
-def test_slides_that_are_called_alike_have_references_of_their_own(folder):
+def test_slides_with_the_same_name_have_separate_references(folder):
     labels_of(folder, section_of("first"), section_of("second", genes={"rim": ["Rim"]}))
     named = [list(open_labels(p).record["genes"]) for p in (folder / "made").glob("*.zarr")]
     assert sorted(named) == [["layer", "rim"], ["rim"]]
@@ -64,7 +65,7 @@ def test_a_border_of_the_configuration_is_left_unlabelled(folder):
     assert (wide[kept] == plain[kept]).mean() > 0.99
 
 
-def test_columns_and_unit_of_a_table_are_told_by_the_configuration(folder):
+def test_columns_and_unit_of_a_table_can_be_set_in_the_configuration(folder):
     (detected,) = labels_of(folder, section_of("first"))
     pixel_um = open_slide(folder / "first/slide.zarr").pixel_size_um
     table = pv.read_csv(folder / "first/spots.csv")
@@ -77,18 +78,18 @@ def test_columns_and_unit_of_a_table_are_told_by_the_configuration(folder):
     columns = {"gene": "what", "x": "right", "y": "down"}
     with pytest.raises(SpotsError, match="no coordinate columns"):
         labels_of(folder, section_of("second"))
-    (told,) = labels_of(folder, section_of("second", columns=columns, unit="micrometer"))
-    assert (told == detected).mean() > 0.999
+    (configured,) = labels_of(folder, section_of("second", columns=columns, unit="micrometer"))
+    assert (configured == detected).mean() > 0.999
 
 
-def test_a_table_of_the_same_length_with_other_positions_is_not_taken_for_the_same(folder):
+def test_a_reference_is_not_reused_if_coordinates_in_the_table_changed(folder):
     config = config_of(section_of("first"))
     before = load_data(config, folder, folder / "made").sections[0].labels
     head, *rows = (folder / "first/spots.csv").read_text().splitlines()
     x = head.split(",").index("x")
-    cells = [row.split(",") for row in rows]
-    moved = [[*c[:x], str(float(c[x]) * 0.99), *c[x + 1 :]] for c in cells]
-    text = "\n".join([head, *(",".join(c) for c in moved)]) + "\n"
+    values = [row.split(",") for row in rows]
+    moved = [[*v[:x], str(float(v[x]) * 0.99), *v[x + 1 :]] for v in values]
+    text = "\n".join([head, *(",".join(v) for v in moved)]) + "\n"
     (folder / "first/spots.csv").write_text(text)
     after = load_data(config, folder, folder / "made", reuse=True).sections[0].labels
     assert (before != after).any()
@@ -100,7 +101,7 @@ def test_columns_without_a_table_are_refused():
         config_of(section)
 
 
-def test_what_lies_outside_a_region_of_interest_is_neither_trained_on_nor_judged(folder):
+def test_positions_outside_a_region_of_interest_are_neither_trained_on_nor_held_out(folder):
     half = SHAPE[1] // 2
     corners = [(0, 0), (half, 0), (half, SHAPE[0]), (0, SHAPE[0])]
     (folder / "half.csv").write_text("x,y\n" + "\n".join(f"{x},{y}" for x, y in corners) + "\n")
@@ -113,7 +114,7 @@ def test_what_lies_outside_a_region_of_interest_is_neither_trained_on_nor_judged
     assert not (split.train | split.validation)[labels == UNLABELLED].any()
 
 
-def test_cells_of_a_table_are_labelled_as_nuclei_by_the_configuration(folder):
+def test_a_table_of_cells_is_labelled_as_nuclei(folder):
     rng = np.random.default_rng(2)
     rows = [
         f"{gene},{x},{y},{reads:.3f}"
@@ -121,28 +122,28 @@ def test_cells_of_a_table_are_labelled_as_nuclei_by_the_configuration(folder):
         for gene, reads in zip(("Layer", "Rim"), rng.gamma(1, 3, 2), strict=True)
     ]
     (folder / "cells.csv").write_text("gene,x,y,weight\n" + "\n".join(rows) + "\n")
-    how = {"scale": "nuclei", "between": "background", "roi": "near-spots:30",
-           "check_registration": False}  # fmt: skip
+    settings = {"scale": "nuclei", "between": "background", "roi": "near-spots:30",
+                "check_registration": False}  # fmt: skip
     nuclei, _ = labels_of(
-        folder, section_of("first", spots="cells.csv", regions=how), section_of("second")
+        folder, section_of("first", spots="cells.csv", regions=settings), section_of("second")
     )
     assert set(np.unique(nuclei)) == {0, 1, 2, 3, UNLABELLED}
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("regions", "message"),
     [
-        ({"sigma_um": 0.0}, r"tiny.toml: sections\[0\].regions: --sigma 0: must be above 0"),
-        ({"scale": "nuclei", "border_um": 3.0}, r"sections\[0\].regions: --border and"),
+        ({"sigma_um": 0.0}, r"tiny.toml: sections\[0\].regions: `sigma_um=0`: must be above 0"),
+        ({"scale": "nuclei", "border_um": 3.0}, r"sections\[0\].regions: `border_um` and"),
         ({"scale": "cells"}, r"sections\[0\].regions.scale = 'cells'"),
     ],
 )
-def test_impossible_region_settings_name_the_file_and_the_section(told, said):
-    with pytest.raises(ConfigError, match=said):
-        config_of(section_of("first", regions=told))
+def test_impossible_region_settings_name_the_file_and_the_section(regions, message):
+    with pytest.raises(ConfigError, match=message):
+        config_of(section_of("first", regions=regions))
 
 
-def test_an_unknown_gene_is_told_before_a_run_is_begun(folder):
+def test_an_unknown_gene_is_refused_before_a_run_is_created(folder):
     with pytest.raises(SpotsError, match="did you mean Layer"):
         train(
             config_of(section_of("first", genes={"layer": ["Layr"]})), folder / "set", folder=folder
@@ -150,7 +151,9 @@ def test_an_unknown_gene_is_told_before_a_run_is_begun(folder):
     assert not (folder / "set.run").exists()
 
 
-def test_a_run_stopped_while_references_are_copied_is_resumed_with_whole_ones(folder, monkeypatch):
+def test_a_run_stopped_while_references_are_copied_is_resumed_with_complete_ones(
+    folder, monkeypatch
+):
     def stop_half_way(source, target):
         shutil.copytree(source, target)
         for chunks in target.glob("*.zarr/0/c"):
@@ -168,21 +171,21 @@ def test_a_run_stopped_while_references_are_copied_is_resumed_with_whole_ones(fo
     assert np.array_equal(resumed.labels, expected)
 
 
-def test_the_command_tells_warnings_as_lines_of_its_own(capsys):
+def test_the_command_prints_warnings_as_single_lines(capsys):
     with told_warnings(Verbosity.NORMAL):
         warnings.warn("6 spots lie off the slide", stacklevel=1)
     assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"
 
 
-def test_no_bar_is_shown_where_nothing_was_trained(capsys):
+def test_no_bar_is_shown_if_nothing_is_trained(capsys):
     with progress_bars(make_config(), Verbosity.NORMAL):
         pass
     assert capsys.readouterr().err == ""
 
 
-def test_the_bars_tell_how_far_the_training_came(capsys):
-    with progress_bars(make_config(), Verbosity.NORMAL) as tell:
-        tell("p048", 2, 1.25, 0.5)
+def test_the_bars_show_steps_loss_and_dice(capsys):
+    with progress_bars(make_config(), Verbosity.NORMAL) as progress:
+        progress("p048", 2, 1.25, 0.5)
     shown = capsys.readouterr().err
     assert "2/6" in shown
     assert "loss 1.250  Dice 0.500" in shown

@@ -1,4 +1,4 @@
-"""Several synthetic sections in one configuration, each with classes of its own."""
+"""Several synthetic sections in one configuration, each with its own classes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from morphinfer_training.learning.loop import make_network
 from morphinfer_training.learning.patches import TileSampler, balanced_loss, tissue_classes
 from morphinfer_training.learning.sections import load_section
 from morphinfer_training.learning.split import Split
-from morphinfer_training.learning.validation import Judge
+from morphinfer_training.learning.validation import HeldOutScorer
 from morphinfer_training.train import load_data, train
 
 CPU = torch.device("cpu")
 CLASSES = ["background", "tissue", "layer", "rim", "both"]
 
 
-def section_table(on_disk, **told):
-    return {"slide": str(on_disk / "slide.zarr"), "spots": str(on_disk / "spots.csv"), **told}
+def section_table(on_disk, **more):
+    return {"slide": str(on_disk / "slide.zarr"), "spots": str(on_disk / "spots.csv"), **more}
 
 
 def two_sections(on_disk):
@@ -48,14 +48,14 @@ def test_genes_and_region_settings_are_read_from_the_table(on_disk):
     assert config.sections[1].regions.border_um == 6.0
 
 
-def test_the_plain_form_tells_genes_as_they_are_written_and_only_where_there_are_spots(on_disk):
+def test_the_plain_form_contains_genes_as_written_and_only_for_sections_with_spots(on_disk):
     section = two_sections(on_disk).plain()["sections"][1]
     assert section["genes"] == {"both": ["Layer", "Rim"]}
     assert section["regions"]["border_um"] == 6.0
     assert not {"spots", "genes", "regions"} & make_config().plain()["sections"][0].keys()
 
 
-def test_references_are_made_and_what_they_do_not_name_is_known(on_disk, tmp_path):
+def test_classes_that_a_reference_does_not_name_are_known(on_disk, tmp_path):
     data = load_data(two_sections(on_disk), tmp_path, tmp_path)
     first, second = data.sections
     assert (first.unnamed, second.unnamed) == ((4,), (2, 3))
@@ -89,14 +89,14 @@ def test_one_configuration_trains_on_several_gene_pairs(on_disk, tmp_path):
     assert named == [[*CLASSES[:2], "layer", "rim"], [*CLASSES[:2], "both"]]
 
 
-def test_a_resumed_run_makes_only_references_that_have_changed(on_disk, tmp_path, monkeypatch):
+def test_a_resumed_run_makes_only_references_whose_settings_changed(on_disk, tmp_path, monkeypatch):
     config = two_sections(on_disk)
     load_data(config, tmp_path, tmp_path)
     made = []
 
-    def counted(slide, spots, genes, out, **told):
+    def counted(slide, spots, genes, out, **settings):
         made.append(out.name)
-        return make(slide, spots, genes, out, **told)
+        return make(slide, spots, genes, out, **settings)
 
     make = references.make_regions
     monkeypatch.setattr(references, "make_regions", counted)
@@ -108,7 +108,7 @@ def test_a_resumed_run_makes_only_references_that_have_changed(on_disk, tmp_path
     assert made == ["slide_2.zarr"]
 
 
-def test_a_run_that_stands_is_kept_where_a_section_cannot_be_used(on_disk, tmp_path):
+def test_an_existing_run_is_kept_if_a_section_cannot_be_used(on_disk, tmp_path):
     kept = tmp_path / "set.run" / "log.csv"
     kept.parent.mkdir()
     kept.write_text("precious")
@@ -118,18 +118,18 @@ def test_a_run_that_stands_is_kept_where_a_section_cannot_be_used(on_disk, tmp_p
     assert kept.read_text() == "precious"
 
 
-def test_what_the_making_of_a_reference_warns_of_is_told(on_disk, tmp_path):
+def test_warnings_about_a_reference_are_issued(on_disk, tmp_path):
     genes, regions = {"gene A": ["Layer"]}, {"thresholds": [1e6]}
     config = make_config(sections=[section_table(on_disk, genes=genes, regions=regions)])
     with (
         pytest.warns(UserWarning, match="class gene A has no cell"),
-        pytest.raises(ConfigError, match="'gene A' has no cell to train on"),
+        pytest.raises(ConfigError, match="'gene A' has no position to train on"),
     ):
         load_data(config, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
         ({"slide": "a", "spots": "s.csv"}, "spots and genes"),
         ({"slide": "a", "genes": {"gene A": ["x"]}}, "spots and genes"),
@@ -140,12 +140,12 @@ def test_what_the_making_of_a_reference_warns_of_is_told(on_disk, tmp_path):
         ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma": 3}},
          r"unknown key 'sections\[0\].regions.sigma'"),
         ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma_um": -1}},
-         r"tiny.toml: sections\[0\].regions: --sigma -1: must be above 0"),
+         r"tiny.toml: sections\[0\].regions: `sigma_um=-1`: must be above 0"),
         ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "columns and unit tell how spots"),
     ],
 )  # fmt: skip
-def test_an_impossible_section_is_refused(section, told):
-    with pytest.raises(ConfigError, match=told):
+def test_an_impossible_section_is_refused(section, message):
+    with pytest.raises(ConfigError, match=message):
         make_config(sections=[section])
 
 
@@ -157,7 +157,7 @@ def logits_and_labels():
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_where_tissue_is_only_tissue_the_loss_is_the_cross_entropy(smoothing):
+def test_the_loss_is_the_cross_entropy_if_tissue_is_only_tissue(smoothing):
     logits, labels = logits_and_labels()
     only = torch.tensor([[False, True, False, False]] * 2)
     plain = balanced_loss(logits, labels, smoothing, 5.0)
@@ -167,7 +167,7 @@ def test_where_tissue_is_only_tissue_the_loss_is_the_cross_entropy(smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_where_all_classes_are_named_the_loss_is_that_of_torch_to_the_bit(smoothing):
+def test_the_loss_equals_that_of_torch_exactly_if_all_classes_are_named(smoothing):
     logits, labels = logits_and_labels()
     counts = torch.bincount(labels[labels != UNLABELLED], minlength=4)
     weights = (counts.sum() / (4 * counts)).clamp_max(1.2)
@@ -187,10 +187,10 @@ def test_the_loss_of_partial_labels_has_finite_gradients():
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_tissue_that_may_be_of_other_classes_asks_for_the_sum_of_their_probabilities(smoothing):
+def test_the_loss_uses_the_summed_probability_of_the_classes_that_tissue_may_be(smoothing):
     logits, labels = logits_and_labels()
     tissue = torch.tensor([[False, True, False, True], [False, True, False, False]])
-    found = float(balanced_loss(logits, labels, smoothing, 1e9, tissue))
+    loss = float(balanced_loss(logits, labels, smoothing, 1e9, tissue))
     p, y = torch.softmax(logits, dim=1).numpy(), labels.numpy()
     counts = np.bincount(y[y != UNLABELLED], minlength=4)
     weights = counts.sum() / (4 * counts)
@@ -201,10 +201,10 @@ def test_tissue_that_may_be_of_other_classes_asks_for_the_sum_of_their_probabili
         total -= (1 - smoothing) * weights[value] * np.log(p[n, known, row, col].sum())
         total -= smoothing * (weights * np.log(p[n, :, row, col])).mean()
         norm += weights[value]
-    assert found == pytest.approx(total / norm, rel=1e-5)
+    assert loss == pytest.approx(total / norm, rel=1e-5)
 
 
-def test_batches_tell_what_tissue_may_be_only_where_a_section_lacks_a_class():
+def test_batches_say_what_tissue_may_be_only_if_a_section_lacks_a_class():
     config, section = make_config(), make_section()
     assert tissue_classes([section], 3) is None
     lacking = replace(section, labels=np.minimum(section.labels, 1), unnamed=(2,))
@@ -213,43 +213,43 @@ def test_batches_tell_what_tissue_may_be_only_where_a_section_lacks_a_class():
     assert batch.tissue.tolist() == [[False, True, True]] * config.training.batch
 
 
-def judge_of_two():
-    """Two cells of a section that names all classes, then two of one that lacks class 2."""
+def scorer_of_two():
+    """Two positions of a section that names all classes, then two of one that lacks class 2."""
     config, section = make_config(), make_section(rows=1, cols=2)
     section = replace(section, labels=np.ones((1, 2), np.uint8))
     held = Split(np.zeros((1, 2), bool), np.ones((1, 2), bool))
-    return Judge([section, replace(section, unnamed=(2,))], [held, held], config, CPU)
+    return HeldOutScorer([section, replace(section, unnamed=(2,))], [held, held], config, CPU)
 
 
-def test_a_class_that_a_section_does_not_name_is_as_good_as_tissue_there():
+def test_predicting_a_class_that_a_section_does_not_name_counts_as_tissue():
     predicted = np.array([1, 2, 2, 2])
-    dice = judge_of_two().dice(np.eye(3, dtype=np.float32)[predicted])
-    assert dice[1] == pytest.approx(2 * 3 / (4 + 3))  # only the second cell is wrong
+    dice = scorer_of_two().dice(np.eye(3, dtype=np.float32)[predicted])
+    assert dice[1] == pytest.approx(2 * 3 / (4 + 3))  # only the second position is wrong
     assert dice[2] == 0
 
 
-def test_the_winner_decides_not_the_sum_of_what_may_be_tissue():
+def test_the_most_probable_class_decides_and_not_the_sum_for_tissue():
     probabilities = np.tile(np.float32([0.4, 0.3, 0.3]), (4, 1))
-    assert judge_of_two().dice(probabilities)[1] == 0
+    assert scorer_of_two().dice(probabilities)[1] == 0
 
 
 def test_probabilities_of_classes_that_a_section_does_not_name_are_added_to_tissue():
     probabilities = np.tile(np.float32([0.4, 0.25, 0.35]), (2, 4, 1))
-    merged = judge_of_two().merged(probabilities)
+    merged = scorer_of_two().merged(probabilities)
     assert np.array_equal(merged[:, :2], probabilities[:, :2])
     assert merged[:, 2:] == pytest.approx(np.tile(np.float32([0.4, 0.6, 0]), (2, 2, 1)))
 
 
-def test_nothing_is_merged_where_all_classes_are_named():
+def test_nothing_is_merged_if_all_classes_are_named():
     config, section = make_config(), make_section()
-    judge = Judge([section], [everything(section)], config, CPU)
+    scorer = HeldOutScorer([section], [everything(section)], config, CPU)
     torch.manual_seed(0)
-    probabilities = judge.probabilities(make_network(config, 48).eval(), 48)
-    assert judge.merged(probabilities) is probabilities
+    probabilities = scorer.probabilities(make_network(config, 48).eval(), 48)
+    assert scorer.merged(probabilities) is probabilities
 
 
-def image_only_section(folder, **told):
-    """A slide of nuclei on its right half and nothing on its left, and the cells of it."""
+def image_only_section(folder, **more):
+    """Section without transcripts: a slide with nuclei on its right half and nothing on its left."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 4, (800, 1280)).astype(np.uint8)
     image[::12, 640::12] = 250
@@ -260,14 +260,14 @@ def image_only_section(folder, **told):
     config = make_config(
         classes=CLASSES,
         sections=[
-            {"slide": "nuclei.zarr", "image_only": True, **told},
+            {"slide": "nuclei.zarr", "image_only": True, **more},
             {"slide": "other.zarr", "reference": "reference.zarr"},
         ],
     )
     return load_section(config.sections[0], config, folder)
 
 
-def test_of_an_image_without_transcripts_background_is_known_and_tissue_may_be_anything(tmp_path):
+def test_without_transcripts_background_is_known_and_tissue_may_have_any_class(tmp_path):
     section = image_only_section(tmp_path)
     assert section.labels.shape == (100, 160)
     assert (section.labels[:, :77] == 0).all()
@@ -275,7 +275,7 @@ def test_of_an_image_without_transcripts_background_is_known_and_tissue_may_be_a
     assert section.unnamed == (2, 3, 4)
 
 
-def test_nothing_is_held_out_of_an_image_without_transcripts(on_disk, tmp_path):
+def test_nothing_is_held_out_of_a_section_without_transcripts(on_disk, tmp_path):
     image_only_section(tmp_path)
     config = make_config(
         classes=CLASSES[:4], validation={"fraction": 0.2, "block_um": 80.0}, patch_sizes_px=[48],
@@ -290,17 +290,17 @@ def test_nothing_is_held_out_of_an_image_without_transcripts(on_disk, tmp_path):
     assert not image.validation.any()
 
 
-def test_tissue_cannot_be_of_a_class_that_is_known_to_be_absent(tmp_path):
+def test_tissue_cannot_have_a_class_that_is_known_to_be_absent(tmp_path):
     assert image_only_section(tmp_path, absent=["rim"]).unnamed == (2, 4)
 
 
-def test_a_class_whose_genes_are_told_cannot_be_absent(on_disk):
-    told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["layer"])
+def test_a_class_whose_genes_are_named_cannot_be_absent(on_disk):
+    section = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["layer"])
     with pytest.raises(ConfigError, match=r"absent are classes .* that genes do not name"):
-        make_config(classes=CLASSES, sections=[told])
+        make_config(classes=CLASSES, sections=[section])
 
 
-def test_a_class_that_no_one_knows_cannot_be_absent(on_disk):
-    told = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["tissue"])
+def test_only_gene_classes_can_be_absent(on_disk):
+    section = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["tissue"])
     with pytest.raises(ConfigError, match="absent are classes after the first two"):
-        make_config(classes=CLASSES, sections=[told])
+        make_config(classes=CLASSES, sections=[section])

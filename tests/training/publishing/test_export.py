@@ -23,7 +23,7 @@ from morphinfer_training.learning.sections import load_section
 from morphinfer_training.learning.split import split_section
 from morphinfer_training.publishing import publish
 from morphinfer_training.publishing.export import build_model, check_parity, smooth_image
-from morphinfer_training.train import Data, provenance_of, train
+from morphinfer_training.train import Data, train, training_provenance
 
 SIZES = (48, 64, 96, 128, 160)
 CONFIG = make_config(patch_sizes_px=list(SIZES), channels=[16, 32, 64, 64])
@@ -43,7 +43,7 @@ def facts(config=CONFIG):
     data = Data([section], [split_section(section.labels, config, 0)])
     each = {"mean": 0.5, "per_class": {"background": 0.5, "tissue": None, "gene A": 0.25}}
     scores = {"networks": {f"p{p:03d}": each for p in SIZES}, "fused": each, "cells": 10}
-    provenance = provenance_of(config, data, scores, "2026-01-02", torch.device("cpu"))
+    provenance = training_provenance(config, data, scores, "2026-01-02", torch.device("cpu"))
     return publish.SetFacts(config, (0.2,) * 5, provenance)
 
 

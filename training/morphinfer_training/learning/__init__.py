@@ -1,9 +1,9 @@
 """From sections with references to trained and calibrated networks.
 
-`sections` loads image and classes (`section_reference` makes a reference of spots), `split` holds
-parts out, `patches` and `augmentation` draw batches, `nets` is the architecture and `loop` trains one
-network (`checkpoint`, `curves`), `parallel` several at a time; `validation` and `calibration` score the
-held-out part and choose fusion weights.
+`sections` loads image and classes (`section_reference` makes a reference of spots), `split` chooses
+the positions that are held out, `patches` and `augmentation` draw batches, `nets` is the architecture.
+`loop` trains one network (`checkpoint`, `curves`), `parallel` several at a time (`allocator`).
+`validation` scores networks on the held-out positions, `calibration` fits their fusion there.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
         silent,
     )
     from morphinfer_training.learning.nets import POOLINGS, PaddingFreeNet, Weights, fold
-    from morphinfer_training.learning.parallel import Work, fit_side_by_side
+    from morphinfer_training.learning.parallel import TrainingJob, fit_side_by_side
     from morphinfer_training.learning.section_reference import reference_names
     from morphinfer_training.learning.sections import Section, load_section
     from morphinfer_training.learning.split import (
         Split,
         check_split,
-        gap_cells,
+        gap_positions,
         split_section,
-        taught,
+        train_on_all,
     )
-    from morphinfer_training.learning.validation import Judge, mean_dice
+    from morphinfer_training.learning.validation import HeldOutScorer, mean_dice
 
 __all__ = [
     "POOLINGS",
     "Fitted",
     "Fusion",
-    "Judge",
+    "HeldOutScorer",
     "PaddingFreeNet",
     "Progress",
     "Row",
     "Section",
     "Split",
+    "TrainingJob",
     "Weights",
-    "Work",
     "check_split",
     "choose_fusion",
     "draw_curves",
     "fit_side_by_side",
     "fold",
-    "gap_cells",
+    "gap_positions",
     "keep_freed_memory",
     "load_section",
     "mean_dice",
@@ -64,7 +64,7 @@ __all__ = [
     "reliability",
     "silent",
     "split_section",
-    "taught",
+    "train_on_all",
 ]
 
 if not TYPE_CHECKING:
@@ -93,7 +93,7 @@ if not TYPE_CHECKING:
                 "fold",
             ),
             "parallel": (
-                "Work",
+                "TrainingJob",
                 "fit_side_by_side",
             ),
             "section_reference": ("reference_names",),
@@ -104,12 +104,12 @@ if not TYPE_CHECKING:
             "split": (
                 "Split",
                 "check_split",
-                "gap_cells",
+                "gap_positions",
                 "split_section",
-                "taught",
+                "train_on_all",
             ),
             "validation": (
-                "Judge",
+                "HeldOutScorer",
                 "mean_dice",
             ),
         },

@@ -1,7 +1,8 @@
-"""Freed memory is kept for the next step instead of being given back to the system.
+"""Memory that training frees is kept by the process for the next step.
 
-By default glibc maps every large tensor anew and unmaps it when it is freed, and the kernel clears its
-pages each time: 10 min 13 s became 7 min 43 s for the set `hippocampus` on two cores.
+By default glibc maps memory for every large tensor and unmaps it when the tensor is freed, and the
+kernel clears the pages each time. Keeping the memory reduced the training of the set `hippocampus` from
+10 min 13 s to 7 min 43 s on two cores.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ import ctypes
 import platform
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Names of parameters in glibc's malloc.h. Source: mallopt(3)."""
+"""Numbers of the parameters in glibc's malloc.h. Source: mallopt(3)."""
 LARGEST_TENSOR = 2**30
-"""Bytes below which an allocation comes out of the memory that is kept."""
+"""Allocations below this number of bytes are taken from the memory that is kept."""
 MOST_KEPT = 2**31 - 1
-"""Bytes that are kept, the most that the interface takes."""
+"""Bytes that are kept, the largest value that mallopt accepts."""
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep what this process frees; whether it took that. Nothing where there is no glibc."""
+    """Make glibc keep the memory that this process frees; other C libraries are left as they are.
+
+    Returns
+    -------
+    bool
+        Whether glibc accepted both parameters.
+    """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt

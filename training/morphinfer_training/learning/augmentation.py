@@ -1,8 +1,7 @@
-"""Variation of training tiles: where they are cut, and how bright, sharp and noisy they are.
+"""Augmentation of training tiles: geometry, brightness, blur, resolution and noise.
 
-Geometry is one linear map from tile pixels to section pixels, so that flip, rotation and scale cost
-one interpolation. Positions are in model pixels with the outer corner of pixel (0, 0) at (0, 0);
-vectors are (row, col).
+Flip, rotation and scale are one linear map from tile to section, so that a tile is interpolated only
+once. Coordinates are (row, col) in model pixels; the outer corner of pixel (0, 0) is at (0, 0).
 """
 
 from __future__ import annotations
@@ -16,17 +15,32 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch's own d
 from morphinfer_training.config import AugmentationConfig
 
 FLOORED = 0.5
-"""Share of tiles in which the darkest grey levels become one."""
+"""Share of tiles whose intensities are clipped at a floor."""
 BLUR_RADIUS = 4
-"""Pixels on either side that a blur reaches."""
+"""Radius of the blur kernel in pixels."""
 ILLUMINATION_KNOTS = 3
-"""Knots along a side of the field of uneven illumination."""
+"""Knots along each side of the field of uneven illumination."""
 
 
 def draw_maps(
     rng: np.random.Generator, count: int, config: AugmentationConfig
 ) -> NDArray[np.float64]:
-    """Linear maps from tile to section, shape (count, 2, 2): scale times rotation times flip."""
+    """Random linear maps from tile to section: scale times rotation times flip.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of the random numbers.
+    count : int
+        Number of maps.
+    config : AugmentationConfig
+        Range of scales, kind of rotation, and whether tiles are flipped.
+
+    Returns
+    -------
+    ndarray of float64, shape (count, 2, 2)
+        One matrix for each tile.
+    """
     limit = np.log(config.scale_jitter)
     scales = np.exp(rng.uniform(-limit, limit, count))
     angles: NDArray[np.float64] = np.zeros(count)
@@ -36,27 +50,34 @@ def draw_maps(
         angles = rng.uniform(0, 2 * np.pi, count)
     mirror = np.where(config.flip & (rng.random(count) < 0.5), -1.0, 1.0)
     cos, sin = np.cos(angles), np.sin(angles)
-    turns = np.stack([np.stack([cos, -sin * mirror], -1), np.stack([sin, cos * mirror], -1)], -2)
+    rotations = np.stack(
+        [np.stack([cos, -sin * mirror], -1), np.stack([sin, cos * mirror], -1)], -2
+    )
     if config.rotate == "quarter":
-        turns = np.rint(turns)
-    return np.asarray(scales[:, None, None] * turns)
+        rotations = np.rint(rotations)
+    return np.asarray(scales[:, None, None] * rotations)
 
 
 def cut_tile(
     image: Tensor, centre: NDArray[np.float64], linear: NDArray[np.float64], side_px: int
 ) -> Tensor:
-    """One tile out of a section, interpolated, reflected at the section's edges as in inference.
+    """Tile of a section, interpolated bilinearly and reflected at the edges of the section.
 
     Parameters
     ----------
     image : Tensor of float32, shape (1, 1, M, N)
         The section.
-    centre : ndarray, shape (2,)
-        Where the centre of the tile lies, in model pixels.
-    linear : ndarray, shape (2, 2)
+    centre : ndarray of float64, shape (2,)
+        Centre of the tile in the section, in model pixels.
+    linear : ndarray of float64, shape (2, 2)
         Map from tile to section.
     side_px : int
         Side of the tile.
+
+    Returns
+    -------
+    Tensor of float32, shape (1, 1, side_px, side_px)
+        The tile, on the device of the section.
     """
     steps = torch.arange(side_px, dtype=torch.float64) + 0.5 - side_px / 2
     rows = centre[0] + linear[0, 0] * steps[:, None] + linear[0, 1] * steps  # (T, T)
@@ -67,11 +88,28 @@ def cut_tile(
     return F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
 
 
-def cell_positions(
-    centre: NDArray[np.float64], linear: NDArray[np.float64], cells: int, stride_px: int
+def position_centres(
+    centre: NDArray[np.float64], linear: NDArray[np.float64], side: int, stride_px: int
 ) -> NDArray[np.float64]:
-    """Where the centres of a tile's predictions lie in the section, shape (cells, cells, 2)."""
-    steps = (np.arange(cells) + 0.5 - cells / 2) * stride_px
+    """Centres of the positions of a tile in the section.
+
+    Parameters
+    ----------
+    centre : ndarray of float64, shape (2,)
+        Centre of the tile in the section, in model pixels.
+    linear : ndarray of float64, shape (2, 2)
+        Map from tile to section.
+    side : int
+        Positions along each side of the tile.
+    stride_px : int
+        Distance of the positions in the tile.
+
+    Returns
+    -------
+    ndarray of float64, shape (side, side, 2)
+        Row and column in model pixels.
+    """
+    steps = (np.arange(side) + 0.5 - side / 2) * stride_px
     offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1)
     return np.asarray(centre + offsets @ linear.T)
 
@@ -79,28 +117,33 @@ def cell_positions(
 def vary_intensity(
     tiles: Tensor, rng: np.random.Generator, config: AugmentationConfig, clip: tuple[float, float]
 ) -> Tensor:
-    """Tiles of other slides: illumination, gamma, gain, offset, blur, resolution and noise.
+    """Tiles with varied illumination, gamma, gain, offset, blur, resolution and noise.
 
     Parameters
     ----------
     tiles : Tensor of float32, shape (N, 1, T, T)
         Normalised intensities.
     rng : Generator
-        Source of every random number.
+        Source of the random numbers.
     config : AugmentationConfig
-        How much.
+        Ranges of all variations.
     clip : tuple of float
         Limits of normalised intensities.
+
+    Returns
+    -------
+    Tensor of float32, shape (N, 1, T, T)
+        Intensities within the limits.
     """
     count, device = len(tiles), tiles.device
 
     def factors(limit: float) -> Tensor:
-        drawn = np.exp(rng.uniform(-np.log(limit), np.log(limit), count))
-        return torch.from_numpy(drawn.astype(np.float32)).to(device).view(-1, 1, 1, 1)  # (N,1,1,1)
+        values = np.exp(rng.uniform(-np.log(limit), np.log(limit), count))
+        return torch.from_numpy(values.astype(np.float32)).to(device).view(-1, 1, 1, 1)  # (N,1,1,1)
 
     def amounts(low: float, high: float) -> Tensor:
-        drawn = rng.uniform(low, high, count).astype(np.float32)
-        return torch.from_numpy(drawn).to(device).view(-1, 1, 1, 1)  # (N,1,1,1)
+        values = rng.uniform(low, high, count).astype(np.float32)
+        return torch.from_numpy(values).to(device).view(-1, 1, 1, 1)  # (N,1,1,1)
 
     gamma, gain = factors(config.gamma), factors(config.gain)
     bright = tiles.clamp_min(1e-6).pow(gamma)  # (N,1,T,T)
@@ -119,14 +162,14 @@ def vary_intensity(
 
 
 def _smooth_field(tiles: Tensor, rng: np.random.Generator) -> Tensor:
-    """Low-frequency fields between -1 and 1, of the shape of ``tiles``."""
+    """Smooth random fields between -1 and 1, shape (N, 1, T, T)."""
     knots = rng.uniform(-1, 1, (len(tiles), 1, ILLUMINATION_KNOTS, ILLUMINATION_KNOTS))
     field = torch.from_numpy(knots.astype(np.float32)).to(tiles.device)  # (N,1,3,3)
     return F.interpolate(field, size=tiles.shape[-2:], mode="bilinear", align_corners=True)
 
 
 def _blur(tiles: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of each tile by its own sigma in pixels, (N,1,1,1); nothing below 0.2 px."""
+    """Gaussian blur of each tile with its own sigma in pixels, (N,1,1,1); none below 0.2 px."""
     count = len(tiles)
     reach = torch.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, device=tiles.device, dtype=tiles.dtype)
     kernel = torch.exp(-0.5 * (reach / sigma.clamp_min(0.05)) ** 2)  # (N,1,1,9)

@@ -1,24 +1,27 @@
-"""How the networks of a set are fused: calibration, weights and class factors, chosen on held-out cells.
+"""Fusion of the networks of a set: calibration, weights and class factors, fitted on held-out positions.
 
-Trained on smoothed labels, networks are less sure than they are right; trained on classes in equal
-parts, they call rare classes too often. A temperature divides the logits of each network and a bias
-for each class is added, such that the held-out cells become most likely (Alexandari, Kundaje and
-Shrikumar, 'Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
-adaptation', ICML 2020). A class counts there as the square root of its cells: neither is a rare one
-lost, as where cells count alike, nor is it called everywhere, as where classes do.
+Networks that were trained on smoothed labels are underconfident, and networks that were trained on
+classes in equal parts predict rare classes too often. The logits of each network are therefore divided
+by a temperature, and a bias is added for each class, such that the held-out labels become most likely
+(Alexandari, Kundaje and Shrikumar, 'Maximum likelihood with bias-corrected calibration is
+hard-to-beat at label shift adaptation', ICML 2020). The weight of a class in this likelihood is the
+square root of its number of positions: with equal weights of positions a rare class would be lost,
+with equal weights of classes it would be predicted everywhere.
 
-Weights come from greedy ensemble selection with replacement (Caruana, Niculescu-Mizil, Crew and
-Ksikes, 'Ensemble selection from libraries of models', ICML 2004): starting from the best single
-network, the network that raises the mean Dice of the mean most is added, and may be added again. On
-the held-out cells the result is never worse than the best single network, which a plain mean often is.
+The weights of the networks come from greedy ensemble selection with replacement (Caruana,
+Niculescu-Mizil, Crew and Ksikes, 'Ensemble selection from libraries of models', ICML 2004): starting
+from the best single network, the network that raises the Dice of the mean most is added, possibly
+several times. On the held-out positions the result is never worse than the best single network, which
+a plain mean often is.
 
-At last one factor for each class, shared by all networks, multiplies the fused probabilities where that
-raises the mean Dice. Logits are linear in the head, so all of it ends in the last weights of the
-exported networks.
+Finally, one factor for each class, shared by all networks, multiplies the fused probabilities if that
+raises the mean Dice. Logits are linear in the head, so temperatures, biases and factors become part of
+the last weights of the exported networks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,181 +31,194 @@ from scipy.optimize import minimize
 from morphinfer_training.learning.validation import dice_of, mean_dice
 
 COLDEST, HOTTEST = 0.2, 5.0
-"""Limits of a temperature."""
+"""Least and greatest temperature."""
 LARGEST_BIAS = 4.0
-"""Limit of a bias, to either side."""
+"""Greatest absolute bias."""
 CLIPPED = 1e-7
-"""Least probability of which a logarithm is taken."""
+"""Smaller probabilities are raised to this before the logarithm."""
 PICKS = 20
-"""Networks that are added, and so the finest step of a weight: 1 / PICKS."""
+"""Networks that are added; weights are multiples of 1 / PICKS or coarser."""
 FACTOR_STEPS = (0.8, 0.9, 1 / 0.9, 1 / 0.8)
-"""What a factor is multiplied by in one step."""
+"""Multiples of a factor that are tried in one step."""
 FACTOR_GAIN = 1e-3
-"""Smallest gain of mean Dice for which a factor is moved."""
+"""Smallest gain of mean Dice for which a factor is changed."""
 FACTOR_LIMIT = 3.0
 """Factors stay between 1 / FACTOR_LIMIT and FACTOR_LIMIT."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """What is done to the logits of a network."""
+    """Linear change of the logits of a network."""
 
     temperature: float
-    """They are divided by it,"""
+    """Divisor of the logits."""
     bias: NDArray[np.float64]
-    """and then this is added, shape (C,)."""
+    """Added to the divided logits, shape (C,)."""
 
     def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities as they become, of sum 1 (last axis)."""
+        """Calibrated probabilities, shape (..., C), for probabilities of the same shape."""
         logits = np.log(np.maximum(probabilities, CLIPPED)) / np.float32(self.temperature)
         logits += self.bias.astype(np.float32)
-        found = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return np.asarray(found / found.sum(axis=-1, keepdims=True), np.float32)
+        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=-1, keepdims=True), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fusion:
-    """How the networks of a set are fused."""
+    """Calibrations and weights of the networks of a set."""
 
     calibrations: tuple[Calibration, ...]
-    """One for each network; the factors of the classes are part of their biases."""
+    """One for each network; their biases include the class factors."""
     weights: NDArray[np.float64]
-    """Of the networks, not negative, of sum 1."""
+    """Weights of the networks, shape (M,), not negative, of sum 1."""
     factors: NDArray[np.float64]
-    """Of the classes, shape (C,)."""
+    """Class factors, shape (C,)."""
 
-    def ready(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities of the networks, shape (M, K, C), as the exported ones give them."""
+    def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calibrated probabilities, shape (M, K, C): those of the exported networks."""
         pairs = zip(self.calibrations, probabilities, strict=True)
         return np.stack([calibration(p) for calibration, p in pairs])
 
     def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Their weighted mean, shape (K, C)."""
-        return fuse(self.ready(probabilities), self.weights)
+        """Fused probabilities, shape (K, C), for uncalibrated ones of shape (M, K, C)."""
+        return fuse(self.calibrated(probabilities), self.weights)
 
 
 def choose_fusion(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Fusion:
-    """Calibrations, weights and factors that suit the held-out cells.
+    """Calibrations, weights and class factors fitted on the held-out positions.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (M, K, C)
-        Of M networks, at K held-out cells.
+        Probabilities of M networks at K held-out positions.
     labels : ndarray of uint8, shape (K,)
-        Classes of the cells.
+        Classes of the positions.
     """
     calibrations = [calibrate(p, labels) for p in probabilities]
-    ready = np.stack([c(p) for c, p in zip(calibrations, probabilities, strict=True)])
-    weights = fusion_weights(ready, labels)
-    factors = class_factors(fuse(ready, weights), labels)
+    calibrated = np.stack([c(p) for c, p in zip(calibrations, probabilities, strict=True)])
+    weights = fusion_weights(calibrated, labels)
+    factors = class_factors(fuse(calibrated, weights), labels)
     shared = tuple(replace(c, bias=c.bias + np.log(factors)) for c in calibrations)
     return Fusion(shared, weights, factors)
 
 
 def calibrate(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Calibration:
-    """The temperature and the biases of one network that make the labels most likely.
+    """Temperature and biases of one network that maximise the likelihood of the labels.
 
-    A class that no label is of is taken to be as rare as the rarest: it gets the lowest bias.
+    A class without labels gets the lowest bias, as if it were as rare as the rarest class.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (K, C)
-        Of the network, at K held-out cells.
+        Probabilities of the network at K held-out positions.
     labels : ndarray of uint8, shape (K,)
-        Classes of the cells.
+        Classes of the positions.
     """
     logits = np.log(np.maximum(probabilities, CLIPPED)).astype(np.float64)
-    cells, classes = logits.shape
+    classes = logits.shape[1]
     counts = np.bincount(labels, minlength=classes)
-    share = 1 / np.sqrt(counts[labels])
-    share /= share.sum()
-    right = (np.arange(cells), labels)
-
-    def unlikeliness(told: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Mean and gradient, by the logarithm of 1 / temperature and the biases."""
-        scale = np.exp(told[0])
-        shifted = scale * logits + told[1:]
-        shifted -= shifted.max(axis=1, keepdims=True)
-        likely = np.exp(shifted)
-        total = likely.sum(axis=1)
-        value = (share * (np.log(total) - shifted[right])).sum()
-        slope = likely * (share / total)[:, None]
-        slope[right] -= share
-        return float(value), np.append((slope * logits).sum() * scale, slope.sum(axis=0))
-
     free = (counts > 0) & (np.arange(classes) > 0)  # only differences of biases matter
-    limits = [
+    bounds = [
         (-np.log(HOTTEST), -np.log(COLDEST)),
         *((-LARGEST_BIAS, LARGEST_BIAS) if each else (0.0, 0.0) for each in free),
     ]
     start = np.zeros(classes + 1)
-    found = minimize(unlikeliness, start, jac=True, method="L-BFGS-B", bounds=limits).x
-    bias = np.where(counts > 0, found[1:], found[1:][counts > 0].min())
-    return Calibration(float(np.exp(-found[0])), bias)
+    loss = _negative_log_likelihood(logits, labels, counts)
+    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    bias = np.where(counts > 0, fitted[1:], fitted[1:][counts > 0].min())
+    return Calibration(float(np.exp(-fitted[0])), bias)
+
+
+def _negative_log_likelihood(
+    logits: NDArray[np.float64], labels: NDArray[np.uint8], counts: NDArray[np.intp]
+) -> Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]:
+    """Function from the logarithm of 1 / temperature and the biases to the loss and its gradient."""
+    weights = 1 / np.sqrt(counts[labels])
+    weights /= weights.sum()
+    right = (np.arange(len(labels)), labels)
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scale = np.exp(parameters[0])
+        shifted = scale * logits + parameters[1:]
+        shifted -= shifted.max(axis=1, keepdims=True)
+        odds = np.exp(shifted)
+        total = odds.sum(axis=1)
+        value = (weights * (np.log(total) - shifted[right])).sum()
+        slope = odds * (weights / total)[:, None]
+        slope[right] -= weights
+        return float(value), np.append((slope * logits).sum() * scale, slope.sum(axis=0))
+
+    return loss
 
 
 def reliability(
     probabilities: NDArray[np.float32], labels: NDArray[np.uint8], bins: int = 10
 ) -> tuple[NDArray[np.float64], float]:
-    """How often the winner is right by how sure it is, and the expected calibration error.
+    """Reliability curve and expected calibration error.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (K, C)
-        At K cells.
+        Probabilities at K positions.
     labels : ndarray of uint8, shape (K,)
-        Classes of the cells.
+        Classes of the positions.
     bins : int
-        Equal parts of the range 0 to 1.
+        Number of equal bins of confidence, the probability of the most probable class.
 
     Returns
     -------
     curve : ndarray of float64, shape (B, 3)
-        Mean probability of the winner, share of right winners and number of cells, of each part
-        that holds any.
+        Mean confidence, share of right positions and number of positions of each bin that is not
+        empty.
     error : float
         Mean distance of the first two, weighted by the third.
     """
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    place = np.minimum((sure * bins).astype(np.intp), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    held = count > 0
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    index = np.minimum((confidence * bins).astype(np.intp), bins - 1)
+    count = np.bincount(index, minlength=bins)
+    used = count > 0
     means = (
-        np.bincount(place, values, minlength=bins)[held] / count[held] for values in (sure, right)
+        np.bincount(index, values, minlength=bins)[used] / count[used]
+        for values in (confidence, right)
     )
-    curve = np.stack([*means, count[held]], axis=1).astype(np.float64)
+    curve = np.stack([*means, count[used]], axis=1).astype(np.float64)
     return curve, float((np.abs(curve[:, 0] - curve[:, 1]) * curve[:, 2]).sum() / curve[:, 2].sum())
 
 
 def class_factors(
     probabilities: NDArray[np.float32], labels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Factor per class, shape (C,), that raises the mean Dice.
+    """Factors of the classes that raise the mean Dice.
 
-    Coordinate ascent in small steps, which ends where no step gains ``FACTOR_GAIN``.
+    Coordinate ascent in small steps, until no step gains ``FACTOR_GAIN``.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (K, C)
-        Probabilities at K held-out cells.
+        Fused probabilities at K held-out positions.
     labels : ndarray of uint8, shape (K,)
-        Classes of the cells.
+        Classes of the positions.
+
+    Returns
+    -------
+    ndarray of float64, shape (C,)
+        Factors between 1 / 3 and 3.
     """
     classes = probabilities.shape[1]
 
-    def reached(factors: NDArray[np.float64]) -> float:
+    def score(factors: NDArray[np.float64]) -> float:
         return mean_dice(dice_of(labels, (probabilities * factors).argmax(axis=1), classes))
 
     factors = np.ones(classes)
-    best = reached(factors)
+    best = score(factors)
     while True:
         steps = [
             np.where(np.arange(classes) == k, factors * step, factors)
             for k in range(classes)
             for step in FACTOR_STEPS
         ]
-        tried = [(reached(s), s) for s in steps if np.abs(np.log(s)).max() <= np.log(FACTOR_LIMIT)]
-        value, step = max(tried, key=lambda pair: pair[0])
+        scored = [(score(s), s) for s in steps if np.abs(np.log(s)).max() <= np.log(FACTOR_LIMIT)]
+        value, step = max(scored, key=lambda pair: pair[0])
         if value < best + FACTOR_GAIN:
             return factors
         best, factors = value, step
@@ -211,35 +227,40 @@ def class_factors(
 def fusion_weights(
     probabilities: NDArray[np.float32], labels: NDArray[np.uint8], picks: int = PICKS
 ) -> NDArray[np.float64]:
-    """Weights of the networks, shape (M,), not negative, of sum 1.
+    """Weights of the networks by greedy ensemble selection.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (M, K, C)
-        Probabilities of M networks at K held-out cells.
+        Calibrated probabilities of M networks at K held-out positions.
     labels : ndarray of uint8, shape (K,)
-        Classes of the cells.
+        Classes of the positions.
     picks : int
-        Most networks that are added; the best sum on the way is taken.
+        Number of networks that are added; the best of the sums is taken.
+
+    Returns
+    -------
+    ndarray of float64, shape (M,)
+        Weights, not negative, of sum 1.
     """
     classes = probabilities.shape[2]
     counts = np.zeros(len(probabilities), np.int64)
     total = np.zeros(probabilities.shape[1:], np.float32)
     best, best_counts = -1.0, counts
     for _ in range(picks):
-        reached = [
+        scores = [
             mean_dice(dice_of(labels, (total + each).argmax(axis=1), classes))
             for each in probabilities
         ]
-        pick = int(np.argmax(reached))
+        pick = int(np.argmax(scores))
         counts = counts.copy()
         counts[pick] += 1
         total += probabilities[pick]
-        if reached[pick] > best:
-            best, best_counts = reached[pick], counts
+        if scores[pick] > best:
+            best, best_counts = scores[pick], counts
     return np.asarray(best_counts / best_counts.sum(), np.float64)
 
 
 def fuse(probabilities: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Weighted mean of the networks' probabilities, shape (K, C)."""
+    """Weighted mean, shape (K, C), of probabilities of shape (M, K, C)."""
     return np.asarray(np.tensordot(weights, probabilities, axes=1), np.float32)

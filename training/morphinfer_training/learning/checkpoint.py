@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain values, written at once, read without executing anything."""
+"""Checkpoints: tensors and plain values, written atomically and read without executing code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from morphinfer.images import staged
 from morphinfer_training.config import TrainConfig
 
 FORMAT = 2
-"""Of checkpoints; another one holds other networks. The first had networks that saw brightness."""
+"""Version of checkpoints; it changes with the architecture. Networks of version 1 saw brightness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +28,29 @@ class Row:
     loss: float
     """Mean training loss since the last evaluation."""
     learning_rate: float
-    """Of the last step."""
+    """Learning rate of the last step."""
     seconds: float
     """Time spent on training and evaluation so far."""
     mean_dice: float
-    """Mean Dice of the held-out cells."""
+    """Mean Dice on the held-out positions."""
     dice: tuple[float, ...]
-    """Dice of each class; NaN where undefined."""
+    """Dice of each class; NaN if undefined."""
 
 
 @dataclass(slots=True)
 class TrainingState:
-    """Everything that a run needs to continue exactly."""
+    """State from which a run continues exactly."""
 
     step: int
     """Steps done."""
     finished: bool
-    """Whether the run has come to its end."""
+    """Whether the run is complete."""
     network: dict[str, Tensor]
     """Weights that are trained."""
     average: dict[str, Tensor]
     """Their moving average."""
     best: dict[str, Tensor]
-    """The average when the mean Dice was highest."""
+    """The moving average at the highest mean Dice."""
     optimiser: dict[str, Any]
     """State of AdamW."""
     history: list[Row]
@@ -58,7 +58,7 @@ class TrainingState:
 
 
 def save_checkpoint(path: Path, state: TrainingState, config: TrainConfig) -> None:
-    """Write a checkpoint; a run that is killed meanwhile leaves the one before."""
+    """Write a checkpoint; if the run is killed meanwhile, the previous one is kept."""
     plain = {name: getattr(state, name) for name in TrainingState.__slots__}
     plain["history"] = [asdict(row) for row in state.history]
     with staged(path, overwrite=True) as partial:
@@ -66,7 +66,16 @@ def save_checkpoint(path: Path, state: TrainingState, config: TrainConfig) -> No
 
 
 def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> TrainingState:
-    """Read a checkpoint of a run of the same configuration, but for the words of its card.
+    """Checkpoint of a run with the same configuration; only the texts of the card may differ.
+
+    Parameters
+    ----------
+    path : Path
+        Checkpoint file.
+    config : TrainConfig
+        Configuration of the run to continue.
+    device : torch.device
+        Where the tensors are loaded.
 
     Raises
     ------
@@ -81,25 +90,26 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
     except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError,
             pickle.UnpicklingError) as problem:  # fmt: skip
         raise ConfigError(
-            f"{path}: no checkpoint of ours ({type(problem).__name__}); remove {path.parent} and train again"
+            f"{path}: not a checkpoint, or damaged ({type(problem).__name__}); remove {path.parent} and "
+            f"train again"
         ) from problem
     if stored.get("format") != FORMAT:
         raise ConfigError(
-            f"{path}: a checkpoint of another version of morphinfer, whose networks differ; continue "
-            f"it there, or start again with `overwrite=True`"
+            f"{path}: written by a version of morphinfer with other networks; continue with that "
+            f"version, or start again with `overwrite=True`"
         )
-    ours = config.plain()
-    differ = [key for key in ours if key != "card" and ours[key] != other.get(key)]
-    if differ:
+    current = config.plain()
+    changed = [key for key in current if key != "card" and current[key] != other.get(key)]
+    if changed:
         raise ConfigError(
-            f"{path}: made with another configuration ({', '.join(differ)} differ); restore it, or "
-            f"start again with `overwrite=True`"
+            f"{path}: written with another configuration (changed: {', '.join(changed)}); restore it, "
+            f"or start again with `overwrite=True`"
         )
     return state
 
 
 def write_log(path: Path, history: list[Row], classes: tuple[str, ...]) -> None:
-    """Write all evaluations of a run as CSV."""
+    """Write all evaluations of a run as CSV, with a column of Dice for each class."""
     head = ["step", "loss", "learning_rate", "seconds", "mean_dice"]
     names = [f"dice_{name}".replace(",", " ").replace('"', "") for name in classes]
     lines = [",".join([*head, *names])]

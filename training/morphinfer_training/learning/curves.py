@@ -10,7 +10,15 @@ from morphinfer_training.learning.checkpoint import Row
 
 
 def draw_curves(path: Path, histories: Mapping[str, list[Row]]) -> None:
-    """Write a PNG with the loss and the mean Dice of each network over its steps."""
+    """Write a PNG with the training loss and the mean Dice of each network by step.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write; it is replaced if it exists.
+    histories : mapping of str to list of Row
+        Evaluations by network.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -22,7 +30,7 @@ def draw_curves(path: Path, histories: Mapping[str, list[Row]]) -> None:
         left.plot(steps, [row.loss for row in history], label=name)
         right.plot(steps, [row.mean_dice for row in history], label=name)
     left.set(xlabel="step", ylabel="training loss")
-    right.set(xlabel="step", ylabel="mean Dice, held-out cells", ylim=(0, 1))
+    right.set(xlabel="step", ylabel="mean Dice, held-out positions", ylim=(0, 1))
     right.legend(loc="lower right")
     with staged(path, overwrite=True) as partial:
         figure.savefig(partial, format="png", dpi=120)

@@ -1,4 +1,4 @@
-"""The training loop of one network, from top to bottom."""
+"""The training loop of one network."""
 
 from __future__ import annotations
 
@@ -25,39 +25,40 @@ from morphinfer_training.learning.checkpoint import (
 )
 from morphinfer_training.learning.nets import PaddingFreeNet, make_network
 from morphinfer_training.learning.patches import TileSampler, balanced_loss
-from morphinfer_training.learning.validation import Judge, mean_dice
+from morphinfer_training.learning.validation import HeldOutScorer, mean_dice
 
 LARGEST_GRADIENT = 5.0
+"""Gradients of a greater norm are scaled down to it."""
 BIAS_FACTOR = 10.0
-"""Learning rate of the bias by that of the others: Adam moves each number by about the rate, and the bias
-alone, by units, tells that an empty patch is background."""
+"""Ratio of the learning rate of the bias to that of the other weights. Adam changes a number by about the
+learning rate a step, and the bias, which alone classifies empty patches, has to change by units."""
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 
 
 class Progress(Protocol):
-    """What the loop tells after every step."""
+    """Function that the loop calls after every step."""
 
     def __call__(self, network: str, step: int, loss: float, dice: float | None) -> None:
-        """Steps done by ``network``, loss of the last one, and the latest mean Dice, if any."""
+        """Receive the steps done by ``network``, the loss of the last one and the latest mean Dice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained network with the figures of its run."""
+    """A trained network with its evaluations."""
 
     network: PaddingFreeNet
-    """The best weights, ready to predict, on the CPU."""
+    """The network with its best weights, on the CPU."""
     patch_size_px: int
     """Side of its patches."""
     history: list[Row]
     """All evaluations."""
     probabilities: NDArray[np.float32]
-    """Its probabilities on the held-out cells, shape (K, C)."""
+    """Its probabilities on the held-out positions, shape (K, C)."""
 
 
 def silent(network: str, step: int, loss: float, dice: float | None) -> None:
-    """Tell nothing."""
+    """Report nothing."""
 
 
 def network_name(patch_size_px: int) -> str:
@@ -73,7 +74,7 @@ def fit(
     config: TrainConfig,
     patch_size_px: int,
     sampler: TileSampler,
-    judge: Judge,
+    scorer: HeldOutScorer,
     folder: Path,
     *,
     device: torch.device,
@@ -81,99 +82,108 @@ def fit(
     progress: Progress = silent,
     weights: dict[str, Tensor] | None = None,
 ) -> Fitted:
-    """Train one network and keep the weights of the highest mean Dice on the held-out cells.
+    """Train one network and keep the weights with the highest mean Dice on the held-out positions.
 
     Parameters
     ----------
     config : TrainConfig
-        What to train and how.
+        Training configuration.
     patch_size_px : int
         Side of the patches.
     sampler : TileSampler
         Source of the batches.
-    judge : Judge
-        The held-out cells.
+    scorer : HeldOutScorer
+        The held-out positions.
     folder : Path
-        Where the checkpoint and the log are kept; it is there.
+        Existing folder for the checkpoint and the log.
     device : torch.device
         Where to compute.
     resume : bool
-        Continue from the checkpoint in ``folder``, if there is one.
+        Continue from the checkpoint in ``folder`` if it exists.
     progress : Progress
-        Told after every step.
+        Called after every step.
     weights : dict of Tensor, optional
-        A state of the network to begin from; drawn at random by default.
+        Weights to start from; random by default.
+
+    Raises
+    ------
+    ConfigError
+        The checkpoint is damaged, or of another configuration or version.
     """
-    told, name = config.training, network_name(patch_size_px)
-    run = begin(config, patch_size_px, folder, device, resume=resume, weights=weights)
+    settings, name = config.training, network_name(patch_size_px)
+    run = start_run(config, patch_size_px, folder, device, resume=resume, weights=weights)
     network, state = run.network, run.state
     losses: list[Tensor] = []
     while not state.finished:
-        rate = learning_rate(state.step, told)
+        rate = learning_rate(state.step, settings)
         for group in run.optimiser.param_groups:
             group["lr"] = rate * group["factor"]
         torch.manual_seed(step_seed(config.seed, patch_size_px, state.step))  # for dropout
         batch = sampler.draw(state.step)  # image (N, 1, T, T), labels (N, n, n)
         logits = network(batch.image)  # (N, C, n, n)
         loss = balanced_loss(
-            logits, batch.labels, told.label_smoothing, told.class_weight_limit, batch.tissue
+            logits,
+            batch.labels,
+            settings.label_smoothing,
+            settings.class_weight_limit,
+            batch.tissue,
         )
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
         run.optimiser.step()
         state.step += 1
-        move_average(run.average, network, min(told.average, state.step / (state.step + 10)))
+        move_average(run.average, network, min(settings.average, state.step / (state.step + 10)))
         losses.append(loss.detach())
-        if state.step % told.evaluate_every == 0 or state.step == told.steps:
-            dice = judge.dice(judge.probabilities(run.average, patch_size_px))
-            run.note(float(torch.stack(losses).mean()), rate, dice, told)
-            save_checkpoint(folder / CHECKPOINT, run.stored_state(), config)
+        if state.step % settings.evaluate_every == 0 or state.step == settings.steps:
+            dice = scorer.dice(scorer.probabilities(run.average, patch_size_px))
+            run.add_evaluation(float(torch.stack(losses).mean()), rate, dice, settings)
+            save_checkpoint(folder / CHECKPOINT, run.current_state(), config)
             write_log(folder / LOG, state.history, config.classes)
             losses.clear()
         latest = state.history[-1].mean_dice if state.history else None
         progress(name, state.step, float(loss.detach()), latest)
     run.average.load_state_dict(state.best)
-    probabilities = judge.probabilities(run.average, patch_size_px)
+    probabilities = scorer.probabilities(run.average, patch_size_px)
     return Fitted(run.average.cpu(), patch_size_px, state.history, probabilities)
 
 
 @dataclass(slots=True)
 class Run:
-    """The moving parts of a training run."""
+    """Objects that change during a training run."""
 
     network: PaddingFreeNet
-    """Weights that are trained."""
+    """The network that is trained."""
     average: PaddingFreeNet
-    """Their moving average."""
+    """Moving average of its weights."""
     optimiser: torch.optim.AdamW
-    """Its state."""
+    """Optimiser of the network."""
     state: TrainingState
     """Counters, history and best weights."""
     began: float
-    """Clock when the run began, as if it had never been interrupted."""
+    """Start on the clock of time.perf_counter; interruptions of the run are not counted."""
 
-    def note(
-        self, loss: float, rate: float, dice: NDArray[np.float64], told: TrainingConfig
+    def add_evaluation(
+        self, loss: float, rate: float, dice: NDArray[np.float64], settings: TrainingConfig
     ) -> None:
-        """Take down an evaluation, and the weights where they are the best so far."""
+        """Add an evaluation to the history, and keep the averaged weights if they are the best."""
         state, mean = self.state, mean_dice(dice)
         if not any(row.mean_dice >= mean for row in state.history):
             state.best = snapshot(self.average)
         seconds = time.perf_counter() - self.began
         per_class = tuple(float(d) for d in dice)
         state.history.append(Row(state.step, loss, rate, seconds, mean, per_class))
-        state.finished = is_finished(state.history, told)
+        state.finished = is_finished(state.history, settings)
 
-    def stored_state(self) -> TrainingState:
-        """The state with the weights as they are now."""
+    def current_state(self) -> TrainingState:
+        """The state with the current weights."""
         self.state.network = self.network.state_dict()
         self.state.average = self.average.state_dict()
         self.state.optimiser = self.optimiser.state_dict()
         return self.state
 
 
-def begin(
+def start_run(
     config: TrainConfig,
     patch_size_px: int,
     folder: Path,
@@ -182,7 +192,13 @@ def begin(
     resume: bool,
     weights: dict[str, Tensor] | None = None,
 ) -> Run:
-    """A fresh run, or the one whose checkpoint stands in ``folder``."""
+    """A new run, or the run of the checkpoint in ``folder`` if there is one and ``resume``.
+
+    Raises
+    ------
+    ConfigError
+        The checkpoint is damaged, or of another configuration or version.
+    """
     torch.manual_seed(step_seed(config.seed, patch_size_px, 2**31))
     network = make_network(config, patch_size_px).to(device).train()
     if weights is not None:
@@ -204,61 +220,61 @@ def step_seed(seed: int, patch_size_px: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, patch_size_px, step]).generate_state(1)[0])
 
 
-def make_optimiser(network: PaddingFreeNet, told: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW that decays convolutions, not the floor of the contrast and the logits of empty patches."""
+def make_optimiser(network: PaddingFreeNet, settings: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW with weight decay for convolutions, and none for the contrast floor and the bias."""
     kernels = [p for p in network.parameters() if p.ndim > 1]
     groups = [
-        {"params": kernels, "weight_decay": told.weight_decay, "factor": 1.0},
+        {"params": kernels, "weight_decay": settings.weight_decay, "factor": 1.0},
         {"params": [network.log_floor], "weight_decay": 0.0, "factor": 1.0},
         {"params": [network.bias], "weight_decay": 0.0, "factor": BIAS_FACTOR},
     ]
-    return torch.optim.AdamW(groups, lr=told.learning_rate)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
-def learning_rate(step: int, told: TrainingConfig) -> float:
-    """Rate of a step: linear rise, then half a cosine down to a hundredth."""
-    warm = max(1, round(told.warmup * told.steps))
+def learning_rate(step: int, settings: TrainingConfig) -> float:
+    """Learning rate of a step: a linear rise, then half a cosine down to a hundredth."""
+    warm = max(1, round(settings.warmup * settings.steps))
     if step < warm:
-        return told.learning_rate * (step + 1) / warm
-    done = (step - warm) / max(1, told.steps - warm)
-    return told.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return settings.learning_rate * (step + 1) / warm
+    done = (step - warm) / max(1, settings.steps - warm)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def is_finished(history: list[Row], told: TrainingConfig) -> bool:
-    """Whether all steps are done, or the best evaluation is ``patience`` evaluations old."""
+def is_finished(history: list[Row], settings: TrainingConfig) -> bool:
+    """Whether all steps are done, or ``patience`` evaluations followed the best one."""
     best = max(range(len(history)), key=lambda i: history[i].mean_dice)
-    return history[-1].step >= told.steps or len(history) - 1 - best >= told.patience
+    return history[-1].step >= settings.steps or len(history) - 1 - best >= settings.patience
 
 
 @torch.no_grad()
 def move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the averaged weights and running statistics towards the trained ones."""
+    """Update the moving average of weights and running statistics, in place."""
     trained = network.state_dict()
-    for key, kept in average.state_dict().items():
-        if kept.is_floating_point():
-            kept.lerp_(trained[key], 1 - decay)
+    for key, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(trained[key], 1 - decay)
         else:
-            kept.copy_(trained[key])
+            value.copy_(trained[key])
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:
-    """Copy of all weights and statistics."""
+    """Copy of all weights and running statistics."""
     return {key: value.detach().clone() for key, value in network.state_dict().items()}
 
 
-def pick_device(wanted: str) -> torch.device:
-    """Device by name; 'auto' is CUDA where there is one.
+def pick_device(name: str) -> torch.device:
+    """Device by name; 'auto' is CUDA if torch finds it, else the CPU.
 
     Raises
     ------
     ConfigError
-        CUDA is asked for and this torch does not find it.
+        ``name`` is 'cuda' and torch finds no CUDA device.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            f"device 'cuda': torch {torch.__version__} finds no CUDA device here; take "
-            f"`device='auto'` or 'cpu', or install a torch with CUDA"
+            f"device 'cuda': torch {torch.__version__} finds no CUDA device; use `device='auto'` or "
+            f"'cpu', or install a torch with CUDA"
         )
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,17 +1,18 @@
-"""The padding-free networks: a large tile gives exactly what its patches give one by one.
+"""The padding-free networks: the output for a large tile equals that for each of its patches.
 
-Every convolution is valid, every pooling window is fixed, and the last is an average of k x k
-positions at stride 1, with k = (P - 32) / 8 for patches of P pixels, less what the dilated convolution
-takes. The average follows the last, linear convolution to classes: both are linear, so the result is
-the same and four channels are averaged instead of 64.
+Every convolution is valid, every pooling window is fixed, and the last pooling is an average of k x k
+positions at stride 1, with k = (P - 32) / 8 for patches of P pixels, minus the reach of the dilated
+convolution. The average follows the last, linear convolution to classes: both are linear, so the
+result is the same as in the other order, and four channels are averaged instead of 64.
 
-What a patch shows, not how bright it is, decides. No convolution has a bias, so an image k times as
-bright gives features k times as high (Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, 'Robust and
-interpretable blind image denoising via bias-free convolutional neural networks', ICLR 2020); the
-filters of the first one sum to 0, so a raised black level changes nothing; and the logits are a ratio
-of two averages over the patch, evidence for the classes and the mean of all features, its contrast. A
-learned floor under the contrast tells an empty patch from a faint one. The first filters also contain
-a binomial blur, since filters that sum to 0 would otherwise see little but the noise of single pixels.
+The output depends on structure, not on brightness. No convolution has a bias, so the features of an
+image that is k times as bright are k times as high (Mohan, Kadkhodaie, Simoncelli and
+Fernandez-Granda, 'Robust and interpretable blind image denoising via bias-free convolutional neural
+networks', ICLR 2020). The filters of the first convolution sum to 0, so a raised black level changes
+nothing. The logits are a ratio of two averages over the patch: evidence for the classes, and contrast,
+the mean of all features. A learned floor is added to the contrast, so that the logits of a nearly
+empty patch are close to the bias. The first filters are blurred by a binomial kernel, since
+filters that sum to 0 would otherwise respond mostly to the noise of single pixels.
 """
 
 from __future__ import annotations
@@ -28,19 +29,23 @@ from torch.nn import functional as F  # noqa: N812
 from morphinfer_training.config import CONTEXT_PX, STRIDE_PX, TrainConfig
 
 KERNEL = 3
+"""Side of the convolutions."""
 POOLINGS = 3
+"""Convolutions that are followed by a pooling of 2 x 2."""
 BLUR = (0.25, 0.5, 0.25)
-"""What the first filters are convolved with, along rows and columns."""
+"""Kernel along rows and columns that the first filters are convolved with."""
 MOMENTUM = 0.1
-"""Share of the newest batch in the running scale of a channel."""
+"""Weight of the newest batch in the running scale of a channel."""
 TINY = 1e-5
+"""Added to a mean square before division."""
 
 
 class Scale(nn.Module):
-    """Division of each channel by its root mean square over batches; nothing is taken off.
+    """Division of each channel by its root mean square over batches; no mean is subtracted.
 
-    Unlike batch normalisation it maps an image k times as bright to features k times as high, and
-    being positive it commutes with the maximum and with ReLU, and folds into the convolution.
+    Unlike batch normalisation, it maps an image that is k times as bright to features that are k times
+    as high. The factor is positive, so it commutes with maximum and ReLU and can be folded into the
+    convolution.
     """
 
     square: Tensor
@@ -50,7 +55,7 @@ class Scale(nn.Module):
         self.register_buffer("square", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of the same shape, (N, c, h, w)."""
+        """Scaled features, (N, c, h, w), for features of the same shape."""
         if not self.training:
             return x * (self.square + TINY).rsqrt()[:, None, None]
         scaled, square = DivideByBatch.apply(x)  # type: ignore[no-untyped-call]
@@ -59,7 +64,7 @@ class Scale(nn.Module):
 
 
 class DivideByBatch(torch.autograd.Function):
-    """Division by the root mean square of the batch; in half the time of autograd's own steps."""
+    """Division by the root mean square of the batch, in half the time of autograd's own backward."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,7 +85,7 @@ class DivideByBatch(torch.autograd.Function):
 
 
 def _by_channel(x: Tensor) -> Tensor:
-    """Features as a matrix of positions and channels; a view where channels come last in memory."""
+    """Features as a matrix (positions, channels); a view if channels are last in memory."""
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
@@ -98,8 +103,8 @@ class PaddingFreeNet(nn.Module):
     dropout : float
         Share of the last features left out in training.
     floor : float
-        Contrast that is added to that of every patch, before training; features of nuclei average
-        about 0.5.
+        Initial value of the learned floor, which is added to the contrast of every patch; features of
+        nuclei average about 0.5.
     """
 
     def __init__(
@@ -134,7 +139,7 @@ class PaddingFreeNet(nn.Module):
             )
 
     def stages(self) -> list[tuple[nn.Conv2d, Scale]]:
-        """Each convolution with the division that follows it."""
+        """Each convolution with the scale that follows it."""
         return cast(
             list[tuple[nn.Conv2d, Scale]], list(zip(self.convolutions, self.scales, strict=True))
         )
@@ -146,7 +151,7 @@ class PaddingFreeNet(nn.Module):
             x = F.conv2d(x, band_pass(convolution.weight)) if depth == 0 else convolution(x)
             if depth < POOLINGS:
                 x = F.max_pool2d(x, 2)
-            x = F.relu(scale(x))  # (N, c, H / 2**n, W / 2**n) without the context
+            x = F.relu(scale(x))  # (N, c, H / 2**n, W / 2**n) less the context
         evidence = F.avg_pool2d(self.head(self.dropout(x)), self.window, stride=1)  # (N, C, h, w)
         contrast = F.avg_pool2d(x.mean(dim=1, keepdim=True), self.window, stride=1)  # (N, 1, h, w)
         return evidence / (contrast + self.log_floor.exp()) + self.bias[:, None, None]
@@ -154,28 +159,39 @@ class PaddingFreeNet(nn.Module):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """What an exported network holds: its convolutions with their scales folded in, and the head."""
+    """Weights of an exported network: convolutions with their scales folded in, and the head."""
 
     convolutions: list[NDArray[np.float32]]
-    """One of shape (out, in, height, width) for each of the five."""
+    """Weights of the five convolutions, each of shape (out, in, height, width)."""
     head: NDArray[np.float32]
-    """Evidence for the classes, shape (classes, in, 1, 1)."""
+    """Last convolution, to the evidence for the classes, shape (classes, in, 1, 1)."""
     bias: NDArray[np.float32]
-    """Logits of a patch without any contrast, shape (classes,)."""
+    """Logits of a patch without contrast, shape (classes,)."""
     floor: float
-    """What is added to the contrast."""
+    """Added to the contrast."""
 
 
 def band_pass(weight: Tensor) -> Tensor:
-    """First filters, shape (out, 1, 5, 5): free ones of shape (out, 1, 3, 3) less their mean, blurred."""
+    """Filters of the first convolution: the trained weights, with their mean subtracted and blurred.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (out, 1, 3, 3)
+        Trained weights.
+
+    Returns
+    -------
+    Tensor, shape (out, 1, 5, 5)
+        Filters of sum 0.
+    """
     line = torch.tensor(BLUR, dtype=weight.dtype, device=weight.device)
     square = (line[:, None] * line)[None, None]  # (1, 1, 3, 3)
-    free = weight - weight.mean(dim=(2, 3), keepdim=True)
-    return F.conv2d(free, square, padding=len(BLUR) - 1)
+    centred = weight - weight.mean(dim=(2, 3), keepdim=True)
+    return F.conv2d(centred, square, padding=len(BLUR) - 1)
 
 
 def dilation_of(positions: int) -> int:
-    """Dilation of the fifth convolution, a third of the patch's positions; 0 stands for 1 x 1.
+    """Dilation of the fifth convolution, a third of the positions of a patch; 0 means a 1 x 1 kernel.
 
     >>> [dilation_of((patch - 32) // 8) for patch in (48, 64, 96, 128, 160)]
     [0, 1, 2, 4, 5]
@@ -184,14 +200,14 @@ def dilation_of(positions: int) -> int:
 
 
 def make_network(config: TrainConfig, patch_size_px: int) -> PaddingFreeNet:
-    """A fresh network for one patch size, its weights drawn from torch's generator."""
+    """An untrained network for one patch size, with weights drawn from torch's generator."""
     return PaddingFreeNet(
         config.channels, len(config.classes), patch_size_px, config.dropout, config.contrast_floor
     )
 
 
 def fold(network: PaddingFreeNet) -> Weights:
-    """The weights of the network without its scales."""
+    """Weights of a network with its scales folded into the convolutions."""
     convolutions = []
     for depth, (convolution, scale) in enumerate(network.stages()):
         weight = _double(convolution.weight)
@@ -204,7 +220,7 @@ def fold(network: PaddingFreeNet) -> Weights:
 
 
 def multiply_adds_per_pixel(channels: tuple[int, ...], classes: int) -> float:
-    """Multiplications of the convolutions per input pixel of a large tile, the fifth one dilated.
+    """Multiply-adds of the convolutions per input pixel of a large tile, with a dilated fifth one.
 
     >>> multiply_adds_per_pixel((16, 32, 64, 64), 4)
     3860.0

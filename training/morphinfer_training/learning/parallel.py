@@ -1,8 +1,8 @@
-"""Networks trained side by side, each in a process of its own with its share of the threads.
+"""Training of several networks at a time, each in its own process with its share of the threads.
 
-One network on all threads waits for its slowest one after every layer; two networks on half of them
-each do not. The processes hand nothing back but their checkpoints, from which `fit` goes on: a
-run that is interrupted here is resumed like any other.
+One network on all threads waits for the slowest thread after every layer; two networks on half of the
+threads each wait less. The processes return only their checkpoints, from which `fit` resumes, so an
+interrupted run is resumed like any other.
 """
 
 from __future__ import annotations
@@ -23,86 +23,92 @@ from morphinfer_training.learning.loop import Fitted, Progress, fit, network_nam
 from morphinfer_training.learning.patches import TileSampler
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
-from morphinfer_training.learning.validation import Judge
+from morphinfer_training.learning.validation import HeldOutScorer
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from multiprocessing.queues import Queue
 
+    StepReport = tuple[str, int, float, float | None]
+    """Arguments of `Progress`."""
+
 POLL_S = 0.2
+"""Seconds between two checks whether all processes are alive."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """All that the training of any network of a set needs."""
+class TrainingJob:
+    """Data and configuration for the training of any network of a set."""
 
     config: TrainConfig
-    """What to train and how."""
+    """Training configuration."""
     sections: list[Section]
     """Images and classes."""
     splits: list[Split]
-    """Which cells are trained on and which are held out."""
+    """Positions of each section for training and held out."""
     run: Path
     """Folder with one folder for each network."""
     device: torch.device
     """Where to compute."""
 
-    def judge(self) -> Judge:
-        """The held-out cells."""
-        return Judge(self.sections, self.splits, self.config, self.device)
+    def scorer(self) -> HeldOutScorer:
+        """Scorer on the held-out positions."""
+        return HeldOutScorer(self.sections, self.splits, self.config, self.device)
 
-    def fit(self, patch_size_px: int, judge: Judge, *, resume: bool, progress: Progress) -> Fitted:
-        """Train one network, see `loop.fit`."""
+    def fit(
+        self, patch_size_px: int, scorer: HeldOutScorer, *, resume: bool, progress: Progress
+    ) -> Fitted:
+        """Train one network; see `loop.fit`."""
         sampler = TileSampler(self.sections, self.splits, self.config, patch_size_px, self.device)
         return fit(
-            self.config, patch_size_px, sampler, judge, self.run / network_name(patch_size_px),
+            self.config, patch_size_px, sampler, scorer, self.run / network_name(patch_size_px),
             device=self.device, resume=resume, progress=progress,
         )  # fmt: skip
 
 
-def fit_side_by_side(work: Work, *, resume: bool, progress: Progress, jobs: int) -> None:
-    """Train all networks to the end, ``jobs`` at a time; each leaves its last checkpoint.
+def fit_side_by_side(job: TrainingJob, *, resume: bool, progress: Progress, jobs: int) -> None:
+    """Train all networks, ``jobs`` at a time; each leaves its last checkpoint.
 
     Parameters
     ----------
-    work : Work
-        The networks; each process gets a copy of the sections.
+    job : TrainingJob
+        The networks to train; each process gets a copy of the sections.
     resume : bool
-        Continue from the checkpoints that are there.
+        Continue from existing checkpoints.
     progress : Progress
-        Told after every step of every network.
+        Called after every step of every network.
     jobs : int
-        Most processes.
+        Number of processes.
 
     Raises
     ------
     MorphinferError
-        A process was ended from outside, or what `fit` raised in one of them.
+        A process was ended from outside. An error that `fit` raises in a process is raised here.
     """
     context = multiprocessing.get_context("spawn")
     tasks: Queue[int | None] = context.Queue()
-    told: Queue[tuple[str, int, float, float | None] | Exception] = context.Queue()
-    for patch in sorted(work.config.patch_sizes_px, reverse=True):  # the longest first
+    reports: Queue[StepReport | Exception] = context.Queue()
+    for patch in sorted(job.config.patch_sizes_px, reverse=True):  # the longest first
         tasks.put(patch)
     threads = max(1, torch.get_num_threads() // jobs)
+    arguments = (job, resume, threads, tasks, reports)
     workers = [
-        context.Process(target=_work, args=(work, resume, threads, tasks, told), daemon=True)
-        for _ in range(jobs)
+        context.Process(target=_train_networks, args=arguments, daemon=True) for _ in range(jobs)
     ]
     try:
         for worker in workers:
             tasks.put(None)
             worker.start()
-        while any(worker.is_alive() for worker in workers) or not told.empty():
-            _check(workers, work.run)
+        while any(worker.is_alive() for worker in workers) or not reports.empty():
+            _check(workers, job.run)
             try:
-                message = told.get(timeout=POLL_S)
+                report = reports.get(timeout=POLL_S)
             except Empty:
                 continue
-            if isinstance(message, Exception):
-                raise message
-            progress(*message)
-        _check(workers, work.run)
+            if isinstance(report, Exception):
+                raise report
+            progress(*report)
+        _check(workers, job.run)
     finally:
         for worker in workers:
             if worker.pid is not None:
@@ -111,32 +117,32 @@ def fit_side_by_side(work: Work, *, resume: bool, progress: Progress, jobs: int)
 
 
 def _check(workers: list[SpawnProcess], run: Path) -> None:
-    """Refuse to go on without a process."""
+    """Raise if a process has failed."""
     if any(worker.exitcode for worker in workers):
         raise MorphinferError(
-            f"{run}: a training process was ended from outside, for lack of memory perhaps; continue "
-            f"with `resume=True`, and with fewer `jobs`"
+            f"{run}: a training process was ended from outside, possibly because memory ran out; "
+            f"continue with `resume=True` and fewer `jobs`"
         )
 
 
-def _work(
-    work: Work,
+def _train_networks(
+    job: TrainingJob,
     resume: bool,
     threads: int,
     tasks: Queue[int | None],
-    told: Queue[tuple[str, int, float, float | None] | Exception],
+    reports: Queue[StepReport | Exception],
 ) -> None:
-    """One process: networks from ``tasks`` until None comes; the one that started it ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Train the networks whose patch sizes are in ``tasks``, until None; runs in a process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     keep_freed_memory()
     torch.set_num_threads(threads)
 
     def progress(network: str, step: int, loss: float, dice: float | None) -> None:
-        told.put((network, step, loss, dice))
+        reports.put((network, step, loss, dice))
 
     try:
-        judge = work.judge()
+        scorer = job.scorer()
         while (patch := tasks.get()) is not None:
-            work.fit(patch, judge, resume=resume, progress=progress)
+            job.fit(patch, scorer, resume=resume, progress=progress)
     except Exception as problem:
-        told.put(problem)
+        reports.put(problem)

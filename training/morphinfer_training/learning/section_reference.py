@@ -1,4 +1,4 @@
-"""References of sections for which a configuration gives spots and gene lists."""
+"""References of sections: an existing label image, or one made of spots and gene lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from morphinfer_training.references import (
 
 
 def reference_names(sections: Sequence[SectionConfig]) -> list[str]:
-    """Name of the reference of each section: that of its slide, with a number where it comes again.
+    """File name of the reference of each section: that of its slide, with a number if it is taken.
 
     >>> reference_names([SectionConfig("a/slide.zarr"), SectionConfig("b/slide.zarr")])
     ['slide.zarr', 'slide_2.zarr']
@@ -39,73 +39,73 @@ def reference_names(sections: Sequence[SectionConfig]) -> list[str]:
 
 
 def section_reference(
-    told: SectionConfig, slide: Slide, folder: Path, made: Path | None, *, reuse: bool
+    section: SectionConfig, slide: Slide, folder: Path, target: Path | None, *, reuse: bool
 ) -> Path:
-    """Label image of a section; made of its spots where the configuration gives those.
+    """Path of the label image of a section, which is made first if the configuration names spots.
 
-    What `make_regions` warns of is warned of here too.
+    Warnings of `make_regions` are issued as Python warnings.
 
     Parameters
     ----------
-    told : SectionConfig
+    section : SectionConfig
         The section.
     slide : Slide
         Its nuclei image.
     folder : Path
-        What its paths are relative to.
-    made : Path or None
-        Where to make a reference of its spots.
+        Folder to which its paths are relative.
+    target : Path or None
+        Where to write a reference that is made of spots.
     reuse : bool
-        Take the one that stands there if it was made of the same with the same settings.
+        Use an existing ``target`` of the same slide, spots, genes, settings and version.
 
     Raises
     ------
     ConfigError
-        A reference has to be made and ``made`` is None, or a variable in a path is not set.
+        A reference has to be made and ``target`` is None, or a variable in a path is not set.
     SpotsError
         No reference can be made of the spots.
     """
-    if not told.spots:
-        return resolve_path(told.reference, folder)
-    if made is None:
+    if not section.spots:
+        return resolve_path(section.reference, folder)
+    if target is None:
         raise ConfigError(
-            f"{told.spots}: a reference has to be made of these spots, and no folder for it was "
-            f"given; give one, or a reference of 'morphinfer regions' in the configuration"
+            f"{section.spots}: no folder for the reference that is made of these spots; give one, or "
+            f"make the reference with 'morphinfer regions' and name it in the configuration"
         )
-    told = replace(told, regions=with_region_file(told.regions, folder))
+    section = replace(section, regions=with_region_file(section.regions, folder))
     spots = read_spots(
-        resolve_path(told.spots, folder),
-        columns=told.columns,
-        unit=told.unit or None,
+        resolve_path(section.spots, folder),
+        columns=section.columns,
+        unit=section.unit or None,
         pixel_size_um=slide.pixel_size_um,
     )
-    if reuse and made.exists() and is_made_of(made, told, slide, spots):
-        return made
-    genes = {each.name: each.genes for each in told.genes}
-    result = make_regions(slide, spots, genes, made, settings=told.regions, overwrite=True)
+    if reuse and target.exists() and is_up_to_date(target, section, slide, spots):
+        return target
+    genes = {each.name: each.genes for each in section.genes}
+    result = make_regions(slide, spots, genes, target, settings=section.regions, overwrite=True)
     for text in result.warnings:
         warn(text, stacklevel=2)
-    return made
+    return target
 
 
 def with_region_file(settings: RegionSettings, folder: Path) -> RegionSettings:
-    """Settings whose file of a region of interest, if any, is relative to ``folder`` like all paths."""
+    """Settings with the path of a region of interest, if any, resolved relative to ``folder``."""
     if settings.roi is None or settings.roi.startswith(NEAR_SPOTS):
         return settings
     return replace(settings, roi=str(resolve_path(settings.roi, folder)))
 
 
-def is_made_of(made: Path, told: SectionConfig, slide: Slide, spots: Spots) -> bool:
-    """Whether the record of a reference tells the same slide, spots, genes, settings and version."""
-    record = open_labels(made).record
-    wanted = {
+def is_up_to_date(reference: Path, section: SectionConfig, slide: Slide, spots: Spots) -> bool:
+    """Whether a reference was made of the same slide, spots, genes, settings and version."""
+    record = open_labels(reference).record
+    expected = {
         "morphinfer": version("morphinfer"),
-        "genes": {each.name: each.genes for each in told.genes},
-        "settings": asdict(told.regions),
+        "genes": {each.name: each.genes for each in section.genes},
+        "settings": asdict(section.regions),
     }
     image, table = record.get("slide") or {}, record.get("spots") or {}
     return (
-        all(record.get(key) == json.loads(json.dumps(value)) for key, value in wanted.items())
+        all(record.get(key) == json.loads(json.dumps(value)) for key, value in expected.items())
         and image.get("identity") == slide.identity
         and (table.get("name"), table.get("checksum")) == (spots.name, spots.checksum)
     )

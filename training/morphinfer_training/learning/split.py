@@ -1,13 +1,13 @@
-"""Which cells are trained on and which are held out, with a gap between them.
+"""Split of a section into positions for training and held-out positions, with a gap between them.
 
-A cell is an 8 x 8 square of model pixels. Neighbouring cells nearly share their patch, so single
-cells must not be held out: whole blocks are, or one side of the section. A training patch must not
-see the area of a held-out cell, nor a validation patch that of a cell that was trained on: labels
-of neighbours agree. Cells nearer to a held-out block than half of the largest patch (as scaled,
-rotated and blurred by augmentation) are therefore neither trained on nor validated. Patches of the
-two kinds still share pixels of the gap, which carry no label. Pixels of held-out blocks pass
-through the network where a tile reaches over the gap, without loss there; what they touch are the
-running scales of the channels.
+A position is a square of 8 x 8 model pixels. The patches of neighbouring positions overlap almost
+completely, so whole blocks or one side of the section are held out instead of single positions. A
+training patch must not contain a held-out position, nor the patch of a held-out position one that is
+trained on, because neighbours mostly have the same label. Positions that are closer to a held-out
+block than half of the largest patch (scaled, rotated and blurred by augmentation) are therefore used
+for neither. Patches of both kinds still share pixels of the gap, which have no label. Where a tile
+extends beyond the gap, pixels of held-out blocks pass through the network without contributing to the
+loss; they influence only the running scales of the channels.
 """
 
 from __future__ import annotations
@@ -24,74 +24,84 @@ from morphinfer.geometry import ceil_div
 from morphinfer_training.config import TrainConfig, ValidationConfig
 
 TRIALS = 64
-"""Random choices of blocks out of which the one that shares out the classes best is taken."""
+"""Random choices of blocks, of which the one with the most even shares of the classes is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Cells of one section."""
+    """Positions of one section."""
 
     train: NDArray[np.bool_]
-    """Cells that may carry loss."""
+    """Positions that contribute to the loss, of the shape of the labels."""
     validation: NDArray[np.bool_]
-    """Cells that are only predicted."""
+    """Held-out positions, of the same shape."""
 
 
-def gap_cells(config: TrainConfig) -> int:
-    """Cells between training and validation: what half of the largest, scaled patch covers.
+def gap_positions(config: TrainConfig) -> int:
+    """Positions between training and validation: half of the largest patch as augmented.
 
-    A tile's cells may be anywhere inside their cell of the section, hence distances are taken
-    from border to border, and one pixel is added for interpolation.
+    The centre of a patch may be anywhere in its position, so the gap is measured from border to
+    border; one pixel is added for interpolation.
     """
-    turned = 2**0.5 if config.augmentation.rotate == "any" else 1.0
-    half = max(config.patch_sizes_px) / 2 * turned + 3 * config.augmentation.blur_px[1] + 1
+    diagonal = 2**0.5 if config.augmentation.rotate == "any" else 1.0
+    half = max(config.patch_sizes_px) / 2 * diagonal + 3 * config.augmentation.blur_px[1] + 1
     return int(np.ceil(half * config.augmentation.scale_jitter / config.stride_px))
 
 
 def split_section(labels: NDArray[np.uint8], config: TrainConfig, index: int) -> Split:
-    """Split of the labelled cells of one section.
+    """Split of the labelled positions of one section.
 
     Parameters
     ----------
     labels : ndarray of uint8, shape (M, N)
-        Class of each cell, or UNLABELLED.
+        Class of each position, or UNLABELLED.
     config : TrainConfig
-        Fraction, blocks or side, and what determines the gap.
+        Fraction, blocks or side, patch sizes and augmentation.
     index : int
-        Place of the section among those of the configuration; seeds its blocks.
+        Index of the section in the configuration, part of the seed of its blocks.
     """
     held = _held_out(labels, config, index)
-    near = maximum_filter(held, size=2 * gap_cells(config) + 1, mode="constant", cval=False)
+    near = maximum_filter(held, size=2 * gap_positions(config) + 1, mode="constant", cval=False)
     known = labels != UNLABELLED
     return Split(known & ~near, known & held)
 
 
-def taught(labels: NDArray[np.uint8]) -> Split:
-    """Split of a section of which nothing is held out."""
+def train_on_all(labels: NDArray[np.uint8]) -> Split:
+    """Split of a section of which nothing is held out; ``labels`` as in `split_section`."""
     known = labels != UNLABELLED
     return Split(known, np.zeros_like(known))
 
 
 def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig) -> None:
-    """Refuse a split that leaves a class without training cells, or validation without cells.
+    """Raise if a class has no position for training, or if nothing is held out.
+
+    Parameters
+    ----------
+    labels : list of ndarray of uint8, shape (M, N)
+        Classes of the positions of each section.
+    splits : list of Split
+        Splits of the sections.
+    config : TrainConfig
+        Names of the classes, and the settings that the message names.
 
     Raises
     ------
     ConfigError
-        Names the class, or says that nothing was held out.
+        One of these holds; the message names the class.
     """
     pairs = list(zip(labels, splits, strict=True))
     for value, name in enumerate(config.classes):
         if not any((known[split.train] == value).any() for known, split in pairs):
             held = sum(int((known[split.validation] == value).sum()) for known, split in pairs)
             raise ConfigError(
-                f"class '{name}' has no cell to train on ({held} held out); change seed, "
-                f"validation.block_um or validation.fraction, or the reference"
+                f"class '{name}' has no position to train on ({held} held out); change "
+                f"validation.seed, validation.block_um, validation.fraction or the reference"
             )
     if not any(split.validation.any() for _, split in pairs):
         raise ConfigError(
-            f"no cell was held out (fraction {config.validation.fraction:g}, blocks of "
-            f"{config.validation.block_um:g} micrometres); take smaller blocks or a larger fraction"
+            f"no position is held out (validation.fraction {config.validation.fraction:g}, blocks of "
+            f"{config.validation.block_um:g} micrometres); use a smaller validation.block_um or a "
+            f"larger validation.fraction"
         )
 
 
@@ -124,7 +134,7 @@ def _choose_blocks(
     seed: list[int],
     validation: ValidationConfig,
 ) -> NDArray[np.bool_]:
-    """Whether each block is held out; of several random choices the evenest over the classes."""
+    """Whether each block is held out: the random choice with the most even shares of the classes."""
     known = labels != UNLABELLED
     counts = np.zeros((int(blocks.max()) + 1, classes))
     np.add.at(counts, (blocks[known], labels[known]), 1)

@@ -1,4 +1,4 @@
-"""Dense predictions on the held-out cells, and Dice there."""
+"""Dense predictions on the held-out positions, and their Dice."""
 
 from __future__ import annotations
 
@@ -19,26 +19,38 @@ from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
 from morphinfer_training.references import TISSUE
 
-TILE_CELLS = 64
+TILE_POSITIONS = 64
+"""Largest side of a piece that is predicted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A window of one section that holds held-out cells."""
+    """A window of one section with held-out positions."""
 
     section: int
-    """Place of the section."""
+    """Index of the section."""
     window: Window
-    """Cells that are predicted."""
+    """Positions that are predicted."""
     mask: NDArray[np.bool_]
-    """Which of them are held out."""
+    """Which of them are held out, of the shape of the window."""
 
 
-class Judge:
-    """The held-out cells of all sections, always in the same order.
+class HeldOutScorer:
+    """Scores networks on the held-out positions of all sections, which have a fixed order.
 
-    Where the reference of a section does not name a class, a cell of it is labelled tissue there;
-    to predict that class is then as right or wrong as to predict tissue.
+    A reference labels as tissue what belongs to a class that it does not name. In such a section a
+    prediction of that class therefore counts as a prediction of tissue.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        Images and classes.
+    splits : sequence of Split
+        Held-out positions of each section.
+    config : TrainConfig
+        Stride and classes.
+    device : torch.device
+        Where networks are run.
     """
 
     def __init__(
@@ -57,28 +69,28 @@ class Judge:
         self.labels: NDArray[np.uint8] = np.concatenate(
             [sections[p.section].labels[p.window.slices][p.mask] for p in self._pieces]
         )
-        """Classes of the held-out cells, shape (K,)."""
+        """Classes of the held-out positions, shape (K,)."""
         tissue = tissue_classes(sections, self.classes)
         held = [np.full(np.count_nonzero(p.mask), p.section) for p in self._pieces]
         self._tissue = None if tissue is None else tissue.numpy()[np.concatenate(held)]  # (K, C)
 
     def probabilities(self, network: PaddingFreeNet, patch_size_px: int) -> NDArray[np.float32]:
-        """Probabilities of the held-out cells, shape (K, C)."""
+        """Probabilities of a network at the held-out positions, shape (K, C)."""
         was_training = network.training
         network.eval()
-        found = []
+        parts = []
         with torch.inference_mode():
             for piece in self._pieces:
                 image = self._images[piece.section]
                 tile = reflected_tile(image, piece.window, patch_size_px, self._stride)
                 x = torch.from_numpy(tile)[None, None].to(self._device)  # (1, 1, T, U)
                 y = torch.softmax(network(x), dim=1)[0].cpu().numpy()  # (C, h, w)
-                found.append(y[:, piece.mask].T)  # (k, C)
+                parts.append(y[:, piece.mask].T)  # (k, C)
         network.train(was_training)
-        return np.concatenate(found)
+        return np.concatenate(parts)
 
     def dice(self, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Dice of each class over all held-out cells, NaN where it is undefined, shape (C,)."""
+        """Dice of each class, shape (C,), NaN if undefined, for probabilities of shape (K, C)."""
         predicted = probabilities.argmax(axis=1)
         if self._tissue is not None:
             is_tissue = np.take_along_axis(self._tissue, predicted[:, None], 1)[:, 0]
@@ -86,22 +98,40 @@ class Judge:
         return dice_of(self.labels, predicted, self.classes)
 
     def merged(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities, shape (..., K, C), in which classes that a section does not name are tissue.
+        """Probabilities in which the classes that a section does not name are added to tissue.
 
-        They are added up, as in the loss: what is fitted to the labels must not take a class that
-        the labels cannot tell for an error.
+        The loss adds them up too. Without this, calibration would treat a class that the labels do
+        not contain as an error.
+
+        Parameters
+        ----------
+        probabilities : ndarray of float32, shape (..., K, C)
+            Probabilities at the held-out positions.
+
+        Returns
+        -------
+        ndarray of float32, shape (..., K, C)
+            The sums; 0 for the classes that were added to tissue.
         """
         if self._tissue is None:
             return probabilities
-        found = np.where(self._tissue, np.float32(0), probabilities)
-        found[..., TISSUE] = np.where(self._tissue, probabilities, np.float32(0)).sum(axis=-1)
-        return found
+        merged = np.where(self._tissue, np.float32(0), probabilities)
+        merged[..., TISSUE] = np.where(self._tissue, probabilities, np.float32(0)).sum(axis=-1)
+        return merged
 
 
 def held_out_pieces(section: int, mask: NDArray[np.bool_]) -> list[Piece]:
-    """Tiles of a section, cut to the held-out cells in them."""
+    """Tiles of a section with held-out positions, cropped to them.
+
+    Parameters
+    ----------
+    section : int
+        Index of the section.
+    mask : ndarray of bool, shape (rows, cols)
+        Held-out positions.
+    """
     pieces = []
-    for band in TileGrid(mask.shape[0], mask.shape[1], TILE_CELLS).bands():
+    for band in TileGrid(mask.shape[0], mask.shape[1], TILE_POSITIONS).bands():
         for tile in band:
             inside = np.argwhere(mask[tile.slices])
             if not len(inside):
@@ -116,8 +146,19 @@ def held_out_pieces(section: int, mask: NDArray[np.bool_]) -> list[Piece]:
 def dice_of(
     labels: NDArray[np.uint8], predicted: NDArray[np.integer[Any]], classes: int
 ) -> NDArray[np.float64]:
-    """Dice of each class, shape (classes,); NaN for a class in neither.
+    """Dice of each class, shape (classes,); NaN for a class in neither array.
 
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (K,)
+        Reference classes.
+    predicted : ndarray of int, shape (K,)
+        Predicted classes.
+    classes : int
+        Number of classes.
+
+    Examples
+    --------
     >>> dice_of(np.array([0, 0, 1], np.uint8), np.array([0, 1, 1]), 3).round(2)
     array([0.67, 0.67,  nan])
     """
@@ -128,5 +169,5 @@ def dice_of(
 
 
 def mean_dice(dice: NDArray[np.float64]) -> float:
-    """Mean over the classes whose Dice is defined."""
+    """Mean of the Dice that are defined, shape (classes,)."""
     return float(np.nanmean(dice))
