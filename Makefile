@@ -32,7 +32,7 @@ check: $(VENV)/.installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/*.pyx
 	MYPYPATH=infer $(BIN)/python -m mypy.stubtest morphinfer._kernels --mypy-config-file pyproject.toml
 
-# Measure the shipped sets on their sections (needs MORPHINFER_DATA, see README).
+# Measure the shipped sets on their sections (needs MORPHINFER_DATA, see CONTRIBUTING.md).
 figures: $(VENV)/.installed-test
 	$(BIN)/python training/research/accuracy.py
 
