@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphinfer.errors import SpotsError
+from morphinfer.geometry import PixelGrid
 from morphinfer_training.references.densities import (
-    CellLattice,
+    ReferenceGrid,
     assign_regions,
     clean_regions,
     count_spots,
@@ -16,16 +17,27 @@ from morphinfer_training.references.densities import (
     smooth,
 )
 
+AWKWARD_UM = [0.1 * 3, 2.6, 1.3, 0.325 * 16, 0.1086 * 48, 1 / 3]
+
 
 def ones(number):
     return np.ones(number, np.float32)
 
 
 def test_an_integer_position_is_the_centre_of_its_pixel():
-    lattice = CellLattice((8, 8), 1.0, 2.0)
-    counts = count_spots(np.array([0.0, 1.4, 1.6]), np.array([-0.4, 3.0, 7.4]), ones(3), lattice)
+    grid = ReferenceGrid.over(PixelGrid((8, 8), 1.0, (0.0, 0.0)), 2.0)
+    counts = count_spots(np.array([0.0, 1.4, 1.6]), np.array([-0.4, 3.0, 7.4]), ones(3), grid)
     assert counts.shape == (4, 4)
     assert [tuple(map(int, at)) for at in np.argwhere(counts)] == [(0, 0), (0, 1), (1, 3)]
+
+
+@pytest.mark.parametrize("size", AWKWARD_UM)
+@pytest.mark.parametrize("times", [3, 8, 49])
+def test_a_spot_on_a_border_counts_in_the_second_cell_whatever_the_size(size, times):
+    grid = ReferenceGrid.over(PixelGrid((100 * times, 8), size, (13.0, -7.7)), size * times)
+    on_borders = np.arange(100) * times - 0.5
+    counts = count_spots(on_borders, np.zeros(100), ones(100), grid)
+    np.testing.assert_array_equal(counts[:, 0], 1)
 
 
 @given(
@@ -35,25 +47,25 @@ def test_an_integer_position_is_the_centre_of_its_pixel():
     st.integers(0, 2**31),
 )
 def test_no_spot_on_the_slide_is_lost(shape, pixel, cell, seed):
-    lattice = CellLattice(shape, pixel, cell)
+    grid = ReferenceGrid.over(PixelGrid(shape, pixel, (0.0, 0.0)), cell)
     rng = np.random.default_rng(seed)
     row, col = (rng.uniform(-0.5, n - 0.5, 20) for n in shape)
-    counts = count_spots(row, col, ones(20), lattice)
-    assert counts.shape == lattice.shape
+    counts = count_spots(row, col, ones(20), grid)
+    assert counts.shape == grid.shape
     assert counts.sum() == 20
 
 
 def test_density_is_in_spots_per_hundred_micrometres_squared():
-    lattice = CellLattice((200, 300), 1.0, 2.0)
-    counts = np.full(lattice.shape, 0.04, np.float32)  # 1 a 100 um^2
-    assert density(counts, 15.0, lattice) == pytest.approx(100, rel=1e-4)
+    grid = ReferenceGrid.over(PixelGrid((200, 300), 1.0, (0.0, 0.0)), 2.0)
+    counts = np.full(grid.shape, 0.04, np.float32)  # 1 a 100 um^2
+    assert density(counts, 15.0, grid) == pytest.approx(100, rel=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(100, 140), (101, 143), (5, 3)])
 def test_edges_are_not_dimmed_even_where_the_last_cell_overhangs(shape):
-    lattice = CellLattice(shape, 1.0, 4.0)
-    covered = np.outer(lattice.coverage(0), lattice.coverage(1))
-    assert smooth(covered.astype(np.float32), 12.0, lattice) == pytest.approx(1, rel=1e-4)
+    grid = ReferenceGrid.over(PixelGrid(shape, 1.0, (0.0, 0.0)), 4.0)
+    covered = np.outer(grid.coverage(0), grid.coverage(1))
+    assert smooth(covered.astype(np.float32), 12.0, grid) == pytest.approx(1, rel=1e-4)
 
 
 def test_the_threshold_follows_the_detection_efficiency_of_the_method():
@@ -112,4 +124,4 @@ def test_a_border_band_is_as_wide_as_asked_on_both_sides():
 
 def test_cells_too_small_for_the_memory_are_refused():
     with pytest.raises(SpotsError, match="larger `cell_um`"):
-        CellLattice((10**6, 10**6), 1.0, 1.0)
+        ReferenceGrid.over(PixelGrid((10**6, 10**6), 1.0, (0.0, 0.0)), 1.0)

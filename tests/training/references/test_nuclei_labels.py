@@ -7,14 +7,15 @@ import pytest
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SpotsError
-from morphinfer_training.references.densities import CellLattice
+from morphinfer.geometry import PixelGrid
+from morphinfer_training.references.densities import ReferenceGrid
 from morphinfer_training.references.make import named_classes
 from morphinfer_training.references.nuclei_labels import nuclei_labels
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spots import Spots
 
 PIXEL_UM = 0.5
-LATTICE = CellLattice((200, 300), PIXEL_UM, 1.0)
+GRID = ReferenceGrid.over(PixelGrid((200, 300), PIXEL_UM, (0.0, 0.0)), 1.0)
 GENES = {"a": ("A", "A2"), "b": ("B",)}
 
 
@@ -38,7 +39,7 @@ CELLS = table([(50, 50, 6, 6, 0), (50, 150, 0, 0, 9), (50, 250, 0.5, 0, 0.2), (1
 
 def labels(spots=CELLS, **told):
     settings = RegionSettings(cell_um=1.0, scale="nuclei", **told)
-    return nuclei_labels(spots, GENES, settings, LATTICE).labels
+    return nuclei_labels(spots, GENES, settings, GRID).labels
 
 
 def test_a_disc_has_the_class_of_its_cell_and_the_radius_of_a_nucleus():
@@ -109,7 +110,7 @@ def test_a_table_of_cells_may_hold_a_single_gene():
     row, col = rng.uniform(0, 190, (2, 90))
     cells = Spots(("A", "A2", "B"), np.zeros(90, np.int32), row, col,
                   rng.gamma(1, 3, 90).astype(np.float32), "cells.csv")  # fmt: skip
-    found = nuclei_labels(cells, {"a": ("A",)}, RegionSettings(cell_um=1.0), LATTICE).labels
+    found = nuclei_labels(cells, {"a": ("A",)}, RegionSettings(cell_um=1.0), GRID).labels
     assert set(np.unique(found)) == {1, 2, UNLABELLED}
 
 

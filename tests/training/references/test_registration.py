@@ -5,13 +5,14 @@ import pytest
 from region_section import PIXEL_UM, SHAPE, make_section
 
 from morphinfer.errors import SpotsError
+from morphinfer.geometry import PixelGrid
 from morphinfer.images.slide import slide_from_array
-from morphinfer_training.references.densities import CellLattice
+from morphinfer_training.references.densities import ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS
 from morphinfer_training.references.registration import check_registration, refuse_wrong_orientation
 from morphinfer_training.references.tissue import read_cells
 
-LATTICE = CellLattice(SHAPE, PIXEL_UM, 2.6)
+GRID = ReferenceGrid.over(PixelGrid(SHAPE, PIXEL_UM, (0.0, 0.0)), 2.6)
 INVERSE = {
     "swapped-rows-flipped": "swapped-cols-flipped",
     "swapped-cols-flipped": "swapped-rows-flipped",
@@ -21,7 +22,7 @@ INVERSE = {
 @pytest.fixture(scope="module")
 def section():
     image, spots = make_section()
-    return read_cells(slide_from_array(image, PIXEL_UM), LATTICE), spots
+    return read_cells(slide_from_array(image, PIXEL_UM), GRID.pixels), spots
 
 
 def misplaced(spots, orientation):
@@ -32,7 +33,7 @@ def misplaced(spots, orientation):
 
 
 def test_well_placed_spots_show_a_contrast_and_no_other_orientation_does(section):
-    registration = check_registration(*section, LATTICE)
+    registration = check_registration(*section, GRID)
     assert registration.given.contrast > 0.2
     assert registration.visible
     assert not registration.another_is_right
@@ -43,31 +44,31 @@ def test_well_placed_spots_show_a_contrast_and_no_other_orientation_does(section
 def test_every_wrong_orientation_is_found_and_the_option_named(section, orientation):
     image, spots = section
     wrong = misplaced(spots, orientation)
-    registration = check_registration(image, wrong, LATTICE)
+    registration = check_registration(image, wrong, GRID)
     assert registration.best == orientation
     with pytest.raises(
         SpotsError, match=f"give `orientation={orientation!r}`, or `check_registration=False`"
     ):
         refuse_wrong_orientation(registration, "made.csv")
-    refuse_wrong_orientation(check_registration(image, wrong, LATTICE, orientation), "made.csv")
+    refuse_wrong_orientation(check_registration(image, wrong, GRID, orientation), "made.csv")
 
 
 def test_a_wrong_choice_is_told_the_orientation_of_the_table_itself(section):
-    registration = check_registration(*section, LATTICE, "rows-flipped")
+    registration = check_registration(*section, GRID, "rows-flipped")
     assert registration.another_is_right
     assert registration.best == "given"
 
 
 def test_shifted_spots_show_no_contrast_and_are_not_refused(section):
     image, spots = section
-    registration = check_registration(image, replace(spots, row=spots.row + 60), LATTICE)
+    registration = check_registration(image, replace(spots, row=spots.row + 60), GRID)
     assert abs(registration.given.contrast) < 0.05
     assert not registration.another_is_right
 
 
 def test_genes_of_the_neuropil_lie_beside_nuclei_and_are_well_placed_too(section):
     image, spots = section
-    registration = check_registration(image.max() - image, spots, LATTICE)
+    registration = check_registration(image.max() - image, spots, GRID)
     assert registration.given.contrast < 0
     assert registration.visible
     assert not registration.another_is_right
@@ -80,12 +81,12 @@ def test_many_spots_in_one_cell_count_once(section):
         repeated,
         **{k: np.tile(getattr(spots, k), 5) for k in ("gene", "row", "col", "weight")},
     )
-    assert check_registration(image, twice, LATTICE) == check_registration(image, spots, LATTICE)
+    assert check_registration(image, twice, GRID) == check_registration(image, spots, GRID)
 
 
 def test_too_few_spots_or_a_tiny_slide_tell_nothing(section):
     image, spots = section
     few = spots.where(np.arange(len(spots)) < 20)
-    assert not check_registration(image, few, LATTICE).visible
-    tiny = CellLattice((8, 8), PIXEL_UM, 2.6)
+    assert not check_registration(image, few, GRID).visible
+    tiny = ReferenceGrid.over(PixelGrid((8, 8), PIXEL_UM, (0.0, 0.0)), 2.6)
     assert not check_registration(np.ones(tiny.shape, np.float32), spots, tiny).visible

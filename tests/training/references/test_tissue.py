@@ -5,8 +5,9 @@ import pytest
 from region_section import PIXEL_UM, SHAPE, draw, in_tissue, make_section, nuclei
 
 from morphinfer.errors import SlideError, SpotsError
+from morphinfer.geometry import PixelGrid
 from morphinfer.images.slide import slide_from_array
-from morphinfer_training.references.densities import CellLattice, count_spots, density
+from morphinfer_training.references.densities import ReferenceGrid, count_spots, density
 from morphinfer_training.references.roi import find_region, rasterise, read_polygons
 from morphinfer_training.references.tissue import (
     darkest_limit,
@@ -21,13 +22,13 @@ CLOSED = 0.95
 
 
 @pytest.fixture(scope="module")
-def lattice():
-    return CellLattice(SHAPE, PIXEL_UM, 2.6)
+def grid():
+    return ReferenceGrid.over(PixelGrid(SHAPE, PIXEL_UM, (0.0, 0.0)), 2.6)
 
 
 @pytest.fixture(scope="module")
-def truth(lattice):
-    rows, cols = ((np.arange(n) + 0.5) * 4 for n in lattice.shape)
+def truth(grid):
+    rows, cols = ((np.arange(n) + 0.5) * 4 for n in grid.shape)
     return in_tissue(rows[:, None], cols)
 
 
@@ -36,57 +37,57 @@ def section():
     return make_section()
 
 
-def spot_fields(spots, lattice):
-    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
-    return counts, density(counts, SIGMA, lattice)
+def spot_fields(spots, grid):
+    counts = count_spots(spots.row, spots.col, spots.weight, grid)
+    return counts, density(counts, SIGMA, grid)
 
 
 def agreement(mask, truth):
     return 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
 
 
-def test_the_image_alone_tells_the_tissue(section, lattice, truth):
-    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
-    nothing = np.zeros(lattice.shape, np.float32)
-    tissue = find_tissue(image, nothing, nothing, SIGMA, lattice)
+def test_the_image_alone_tells_the_tissue(section, grid, truth):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), grid.pixels)
+    nothing = np.zeros(grid.shape, np.float32)
+    tissue = find_tissue(image, nothing, nothing, SIGMA, grid.pixels)
     assert agreement(tissue.mask, truth) > CLOSED
 
 
-def test_spots_alone_tell_the_tissue_without_spilling_over_its_border(section, lattice, truth):
-    tissue = find_tissue(None, *spot_fields(section[1], lattice), SIGMA, lattice)
+def test_spots_alone_tell_the_tissue_without_spilling_over_its_border(section, grid, truth):
+    tissue = find_tissue(None, *spot_fields(section[1], grid), SIGMA, grid.pixels)
     assert tissue.image_limit is None
     assert agreement(tissue.mask, truth) > 0.95
     assert (tissue.mask & ~truth).sum() < 0.04 * truth.sum()
 
 
-def test_exact_black_outside_is_background(section, lattice, truth):
+def test_exact_black_outside_is_background(section, grid, truth):
     rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
     black = np.where(in_tissue(rows, cols), section[0], 0).astype(np.uint8)
-    image = read_cells(slide_from_array(black, PIXEL_UM), lattice)
-    tissue = find_tissue(image, *spot_fields(section[1], lattice), SIGMA, lattice)
+    image = read_cells(slide_from_array(black, PIXEL_UM), grid.pixels)
+    tissue = find_tissue(image, *spot_fields(section[1], grid), SIGMA, grid.pixels)
     assert agreement(tissue.mask, truth) > CLOSED
 
 
-def test_stray_nuclei_and_spots_in_the_background_are_not_tissue(section, lattice, truth):
+def test_stray_nuclei_and_spots_in_the_background_are_not_tissue(section, grid, truth):
     row, col = nuclei()
     image = draw(np.append(row, [60.0, 640.0]), np.append(col, [840.0, 40.0]))
-    cells = read_cells(slide_from_array(image, PIXEL_UM), lattice)
-    counts, overall = spot_fields(section[1], lattice)
+    cells = read_cells(slide_from_array(image, PIXEL_UM), grid.pixels)
+    counts, overall = spot_fields(section[1], grid)
     counts[15, 210] += 1
-    tissue = find_tissue(cells, counts, overall, SIGMA, lattice)
+    tissue = find_tissue(cells, counts, overall, SIGMA, grid.pixels)
     assert not tissue.mask[:25, 200:].any()
     assert not tissue.mask[150:, :20].any()
 
 
-def test_spots_beyond_the_nuclei_count_only_where_they_are_asked(section, lattice, truth):
-    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
-    everywhere = np.ones(lattice.shape, np.float32)
-    fields = everywhere, density(everywhere, SIGMA, lattice)
-    by_image = find_tissue(image, *fields, SIGMA, lattice)
+def test_spots_beyond_the_nuclei_count_only_where_they_are_asked(section, grid, truth):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), grid.pixels)
+    everywhere = np.ones(grid.shape, np.float32)
+    fields = everywhere, density(everywhere, SIGMA, grid)
+    by_image = find_tissue(image, *fields, SIGMA, grid.pixels)
     assert by_image.spot_limit is None
     assert not by_image.mask.all()
-    assert find_tissue(image, *fields, SIGMA, lattice, "either").mask.all()
-    by_spots = find_tissue(image, *fields, SIGMA, lattice, "spots")
+    assert find_tissue(image, *fields, SIGMA, grid.pixels, "either").mask.all()
+    by_spots = find_tissue(image, *fields, SIGMA, grid.pixels, "spots")
     assert by_spots.image_limit is None
     assert by_spots.mask.all()
 
@@ -98,9 +99,9 @@ def test_a_slide_that_is_tissue_throughout_keeps_its_dim_half():
     assert (field[:, :20] > darkest_limit(field)).mean() > 0.9
 
 
-def test_the_limit_follows_the_brightness_of_the_slide(section, lattice):
-    image = read_cells(slide_from_array(section[0], PIXEL_UM), lattice)
-    field = nuclei_field(image, lattice.cell_um)
+def test_the_limit_follows_the_brightness_of_the_slide(section, grid):
+    image = read_cells(slide_from_array(section[0], PIXEL_UM), grid.pixels)
+    field = nuclei_field(image, grid.pixels.pixel_size_um)
     assert darkest_limit(field * 7) == pytest.approx(7 * darkest_limit(field), rel=1e-3)
 
 
@@ -110,30 +111,30 @@ def test_of_a_constant_field_nothing_lies_above_the_limit():
         assert not (field > darkest_limit(field)).any()
 
 
-def test_a_constant_slide_is_refused(lattice):
+def test_a_constant_slide_is_refused(grid):
     with pytest.raises(SlideError, match="constant, 9 everywhere"):
-        read_cells(slide_from_array(np.full(SHAPE, 9, np.uint8), PIXEL_UM), lattice)
+        read_cells(slide_from_array(np.full(SHAPE, 9, np.uint8), PIXEL_UM), grid.pixels)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (701, 13)])
 def test_every_cell_of_any_slide_is_read(shape, noise):
-    lattice = CellLattice(shape, 0.65, 2.6)
+    grid = ReferenceGrid.over(PixelGrid(shape, 0.65, (0.0, 0.0)), 2.6)
     slide = slide_from_array(noise(*shape), 0.65)
     if min(shape) == 1:
         with pytest.raises(SlideError):
-            read_cells(slide, lattice)
+            read_cells(slide, grid.pixels)
         return
-    assert read_cells(slide, lattice).shape == lattice.shape
+    assert read_cells(slide, grid.pixels).shape == grid.shape
 
 
-def test_without_a_region_of_interest_every_cell_counts(lattice):
-    assert find_region(None, np.zeros(lattice.shape, np.float32), lattice).all()
+def test_without_a_region_of_interest_every_cell_counts(grid):
+    assert find_region(None, np.zeros(grid.shape, np.float32), grid).all()
 
 
-def test_near_spots_is_a_disc_around_each_spot(lattice):
-    counts = np.zeros(lattice.shape, np.float32)
+def test_near_spots_is_a_disc_around_each_spot(grid):
+    counts = np.zeros(grid.shape, np.float32)
     counts[50, 60] = 1
-    rows, cols = np.nonzero(find_region("near-spots:26", counts, lattice))
+    rows, cols = np.nonzero(find_region("near-spots:26", counts, grid))
     assert np.hypot(rows - 50, cols - 60).max() == 10
     assert len(rows) == pytest.approx(np.pi * 10**2, rel=0.03)
 
@@ -141,9 +142,9 @@ def test_near_spots_is_a_disc_around_each_spot(lattice):
 @pytest.mark.parametrize(
     "told", ["near-spots:", "near-spots:-3", "near-spots:far", "near-spots:nan"]
 )
-def test_a_malformed_distance_is_refused(told, lattice):
+def test_a_malformed_distance_is_refused(told, grid):
     with pytest.raises(SpotsError, match="near-spots:30"):
-        find_region(told, np.zeros(lattice.shape, np.float32), lattice)
+        find_region(told, np.zeros(grid.shape, np.float32), grid)
 
 
 def square(left, top, side):
@@ -157,21 +158,33 @@ def square(left, top, side):
 
 
 def test_a_polygon_covers_exactly_the_cells_whose_centres_it_holds():
-    lattice = CellLattice((40, 60), 1.0, 4.0)
-    mask = rasterise([np.array(square(8, 4, 12), float)], lattice)
+    grid = ReferenceGrid.over(PixelGrid((40, 60), 1.0, (0.0, 0.0)), 4.0)
+    mask = rasterise([np.array(square(8, 4, 12), float)], grid)
     rows, cols = np.nonzero(mask)
     assert (rows.min(), rows.max(), cols.min(), cols.max()) == (1, 3, 2, 4)
     assert mask.sum() == 9
 
 
+@pytest.mark.parametrize("size", [0.1 * 3, 2.6, 1.3, 0.325 * 16, 0.1086 * 48, 1 / 3])
+@pytest.mark.parametrize("times", [7, 8, 49])
+def test_centres_on_the_edge_of_a_polygon_lie_behind_it_whatever_the_size(size, times):
+    grid = ReferenceGrid.over(PixelGrid((100 * times,) * 2, size, (0.0, 0.0)), size * times)
+    for first in range(2, 90, 11):
+        edge = (first + 0.5) * times
+        mask = rasterise([np.array(square(edge, edge, 7 * times), float)], grid)
+        expected = np.zeros((100, 100), bool)
+        expected[first : first + 7, first : first + 7] = True
+        np.testing.assert_array_equal(mask, expected)
+
+
 def test_polygons_that_reach_past_the_slide_are_cut():
-    lattice = CellLattice((40, 60), 1.0, 4.0)
-    assert rasterise([np.array(square(-100, -100, 400), float)], lattice).all()
-    assert not rasterise([np.array(square(70, 0, 10), float)], lattice).any()
+    grid = ReferenceGrid.over(PixelGrid((40, 60), 1.0, (0.0, 0.0)), 4.0)
+    assert rasterise([np.array(square(-100, -100, 400), float)], grid).all()
+    assert not rasterise([np.array(square(70, 0, 10), float)], grid).any()
 
 
 def test_geojson_as_qupath_exports_it_keeps_holes_and_joins_features(tmp_path):
-    lattice = CellLattice((100, 100), 1.0, 1.0)
+    grid = ReferenceGrid.over(PixelGrid((100, 100), 1.0, (0.0, 0.0)), 1.0)
     polygon = {"type": "Polygon", "coordinates": [square(10, 10, 40), square(20, 20, 10)]}
     multi = {"type": "MultiPolygon", "coordinates": [[square(40, 40, 20)], [square(80, 80, 10)]]}
     line = {"type": "LineString", "coordinates": [[0, 0], [9, 9]]}
@@ -181,7 +194,7 @@ def test_geojson_as_qupath_exports_it_keeps_holes_and_joins_features(tmp_path):
     ]
     path = tmp_path / "roi.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    mask = find_region(str(path), np.zeros((100, 100), np.float32), lattice)
+    mask = find_region(str(path), np.zeros((100, 100), np.float32), grid)
     assert mask.sum() == 40**2 - 10**2 + 20**2 - 10**2 + 10**2
     assert not mask[25, 25]
     assert mask[45, 45]
@@ -208,12 +221,12 @@ def test_a_csv_polygon_may_have_a_header(tmp_path, text):
         ("r.csv", "x,y\n9000,2\n9900,2\n9900,8\n", "no cell of the slide lies inside"),
     ],
 )
-def test_files_without_a_usable_polygon_are_refused(tmp_path, lattice, name, text, told):
+def test_files_without_a_usable_polygon_are_refused(tmp_path, grid, name, text, told):
     (tmp_path / name).write_text(text)
     with pytest.raises(SpotsError, match=told):
-        find_region(str(tmp_path / name), np.zeros(lattice.shape, np.float32), lattice)
+        find_region(str(tmp_path / name), np.zeros(grid.shape, np.float32), grid)
 
 
-def test_a_missing_file_is_refused(lattice):
+def test_a_missing_file_is_refused(grid):
     with pytest.raises(SpotsError, match="no such file"):
-        find_region("none.geojson", np.zeros(lattice.shape, np.float32), lattice)
+        find_region("none.geojson", np.zeros(grid.shape, np.float32), grid)

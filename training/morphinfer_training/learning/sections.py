@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
-from morphinfer.geometry import PixelGrid, Window, ceil_div
+from morphinfer.geometry import PixelGrid, ceil_div
 from morphinfer.images import LabelImage, Slide, open_labels, open_slide
 from morphinfer.tiles import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig
 from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.learning.section_reference import section_reference
-from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, CellLattice, slide_tissue
+from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
 
 VOTES = 4
 """A cell's class is the majority of at most VOTES x VOTES positions in it."""
@@ -117,20 +117,22 @@ def cell_classes(
     ConfigError
         A class of the reference that is used is not among ``classes``.
     """
-    height, width = reference.image.shape
-    pixels = _values(reference, classes)[reference.read(Window(0, 0, height, width))]
+    table = _values(reference, classes)
     votes = int(np.clip(round(grid.pixel_size_um / reference.image.pixel_size_um), 1, VOTES))
+    inside = _look_up(reference, grid.refined(votes), table)
     tally = np.zeros((len(classes) + 1, *grid.shape), np.uint8)
     for row in range(votes):
         for col in range(votes):
-            at = ((row + 0.5) / votes, (col + 0.5) / votes)
-            found = _look_up(pixels, reference, grid, at)
-            index = np.minimum(found, len(classes))[None]
-            np.put_along_axis(tally, index, np.take_along_axis(tally, index, 0) + 2, 0)
-    centre = np.minimum(_look_up(pixels, reference, grid, (0.5, 0.5)), len(classes))[None]
-    np.put_along_axis(tally, centre, np.take_along_axis(tally, centre, 0) + 1, 0)
+            _count(tally, inside[row::votes, col::votes], 2)
+    _count(tally, _look_up(reference, grid, table), 1)
     winner = tally.argmax(axis=0)
     return np.where(winner == len(classes), UNLABELLED, winner).astype(np.uint8)
+
+
+def _count(tally: NDArray[np.uint8], values: NDArray[np.uint8], votes: int) -> None:
+    """Give the class of each cell some votes; those of UNLABELLED go to the last row of the tally."""
+    index = np.minimum(values, len(tally) - 1)[None]
+    np.put_along_axis(tally, index, np.take_along_axis(tally, index, 0) + votes, 0)
 
 
 def _values(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8]:
@@ -150,26 +152,15 @@ def _values(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8
     return table
 
 
-def _look_up(
-    pixels: NDArray[np.uint8], reference: LabelImage, grid: PixelGrid, at: tuple[float, float]
-) -> NDArray[np.uint8]:
-    """Values at the position ``at`` (0 to 1, row and column) of each cell; UNLABELLED outside."""
-    image = reference.image
-    indices, inside = [], []
-    for axis in (0, 1):
-        place = grid.corner_um[axis] + (np.arange(grid.shape[axis]) + at[axis]) * grid.pixel_size_um
-        index = np.floor((place - image.grid.corner_um[axis]) / image.pixel_size_um).astype(np.intp)
-        inside.append((index >= 0) & (index < image.shape[axis]))
-        indices.append(np.clip(index, 0, image.shape[axis] - 1))
-    found = pixels[np.ix_(*indices)]
-    return np.where(inside[0][:, None] & inside[1], found, UNLABELLED).astype(np.uint8)
+def _look_up(reference: LabelImage, grid: PixelGrid, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Our values at the pixels of a grid; UNLABELLED beside the reference."""
+    found = np.full(grid.shape, UNLABELLED, np.uint8)
+    window = grid.window(reference.image.grid)
+    if window.height and window.width:
+        found[window.slices] = table[reference.look_up(grid, window)]
+    return found
 
 
 def image_classes(slide: Slide, grid: PixelGrid) -> NDArray[np.uint8]:
-    """Class of each cell as far as the image tells it: background or tissue (`tissue.py`)."""
-    mask = slide_tissue(slide, CellLattice(slide.shape, slide.pixel_size_um, grid.pixel_size_um))
-    rows, cols = (  # the model image is rounded, the lattice is not
-        np.minimum(np.arange(wanted), have - 1)
-        for wanted, have in zip(grid.shape, mask.shape, strict=True)
-    )
-    return np.where(mask[np.ix_(rows, cols)], TISSUE, BACKGROUND).astype(np.uint8)
+    """Class of each cell as far as the image shows it: background or tissue (`tissue.py`)."""
+    return np.where(slide_tissue(slide, grid), TISSUE, BACKGROUND).astype(np.uint8)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
-    from morphinfer_training.references.densities import BACKGROUND, FIRST_GENE, TISSUE, CellLattice
+    from morphinfer_training.references.densities import BACKGROUND, FIRST_GENE, TISSUE
     from morphinfer_training.references.make import RegionsResult, make_regions
     from morphinfer_training.references.orientation import ORIENTATIONS
     from morphinfer_training.references.roi import NEAR_SPOTS
@@ -27,7 +27,6 @@ __all__ = [
     "NEAR_SPOTS",
     "ORIENTATIONS",
     "TISSUE",
-    "CellLattice",
     "Columns",
     "RegionSettings",
     "RegionsResult",
@@ -44,7 +43,6 @@ if not TYPE_CHECKING:
         {
             "densities": (
                 "BACKGROUND",
-                "CellLattice",
                 "FIRST_GENE",
                 "TISSUE",
             ),

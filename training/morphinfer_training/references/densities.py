@@ -1,7 +1,6 @@
-"""Spots to densities to regions, on a grid of square cells over the slide.
+"""Spots to densities to regions, on the pixels of a reference over the slide.
 
-Cell (i, j) covers [i, i + 1) x [j, j + 1) times ``cell_um`` micrometres from the slide's outer
-corner. Densities are spots per (100 micrometres)^2.
+Densities are spots per (100 micrometres)^2.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_filter1d, label
 
 from morphinfer.errors import SpotsError
+from morphinfer.geometry import PixelGrid
 
 AREA_UM2 = 1e4
 """Densities count spots in this area: (100 micrometres)^2."""
@@ -30,78 +30,82 @@ Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class CellLattice:
-    """Square cells over a slide."""
+class ReferenceGrid:
+    """The pixels of a reference, and those of the slide below them; both begin at one corner."""
 
-    slide_shape: tuple[int, int]
-    """Rows and columns of the slide, in pixels of level 0."""
-    pixel_size_um: float
-    """Side of such a pixel in micrometres."""
-    cell_um: float
-    """Side of a cell in micrometres."""
+    slide: PixelGrid
+    """Level 0 of the slide."""
+    pixels: PixelGrid
+    """The reference; its last pixels may overhang the slide."""
 
-    def __post_init__(self) -> None:
-        """Refuse cells that are too small to hold in memory."""
-        if math.prod(self.shape) > MOST_CELLS:
+    @classmethod
+    def over(cls, slide: PixelGrid, pixel_size_um: float) -> ReferenceGrid:
+        """Square pixels over a slide.
+
+        Raises
+        ------
+        SpotsError
+            They are more than MOST_CELLS.
+        """
+        pixels = slide.cover(pixel_size_um)
+        if math.prod(pixels.shape) > MOST_CELLS:
             raise SpotsError(
-                f"cells of {self.cell_um:g} micrometres would be {self.shape[0]} x {self.shape[1]}, "
-                f"more than {MOST_CELLS}; give a larger `cell_um`, or check the pixel size"
+                f"cells of {pixel_size_um:g} micrometres would be {pixels.shape[0]} x "
+                f"{pixels.shape[1]}, more than {MOST_CELLS}; give a larger `cell_um`, or check the "
+                f"pixel size"
             )
+        return cls(slide, pixels)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of cells; the last may overhang the slide."""
-        height, width = (
-            max(1, math.ceil(side * self.pixel_size_um / self.cell_um - 1e-6))
-            for side in self.slide_shape
-        )
-        return height, width
+        """Rows and columns of the reference."""
+        return self.pixels.shape
 
     def coverage(self, axis: int) -> Floats:
-        """Share of each cell along an axis that lies on the slide; below 1 only for the last."""
-        side = self.slide_shape[axis] * self.pixel_size_um / self.cell_um
+        """Share of each pixel along an axis that lies on the slide; below 1 only for the last."""
+        side = self.slide.shape[axis] * self.slide.pixel_size_um / self.pixels.pixel_size_um
         share = np.clip(side - np.arange(self.shape[axis]), 0, 1)
         return np.asarray(share, dtype=np.float32)
 
-    def places(self, position: NDArray[np.float64], axis: int) -> NDArray[np.intp]:
-        """Cell along an axis of positions on the slide in pixels (an integer is a pixel's centre)."""
-        index = np.floor((position + 0.5) * (self.pixel_size_um / self.cell_um)).astype(np.intp)
-        return np.clip(index, 0, self.shape[axis] - 1)
-
-    def sigma(self, um: float) -> float:
-        """A length in cells."""
-        return um / self.cell_um
+    def locate(
+        self, row: NDArray[np.float64], col: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Row and column of the reference at positions on the slide; an integer is a pixel's centre."""
+        rows, cols = (self.pixels.locate(self.slide, k, p) for k, p in enumerate((row, col)))
+        return rows, cols
 
 
 def count_spots(
     row: NDArray[np.float64],
     col: NDArray[np.float64],
     weight: Floats,
-    lattice: CellLattice,
+    grid: ReferenceGrid,
 ) -> Floats:
-    """Sum of weights in each cell, shape ``lattice.shape``; all spots must lie on the slide."""
-    height, width = lattice.shape
-    index = lattice.places(row, 0) * width + lattice.places(col, 1)
+    """Sum of weights in each pixel, shape ``grid.shape``; all spots must lie on the slide."""
+    height, width = grid.shape
+    rows, cols = grid.locate(row, col)
+    index = rows.clip(0, height - 1) * width + cols.clip(0, width - 1)
     counts = np.bincount(index, weights=weight, minlength=height * width)
     return counts.astype(np.float32).reshape(height, width)
 
 
-def smooth(image: Floats, sigma_um: float, lattice: CellLattice) -> Floats:
+def smooth(image: Floats, sigma_um: float, grid: ReferenceGrid) -> Floats:
     """Image after a Gaussian, divided by the share of the Gaussian that lies on the slide.
 
     Without the division, everything within two sigma of the slide's edges would be dimmed.
     """
-    sigma = lattice.sigma(sigma_um)
+    sigma = sigma_um / grid.pixels.pixel_size_um
     blurred = gaussian_filter(image, sigma, mode="constant")
     for axis in (0, 1):
-        share = gaussian_filter1d(lattice.coverage(axis), sigma, mode="constant")
+        share = gaussian_filter1d(grid.coverage(axis), sigma, mode="constant")
         blurred /= np.expand_dims(np.maximum(share, 1e-6), 1 - axis)
     return np.asarray(blurred, dtype=np.float32)
 
 
-def density(counts: Floats, sigma_um: float, lattice: CellLattice) -> Floats:
-    """Spots per (100 micrometres)^2, out of the counts of cells."""
-    return smooth(counts, sigma_um, lattice) * np.float32(AREA_UM2 / lattice.cell_um**2)
+def density(counts: Floats, sigma_um: float, grid: ReferenceGrid) -> Floats:
+    """Spots per (100 micrometres)^2, out of the counts of pixels."""
+    area_um2 = grid.pixels.pixel_size_um**2
+    return smooth(counts, sigma_um, grid) * np.float32(AREA_UM2 / area_um2)
 
 
 def relative_threshold(gene_density: Floats, inside: Mask, fraction: float) -> float:

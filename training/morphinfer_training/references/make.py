@@ -16,7 +16,7 @@ from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import LABEL_CHUNK, Slide, check_target, create_labels, open_labels
 from morphinfer.reports import write_label_map, write_overlay
 from morphinfer.runs import refuse_inputs
-from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE, CellLattice, Labels
+from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE, Labels, ReferenceGrid
 from morphinfer_training.references.nuclei_labels import nuclei_labels
 from morphinfer_training.references.region_labels import Found, Genes, region_labels
 from morphinfer_training.references.registration import (
@@ -145,19 +145,18 @@ def make_regions(
     genes = named_classes(gene_lists)
     check_names(genes)
     check_thresholds(settings.thresholds, genes)
-    lattice = CellLattice(grid.shape, grid.pixel_size_um, settings.cell_um)
+    reference = ReferenceGrid.over(grid, settings.cell_um)
     warnings: list[str] = []
     registration = _register(image, spots, settings, warnings)
     turned = spots.turned(settings.orientation, grid.shape)
     kept = drop_off_slide(turned, grid.shape, warnings)
     if settings.scale == "nuclei":
-        found = nuclei_labels(kept, genes, settings, lattice)
+        found = nuclei_labels(kept, genes, settings, reference)
     else:
-        found = region_labels(image, kept, genes, settings, lattice)
+        found = region_labels(image, kept, genes, settings, reference)
     classes = _class_regions(found, genes, settings.cell_um, warnings)
     record = _record(image, grid, spots, len(kept), found, genes, classes, settings, registration)
-    placed = PixelGrid(lattice.shape, settings.cell_um, grid.corner_um)
-    _write(out, picture, image, placed, found.labels, classes, record, overwrite)
+    _write(out, picture, image, reference.pixels, found.labels, classes, record, overwrite)
     unlabelled = int(np.count_nonzero(found.labels == UNLABELLED))
     return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
 
@@ -168,9 +167,9 @@ def _register(
     """Contrasts of the orientations; None where there is no image or no check is wanted."""
     if slide is None or not settings.check_registration:
         return None
-    lattice = CellLattice(slide.shape, slide.pixel_size_um, max(CELL_UM, slide.pixel_size_um))
+    grid = ReferenceGrid.over(slide.grid, max(CELL_UM, slide.pixel_size_um))
     registration = check_registration(
-        read_cells(slide, lattice), spots, lattice, settings.orientation
+        read_cells(slide, grid.pixels), spots, grid, settings.orientation
     )
     refuse_wrong_orientation(registration, spots.name)
     if not registration.visible:

@@ -19,7 +19,7 @@ from morphinfer_training.references.densities import (
     FIRST_GENE,
     PERCENTILE,
     TISSUE,
-    CellLattice,
+    ReferenceGrid,
     count_spots,
 )
 from morphinfer_training.references.region_labels import Found, Genes, choose_thresholds
@@ -34,7 +34,7 @@ Reads = NDArray[np.float64]
 
 
 def nuclei_labels(
-    spots: Spots, genes: Genes, settings: RegionSettings, lattice: CellLattice
+    spots: Spots, genes: Genes, settings: RegionSettings, grid: ReferenceGrid
 ) -> Found:
     """Discs around cells, each of the class whose reads are highest relative to its threshold.
 
@@ -59,20 +59,20 @@ def nuclei_labels(
     thresholds = choose_thresholds(genes, settings, relative)
     ratio = reads / np.array(thresholds)
     classes = np.where(ratio.max(axis=1) >= 1, FIRST_GENE + ratio.argmax(axis=1), TISSUE)
-    labels = _discs(centres, classes, settings, lattice)
+    labels = _discs(centres, classes, settings, grid)
     # A known cell counts as one even where it holds no read.
-    counts = count_spots(spots.row, spots.col, np.ones(len(spots), np.float32), lattice)
-    labels[~find_region(settings.roi, counts, lattice)] = UNLABELLED
+    counts = count_spots(spots.row, spots.col, np.ones(len(spots), np.float32), grid)
+    labels[~find_region(settings.roi, counts, grid)] = UNLABELLED
     return Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), None)
 
 
 def _discs(
-    centres: Reads, classes: NDArray[np.int64], settings: RegionSettings, lattice: CellLattice
+    centres: Reads, classes: NDArray[np.int64], settings: RegionSettings, grid: ReferenceGrid
 ) -> NDArray[np.uint8]:
     """Class of the nearest centre within a nucleus; background farther than the gap, if asked."""
-    height, width = lattice.shape
-    tree = KDTree((centres + 0.5) * lattice.pixel_size_um)
-    labels = np.full(lattice.shape, UNLABELLED, np.uint8)
+    height, width = grid.shape
+    tree = KDTree((centres + 0.5) * grid.slide.pixel_size_um)
+    labels = np.full(grid.shape, UNLABELLED, np.uint8)
     cols = (np.arange(width) + 0.5) * settings.cell_um
     for row in range(height):
         places = np.stack([np.full(width, (row + 0.5) * settings.cell_um), cols], axis=1)

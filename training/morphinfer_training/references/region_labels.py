@@ -11,9 +11,9 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SpotsError
 from morphinfer.images import Slide
 from morphinfer_training.references.densities import (
-    CellLattice,
     Floats,
     Labels,
+    ReferenceGrid,
     assign_regions,
     clean_regions,
     count_spots,
@@ -35,7 +35,7 @@ class Found:
     """What was found out about a section before anything is written."""
 
     labels: Labels
-    """Class of each cell, or UNLABELLED, shape ``lattice.shape``."""
+    """Class of each cell, or UNLABELLED, shape ``grid.shape``."""
     thresholds: tuple[float, ...]
     """Of each gene class: spots per (100 micrometres)^2, or reads of a nucleus."""
     spots: tuple[int, ...]
@@ -49,7 +49,7 @@ def region_labels(
     spots: Spots,
     genes: Genes,
     settings: RegionSettings,
-    lattice: CellLattice,
+    grid: ReferenceGrid,
 ) -> Found:
     """Regions of high density, general tissue and background.
 
@@ -60,13 +60,15 @@ def region_labels(
     SlideError
         The slide is constant or cannot be read.
     """
-    image = None if slide is None else read_cells(slide, lattice)
-    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
-    overall = density(counts, settings.sigma_um, lattice)
-    tissue = find_tissue(image, counts, overall, settings.sigma_um, lattice, settings.tissue_from)
-    interest = find_region(settings.roi, counts, lattice)
+    image = None if slide is None else read_cells(slide, grid.pixels)
+    counts = count_spots(spots.row, spots.col, spots.weight, grid)
+    overall = density(counts, settings.sigma_um, grid)
+    tissue = find_tissue(
+        image, counts, overall, settings.sigma_um, grid.pixels, settings.tissue_from
+    )
+    interest = find_region(settings.roi, counts, grid)
     masks = [spots.of(each) for each in genes.values()]
-    densities = [_gene_density(spots.where(mask), settings, lattice) for mask in masks]
+    densities = [_gene_density(spots.where(mask), settings, grid) for mask in masks]
     inside = tissue.mask & interest
     thresholds = choose_thresholds(
         genes, settings, [relative_threshold(d, inside, settings.fraction) for d in densities]
@@ -77,9 +79,9 @@ def region_labels(
     return Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), tissue)
 
 
-def _gene_density(spots: Spots, settings: RegionSettings, lattice: CellLattice) -> Floats:
-    counts = count_spots(spots.row, spots.col, spots.weight, lattice)
-    return density(counts, settings.sigma_um, lattice)
+def _gene_density(spots: Spots, settings: RegionSettings, grid: ReferenceGrid) -> Floats:
+    counts = count_spots(spots.row, spots.col, spots.weight, grid)
+    return density(counts, settings.sigma_um, grid)
 
 
 def choose_thresholds(

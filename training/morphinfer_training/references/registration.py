@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from morphinfer.errors import SpotsError
-from morphinfer_training.references.densities import CellLattice, Floats
+from morphinfer_training.references.densities import Floats, ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS, Orientation, orient
 from morphinfer_training.references.spots import Spots
 
@@ -78,53 +78,48 @@ class Registration:
 
 
 def check_registration(
-    image: Floats, spots: Spots, lattice: CellLattice, chosen: Orientation = "given"
+    image: Floats, spots: Spots, grid: ReferenceGrid, chosen: Orientation = "given"
 ) -> Registration:
     """Contrasts of all eight orientations.
 
     Parameters
     ----------
-    image : ndarray of float32, shape ``lattice.shape``
+    image : ndarray of float32, shape ``grid.shape``
         Nuclei, one mean intensity a cell, best of ``CELL_UM``.
     spots : Spots
         All spots of the section as the table has them; those that come to lie off the slide are
         left out.
-    lattice : CellLattice
-        The cells.
+    grid : ReferenceGrid
+        The cells, over the slide.
     chosen : Orientation
         How they are to be turned; all others are measured against it.
     """
     blurred = gaussian_filter(image, BLUR_CELLS)
     found = {
-        name: measure_contrast(
-            blurred, *orient(spots.row, spots.col, name, lattice.slide_shape), lattice
-        )
+        name: measure_contrast(blurred, *orient(spots.row, spots.col, name, grid.slide.shape), grid)
         for name in ORIENTATIONS
     }
     return Registration(chosen, found.pop(chosen), found)
 
 
 def measure_contrast(
-    image: Floats, row: Positions, col: Positions, lattice: CellLattice
+    image: Floats, row: Positions, col: Positions, grid: ReferenceGrid
 ) -> Contrast:
     """Contrast of the cells that hold at least one spot; how many they hold does not count."""
-    scale = lattice.pixel_size_um / lattice.cell_um
-    places = np.stack([np.floor((row + 0.5) * scale), np.floor((col + 0.5) * scale)])
-    margin = math.ceil(max(SHIFTS_UM) / lattice.cell_um)
+    cell_um = grid.pixels.pixel_size_um
+    places = np.stack(grid.locate(row, col))
+    margin = math.ceil(max(SHIFTS_UM) / cell_um)
     height, width = image.shape
     inside = (places >= margin).all(axis=0)
     inside &= (places[0] < height - margin) & (places[1] < width - margin)
-    index = np.unique((places[0, inside] * width + places[1, inside]).astype(np.intp))
+    index = np.unique(places[0, inside] * width + places[1, inside])
     if len(index) < FEWEST:
         return Contrast(0.0, 0.0, len(index))
     rows, cols = np.divmod(index, width)
     under = image[rows, cols]
     beside = np.zeros_like(under)
     steps = [
-        (
-            round(um * math.sin(angle) / lattice.cell_um),
-            round(um * math.cos(angle) / lattice.cell_um),
-        )
+        (round(um * math.sin(angle) / cell_um), round(um * math.cos(angle) / cell_um))
         for um in SHIFTS_UM
         for angle in np.arange(DIRECTIONS) * (2 * math.pi / DIRECTIONS)
     ]
@@ -133,7 +128,7 @@ def measure_contrast(
     beside /= len(steps)
     difference = (under - beside).astype(np.float64)
     level = float(under.mean() + beside.mean()) / 2
-    sums = _block_sums(difference, rows, cols, lattice.cell_um)
+    sums = _block_sums(difference, rows, cols, cell_um)
     error = math.sqrt(float((sums**2).sum()))
     if error == 0 or level == 0:
         return Contrast(0.0, 0.0, len(index))

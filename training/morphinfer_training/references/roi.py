@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from morphinfer.errors import SpotsError
-from morphinfer_training.references.densities import CellLattice, Floats, Mask
+from morphinfer.geometry import TIE
+from morphinfer_training.references.densities import Floats, Mask, ReferenceGrid
 
 NEAR_SPOTS = "near-spots:"
 
@@ -26,17 +27,17 @@ Ring = NDArray[np.float64]
 Polygon = list[Ring]
 
 
-def find_region(told: str | None, counts: Floats, lattice: CellLattice) -> Mask:
+def find_region(told: str | None, counts: Floats, grid: ReferenceGrid) -> Mask:
     """Cells of the region of interest; all of them where none is told.
 
     Parameters
     ----------
     told : str or None
         'near-spots:UM', or the path of a .geojson, .json or .csv file.
-    counts : ndarray of float32, shape ``lattice.shape``
+    counts : ndarray of float32, shape ``grid.shape``
         All spots in each cell.
-    lattice : CellLattice
-        The cells.
+    grid : ReferenceGrid
+        The cells, over the slide.
 
     Raises
     ------
@@ -44,17 +45,17 @@ def find_region(told: str | None, counts: Floats, lattice: CellLattice) -> Mask:
         Neither form, no polygon in the file, or nothing of the slide inside it.
     """
     if told is None:
-        return np.ones(lattice.shape, bool)
+        return np.ones(grid.shape, bool)
     if told.startswith(NEAR_SPOTS):
-        reach = _distance(told) / lattice.cell_um
+        reach = _distance(told) / grid.pixels.pixel_size_um
         return np.asarray(distance_transform_edt(counts <= 0) <= reach, dtype=bool)
-    inside = np.zeros(lattice.shape, bool)
+    inside = np.zeros(grid.shape, bool)
     for polygon in read_polygons(Path(told)):
-        inside |= rasterise(polygon, lattice)
+        inside |= rasterise(polygon, grid)
     if not inside.any():
         raise SpotsError(
             f"{told}: no cell of the slide lies inside its polygons; the slide has "
-            f"{lattice.slide_shape[0]} rows (y) and {lattice.slide_shape[1]} columns (x), and "
+            f"{grid.slide.shape[0]} rows (y) and {grid.slide.shape[1]} columns (x), and "
             f"coordinates are pixels of its level 0"
         )
     return inside
@@ -131,22 +132,22 @@ def _csv_ring(path: Path) -> Ring:
     return _ring([(row[first], row[second]) for row in rows[named:]])
 
 
-def rasterise(polygon: Polygon, lattice: CellLattice) -> Mask:
+def rasterise(polygon: Polygon, grid: ReferenceGrid) -> Mask:
     """Cells whose centre lies inside a polygon: an odd number of edges to the left of it.
 
     Parameters
     ----------
     polygon : list of ndarray of float64, shape (N, 2)
         Rings of (x, y) in pixels; rings inside the first are holes.
-    lattice : CellLattice
-        The cells.
+    grid : ReferenceGrid
+        The cells, over the slide.
     """
-    height, width = lattice.shape
+    height, width = grid.shape
     crossings = np.zeros((height, width + 1), np.uint8)
-    scale = lattice.pixel_size_um / lattice.cell_um
+    scale = grid.slide.pixel_size_um / grid.pixels.pixel_size_um
     for ring in polygon:
-        # In cells, with the centre of cell (0, 0) at (0, 0).
-        corners = ring * scale - 0.5
+        # In pixels of the grid, an integer being a centre; centres on an edge lie behind it.
+        corners = ring * scale - 0.5 - TIE
         for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             if y0 == y1:
                 continue

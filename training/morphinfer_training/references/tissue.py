@@ -30,10 +30,10 @@ from scipy.ndimage import (
 )
 
 from morphinfer.errors import SlideError
-from morphinfer.geometry import Window
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import Slide
 from morphinfer.tiles import ModelImage
-from morphinfer_training.references.densities import CellLattice, Floats, Mask, small_pieces
+from morphinfer_training.references.densities import Floats, Mask, small_pieces
 
 BLUR_UM = 2.6
 """A third of a nucleus: noise goes, nuclei stay."""
@@ -75,26 +75,26 @@ def find_tissue(
     counts: Floats,
     spot_density: Floats,
     sigma_um: float,
-    lattice: CellLattice,
+    grid: PixelGrid,
     source: TissueSource = "image",
 ) -> Tissue:
     """The tissue of a section.
 
     Parameters
     ----------
-    image : ndarray of float32, shape ``lattice.shape``, or None
+    image : ndarray of float32, shape ``grid.shape``, or None
         Nuclei, one mean intensity a cell (`read_cells`); None where there is no image.
-    counts, spot_density : ndarray of float32, shape ``lattice.shape``
+    counts, spot_density : ndarray of float32, shape ``grid.shape``
         All spots in each cell, and their density.
     sigma_um : float
         Sigma of the density's Gaussian.
-    lattice : CellLattice
-        The cells.
+    grid : PixelGrid
+        The cells, from the outer corner of the slide.
     source : {'image', 'spots', 'either'}
         What decides; without an image it is the spots.
     """
-    cell_um, image_limit, spot_limit = lattice.cell_um, None, None
-    mask = np.zeros(lattice.shape, bool)
+    cell_um, image_limit, spot_limit = grid.pixel_size_um, None, None
+    mask = np.zeros(grid.shape, bool)
     if image is None or source != "image":
         held = spot_density[counts > 0]
         spot_limit = SPOT_FRACTION * float(np.median(held)) if held.size else 0.0
@@ -108,16 +108,16 @@ def find_tissue(
     return Tissue(mask, image_limit, spot_limit)
 
 
-def slide_tissue(slide: Slide, lattice: CellLattice) -> Mask:
-    """Cells of a slide that are tissue, by its image alone, shape ``lattice.shape``.
+def slide_tissue(slide: Slide, grid: PixelGrid) -> Mask:
+    """Cells of a slide that are tissue, by its image alone, shape ``grid.shape``.
 
     Raises
     ------
     SlideError
         A chunk cannot be read or holds NaN, or the slide is constant.
     """
-    none = np.zeros(lattice.shape, np.float32)
-    return find_tissue(read_cells(slide, lattice), none, none, 0.0, lattice).mask
+    none = np.zeros(grid.shape, np.float32)
+    return find_tissue(read_cells(slide, grid), none, none, 0.0, grid).mask
 
 
 def spot_tissue(spot_density: Floats, limit: float, sigma_um: float, cell_um: float) -> Mask:
@@ -181,15 +181,15 @@ def _three_groups(numbers: NDArray[np.int64], centres: NDArray[np.float64]) -> i
     return int(first[best])
 
 
-def read_cells(slide: Slide, lattice: CellLattice) -> Floats:
-    """Mean intensity of each cell, read in bands, shape ``lattice.shape``.
+def read_cells(slide: Slide, grid: PixelGrid) -> Floats:
+    """Mean intensity of each cell, read in bands, shape ``grid.shape``.
 
     Raises
     ------
     SlideError
         A chunk cannot be read or holds NaN, or the slide is constant.
     """
-    view = ModelImage.of(slide, lattice.cell_um)
+    view = ModelImage.of(slide, grid.pixel_size_um)
     height, width = view.shape
     image = np.empty(view.shape, np.float32)
     for row in range(0, height, BAND_CELLS):
@@ -200,8 +200,8 @@ def read_cells(slide: Slide, lattice: CellLattice) -> Floats:
             f"{slide.name}: constant, {image[0, 0]:g} everywhere; an empty slide, or not the nuclei "
             f"`channel`?"
         )
-    rows, cols = (
+    rows, cols = (  # the shape of the view is rounded
         np.minimum(np.arange(wanted), have - 1)
-        for wanted, have in zip(lattice.shape, view.shape, strict=True)
+        for wanted, have in zip(grid.shape, view.shape, strict=True)
     )
     return np.asarray(image[np.ix_(rows, cols)], dtype=np.float32)
