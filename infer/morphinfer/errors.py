@@ -26,6 +26,10 @@ class ProviderError(MorphinferError, RuntimeError):
     """ONNX Runtime is missing, installed twice, or cannot run the execution provider that was asked for."""
 
 
+class OptionsError(MorphinferError, ValueError):
+    """An option has a value that it cannot have, or that loaded networks contradict."""
+
+
 class OutOfMemoryError(MorphinferError, MemoryError):
     """The networks' memory does not suffice, not even for the smallest tile."""
 

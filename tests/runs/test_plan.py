@@ -7,7 +7,7 @@ import json
 import pytest
 
 from morphinfer.images.slide import slide_from_array
-from morphinfer.networks.ensemble import Options, load_ensemble
+from morphinfer.networks import Options, load_ensemble
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.plan import Plan, run_start, tile_edges
 from networks import nuclei, save_set
@@ -27,7 +27,7 @@ def test_tile_edges_are_where_the_tiles_of_a_run_begin(plan):
 
 
 def test_the_run_record_tells_tile_edges_and_provenance_as_json(plan):
-    record = run_start(plan.image.slide, plan, Options()).to_json()
+    record = run_start(plan).to_json()
     told = json.loads(json.dumps(record, allow_nan=False))
     assert told["tiling"]["row_edges"] == tile_edges(plan.tiling, 0)
     assert told["models"]["provenance"]["networks"]["p046"]["patch_size_px"] == 46

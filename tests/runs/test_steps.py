@@ -126,7 +126,8 @@ def test_a_run_goes_on_with_other_tiles_and_workers(slide_path, tmp_path, whole)
     options = Options(
         probabilities=True, uncertainty=True, tile_px=64, threads=2, max_memory_mb=5000
     )
-    segment(slide_path, models=fake_ensemble(tile_px=64, workers=2), out=out, options=options)
+    other = replace(fake_ensemble(tile_px=64, workers=2), options=options)
+    segment(slide_path, models=other, out=out, options=options)
     assert published(out) == whole
 
 
@@ -179,7 +180,7 @@ def test_exactly_the_rows_that_are_asked_for_are_written(
     target = tmp_path_factory.mktemp("out") / "l.zarr"
     predictor, seen, options = FakePredictor(), [], Options()
     plan = make_plan(open_slide(slide_path), fake_ensemble(predictor, tile_px=tile_px), options)
-    draft = open_draft(plan, target, options, overwrite=False)
+    draft = open_draft(plan, target, overwrite=False)
     predictor.calls.clear()
     write_rows(plan, draft, rows, seen.append)
     assert sorted(draft.standing()) == sorted(rows)

@@ -14,7 +14,8 @@ import numpy as np
 from morphinfer.images.labels import LAYERS, layer_path
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import slide_from_array
-from morphinfer.networks.ensemble import Ensemble, Options
+from morphinfer.networks.ensemble import Ensemble
+from morphinfer.networks.options import Options
 from morphinfer.networks.resources import Resources
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import ModelFile, ModelSet
@@ -69,7 +70,8 @@ def fake_ensemble(
     card = card_of(predictor.patch_size_px, **{**told, **changes})
     models = ModelSet("fake", Path("fake"), (ModelFile(Path("fake.onnx"), card, "0" * 64),))
     resources = Resources(workers, 1, tile_px, 0.0)
-    return Ensemble(models, ProviderChoice("cpu", "a fake"), "dense", predictor, resources)
+    choice = ProviderChoice("cpu", "a fake")
+    return Ensemble(models, choice, "dense", predictor, resources, Options())
 
 
 def fake_plan(

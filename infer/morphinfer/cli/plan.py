@@ -27,9 +27,8 @@ def plan(slide: str, as_json: bool, **choices: Any) -> None:
     """
     from morphinfer.runs import forecast_run, make_plan
 
-    options = chosen_options(choices)
-    found = make_plan(chosen_slide(slide, choices), choices["models"], options)
-    told = forecast_run(found, layers=options.layers)
+    found = make_plan(chosen_slide(slide, choices), choices["models"], chosen_options(choices))
+    told = forecast_run(found, layers=found.options.layers)
     if as_json:
         print_json(asdict(told))
     else:

@@ -9,7 +9,7 @@ a run record keeps of a set's training. ONNX Runtime is imported here and nowher
 from __future__ import annotations
 
 from morphinfer.networks.cards import METADATA_KEY, Card, TestVector, encode_card
-from morphinfer.networks.ensemble import Ensemble, Options, SkipBackground, load_ensemble
+from morphinfer.networks.ensemble import Ensemble, load_ensemble
 from morphinfer.networks.fusion import Fused, fuse, quantise
 from morphinfer.networks.modelsets import (
     EXACT_TOLERANCE,
@@ -19,6 +19,7 @@ from morphinfer.networks.modelsets import (
     show_set,
     verify_set,
 )
+from morphinfer.networks.options import Options, SkipBackground
 from morphinfer.networks.predictor import DensePredictor
 from morphinfer.networks.provenance import provenance_of
 from morphinfer.networks.runtime import ProviderChoice, load_runtime

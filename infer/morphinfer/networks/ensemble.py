@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from morphinfer.errors import ModelError
-from morphinfer.images import LAYERS, Layer
+from morphinfer.errors import ModelError, OptionsError
+from morphinfer.networks.options import Mode, Options
 from morphinfer.networks.predictor import DensePredictor, Predictor, WindowPredictor
 from morphinfer.networks.resources import Resources, share_out
-from morphinfer.networks.runtime import Provider, ProviderChoice, choose_provider
+from morphinfer.networks.runtime import ProviderChoice, choose_provider
 from morphinfer.networks.session import ModelSet, Session, available_cores, load_models, share_arena
-
-Mode = Literal["dense", "windows"]
-SkipBackground = Literal["off", "on", "auto"]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to segment; the defaults suit any slide."""
-
-    mode: Mode | None = None
-    """Dense, or patch by patch; None takes dense where the networks allow it."""
-    stride_px: int | None = None
-    """Distance of predictions in model pixels; None takes the networks' own."""
-    provider: Provider = "auto"
-    """ONNX Runtime execution provider."""
-    threads: int = 0
-    """Threads that run at once; 0 takes all cores that the process may use."""
-    tile_px: int | None = None
-    """Side of a tile in model pixels, without its halo; None takes what suits and fits."""
-    max_memory_mb: float = 800
-    """Memory of the whole process, which bounds the tiles that are worked on side by side."""
-    skip_background: SkipBackground = "auto"
-    """Whether cells that see nothing but darkness become background without being computed; 'auto'
-    skips them where the networks agree on a sample of the slide."""
-    probabilities: bool = False
-    """Whether the fused probabilities are kept too, as uint8."""
-    uncertainty: bool = False
-    """Whether the uncertainty of each cell is kept too, as uint8."""
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """What is kept beside the labels."""
-        return tuple(layer for layer in LAYERS if getattr(self, layer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +22,8 @@ class Ensemble:
     mode: Mode
     predictor: Predictor
     resources: Resources
+    options: Options
+    """What they were loaded with."""
 
     @property
     def weights(self) -> list[float]:
@@ -68,9 +36,44 @@ class Ensemble:
         """Side of a cell in micrometres."""
         return self.models.card.pixel_size_um * self.predictor.stride_px
 
+    def run_options(self, asked: Options | None) -> Options:
+        """Options of a run with these networks: what they were loaded with, and the rest as asked for.
 
-def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
-    """Load a model set on the provider that the options ask for.
+        Raises
+        ------
+        OptionsError
+            An option that is not at its default contradicts how the networks were loaded.
+        """
+        if asked is None:
+            return self.options
+        loaded = {
+            "mode": self.mode,
+            "stride_px": self.predictor.stride_px,
+            "provider": self.provider.name,
+            "threads": self.options.threads or available_cores(),
+            "tile_px": self.resources.tile_px,
+            "max_memory_mb": self.options.max_memory_mb,
+        }
+        default = Options()
+        for name, value in loaded.items():
+            if getattr(asked, name) not in (getattr(default, name), value):
+                raise OptionsError(
+                    f"`{name}={getattr(asked, name)!r}`: these networks were loaded with {value!r}; "
+                    f"load them with these options, or leave it out"
+                )
+        return replace(asked, **{name: getattr(self.options, name) for name in loaded})
+
+
+def load_ensemble(models: str | Path | ModelSet, options: Options | None = None) -> Ensemble:
+    """Load a model set once, for any number of runs.
+
+    Parameters
+    ----------
+    models : str, Path or ModelSet
+        As for `segment`.
+    options : Options, optional
+        Mode, stride, provider, threads, size of tiles and memory hold for all runs with the ensemble;
+        the others are defaults of a run that is given no options.
 
     Raises
     ------
@@ -79,9 +82,8 @@ def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
     ProviderError
         The provider does not run here.
     """
+    options = options or Options()
     found = models if isinstance(models, ModelSet) else load_models(models)
-    if options.stride_px is not None and options.stride_px < 1:
-        raise ModelError(f"stride {options.stride_px} px: it must be at least 1")
     mode: Mode = options.mode or ("dense" if found.padding_free else "windows")
     if mode == "dense" and not found.padding_free:
         raise ModelError(
@@ -98,11 +100,10 @@ def load_ensemble(models: str | Path | ModelSet, options: Options) -> Ensemble:
     )
     share_arena(0 if choice.name != "cpu" else resources.arena_bytes)
     sessions = [Session(file, choice, resources.threads) for file in found.used]
+    predictor: Predictor
     if mode == "windows":
-        return Ensemble(
-            found, choice, mode, WindowPredictor(sessions, options.stride_px), resources
-        )
-    fixed = None if choice.name == "cpu" else resources.tile_px + resources.tile_px // 8
-    return Ensemble(
-        found, choice, mode, DensePredictor(sessions, options.stride_px, fixed), resources
-    )
+        predictor = WindowPredictor(sessions, options.stride_px)
+    else:
+        fixed = None if choice.name == "cpu" else resources.tile_px + resources.tile_px // 8
+        predictor = DensePredictor(sessions, options.stride_px, fixed)
+    return Ensemble(found, choice, mode, predictor, resources, options)

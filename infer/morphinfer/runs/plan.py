@@ -40,6 +40,8 @@ class Plan:
     """Place and meaning of the label image."""
     skipping: Skipping
     """Whether empty cells are skipped."""
+    options: Options
+    """The options of the run."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -55,9 +57,8 @@ class Plan:
         grid = PixelGrid(tiling.shape, card.pixel_size_um * stride, corner_um)
         layout = Layout(grid, card.classes, slide.version)
         intensity = measure_intensity(slide, card.normalisation)
-        return cls(
-            image, intensity, ensemble, tiling, layout, Skipping(on=False, reason="not decided")
-        )
+        undecided = Skipping(on=False, reason="not decided")
+        return cls(image, intensity, ensemble, tiling, layout, undecided, options)
 
     @property
     def background(self) -> tuple[int, ...]:
@@ -93,13 +94,13 @@ def tile_edges(tiling: Tiling, axis: int) -> list[int]:
     return [first for first, _ in tiles[1:]]
 
 
-def run_start(slide: Slide, plan: Plan, options: Options) -> RunStart:
+def run_start(plan: Plan) -> RunStart:
     """The run record (contract C8) as far as it is known before the run."""
     ensemble = plan.ensemble
     card = ensemble.models.card
     return RunStart(
         morphinfer=version("morphinfer"),
-        slide=_slide(slide, plan.image.level),
+        slide=_slide(plan.image.slide, plan.image.level),
         models=_models(ensemble.models),
         classes=tuple(c.name for c in card.classes),
         roles=roles_by_name(card.classes),
@@ -109,7 +110,7 @@ def run_start(slide: Slide, plan: Plan, options: Options) -> RunStart:
         provider=RunProvider(ran=ensemble.provider.name, why=ensemble.provider.reason),
         model_shape=plan.image.shape,
         skipping=plan.skipping,
-        options=asdict(options),
+        options=asdict(plan.options),
         tiling=_tiling(plan),
         intensity=RunIntensity(**asdict(plan.intensity)),
     )

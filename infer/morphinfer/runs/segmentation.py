@@ -30,6 +30,7 @@ from morphinfer.runs.steps import (
     check_outputs,
     make_plan,
     open_draft,
+    run_options,
     teller,
     write_rows,
 )
@@ -87,7 +88,7 @@ def segment(
         An OME-Zarr image, or what `open_slide` returned.
     models : str, Path, ModelSet or Ensemble
         Name of a shipped model set, a folder of ONNX files, one ONNX file, or what `load_models`
-        returned; what `load_ensemble` returned serves several slides without loading anew.
+        returned; what `load_ensemble` returned serves any number of slides.
     out : str or Path, optional
         Folder of the label image; beside the slide, as SLIDE_labels.zarr, by default.
     reference : str, Path or LabelImage, optional
@@ -95,7 +96,8 @@ def segment(
     match : Mapping, optional
         Our name for a class name of the reference, as for `evaluate`.
     options : Options, optional
-        Mode, stride, provider, threads, memory, probabilities.
+        Mode, stride, provider, threads, memory, probabilities; those of the ensemble by default where
+        ``models`` is one.
     overwrite : bool
         Replace results that stand there.
     progress : callable, optional
@@ -119,7 +121,7 @@ def segment(
     A run that was interrupted leaves OUT.unfinished; the same call goes on from there.
     """
     started = time.perf_counter()
-    options = options or Options()
+    options = run_options(models, options)
     source = slide if isinstance(slide, Slide) else open_slide(slide)
     target = Path(out) if out is not None else default_out(source)
     check_outputs(source, target, options, inputs=[reference], overwrite=overwrite)
@@ -129,12 +131,12 @@ def segment(
         reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
         name = f"the label image of {source.name}"
         check_fits(reference, plan.layout.grid, plan.layout.classes, match, name=name)
-    draft = open_draft(plan, target, options, overwrite=overwrite)
+    draft = open_draft(plan, target, overwrite=overwrite)
     try:
         if client is None:
             write_rows(plan, draft, draft.missing(), progress, since=started)
         else:
-            compute_on(client, plan, draft, options, progress)
+            compute_on(client, plan, draft, progress)
     except BaseException:
         draft.discard_if_empty()
         raise
@@ -213,7 +215,6 @@ def segment_array(
     SlideError, ModelError, ProviderError
         As for `segment`.
     """
-    options = options or Options()
     plan = make_plan(slide_from_array(image, pixel_size_um), models, options)
     classes, shape = plan.layout.classes, plan.layout.grid.shape
     labels = np.empty(shape, np.uint8)

@@ -27,6 +27,7 @@ from morphinfer.runs.steps import (
     check_outputs,
     make_plan,
     open_draft,
+    run_options,
     teller,
     write_rows,
 )
@@ -84,20 +85,18 @@ def segment_shard(
         No such shard, or another run stands unfinished there; see `segment` for others.
     """
     shard_rows(0, *shard)  # refuses a shard that there is not, before anything is made
-    options = options or Options()
+    options = run_options(models, options)
     target = out or default_out(slide)
     check_outputs(slide, target, options, inputs=[], overwrite=False)
     plan = make_plan(slide, models, options)
-    draft = open_draft(plan, target, options, overwrite=False)
+    draft = open_draft(plan, target, overwrite=False)
     missing = set(draft.missing())
     own = shard_rows(draft.row_count, *shard)
     write_rows(plan, draft, [row for row in own if row in missing], progress)
     return draft
 
 
-def compute_on(
-    client: Any, plan: Plan, draft: Draft, options: Options, progress: Report | None = None
-) -> None:
+def compute_on(client: Any, plan: Plan, draft: Draft, progress: Report | None = None) -> None:
     """Compute the missing rows of a draft on the workers of a Dask client, one thread a task.
 
     Raises
@@ -113,7 +112,8 @@ def compute_on(
         )
     models = str(plan.ensemble.models.path.absolute())
     decided: SkipBackground = "on" if plan.skipping.on else "off"
-    own = replace(options, threads=options.threads or 1, skip_background=decided)
+    threads_each = plan.options.threads or 1
+    own = replace(plan.options, threads=threads_each, skip_background=decided)
     told = plan.image.slide, models, own, draft.target.absolute()
     parts = split(draft.missing(), TASKS_PER_THREAD * threads)
     futures = {
@@ -135,7 +135,7 @@ def compute_rows(
 ) -> None:
     """One task: rows of chunks of the draft of a target."""
     plan = make_plan(slide, _ensemble(models, options), options)
-    write_rows(plan, open_draft(plan, target, options, overwrite=False), rows)
+    write_rows(plan, open_draft(plan, target, overwrite=False), rows)
 
 
 @lru_cache(maxsize=1)

@@ -57,16 +57,27 @@ def check_outputs(
         check_target(path, overwrite=overwrite, folder=True)
 
 
-def make_plan(source: Slide, models: Models, options: Options) -> Plan:
+def run_options(models: Models, asked: Options | None) -> Options:
+    """Options of a run: those asked for, with what loaded networks were loaded with.
+
+    Raises
+    ------
+    OptionsError
+        Loaded networks contradict them.
+    """
+    return models.run_options(asked) if isinstance(models, Ensemble) else asked or Options()
+
+
+def make_plan(source: Slide, models: Models, options: Options | None = None) -> Plan:
     """The plan for a slide, with networks that are loaded where they are not yet."""
+    options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
     return with_skipping(Plan.of(source, ensemble, options), options.skip_background)
 
 
-def open_draft(plan: Plan, target: Path, options: Options, *, overwrite: bool) -> Draft:
+def open_draft(plan: Plan, target: Path, *, overwrite: bool) -> Draft:
     """The draft of the label image of a plan, fresh or as an interrupted run has left it."""
-    record = run_start(plan.image.slide, plan, options)
-    header = DraftHeader(plan.layout, options.layers, record)
+    header = DraftHeader(plan.layout, plan.options.layers, run_start(plan))
     return Draft.open(target, header, overwrite=overwrite)
 
 

@@ -1,0 +1,86 @@
+"""How to segment: the options of a run, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from morphinfer.errors import OptionsError
+from morphinfer.images import LAYERS, Layer
+from morphinfer.networks.runtime import Provider
+
+Mode = Literal["dense", "windows"]
+SkipBackground = Literal["off", "on", "auto"]
+
+CHOICES: dict[str, tuple[object, ...]] = {
+    "mode": (None, *get_args(Mode)),
+    "provider": get_args(Provider),
+    "skip_background": get_args(SkipBackground),
+    "probabilities": (False, True),
+    "uncertainty": (False, True),
+}
+LEAST: dict[str, tuple[Any, int]] = {
+    "stride_px": (int, 1),
+    "threads": (int, 0),
+    "tile_px": (int, 1),
+    "max_memory_mb": (int | float, 1),
+}
+"""Type and least value of each number."""
+MAY_BE_NONE = ("stride_px", "tile_px")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to segment; the defaults suit any slide.
+
+    Raises
+    ------
+    OptionsError
+        A value is none of those that its field allows.
+    """
+
+    mode: Mode | None = None
+    """Dense, or patch by patch; None takes dense where the networks allow it."""
+    stride_px: int | None = None
+    """Distance of predictions in model pixels; None takes the networks' own."""
+    provider: Provider = "auto"
+    """ONNX Runtime execution provider."""
+    threads: int = 0
+    """Threads that run at once; 0 takes all cores that the process may use."""
+    tile_px: int | None = None
+    """Side of a tile in model pixels, without its halo; None takes what suits and fits."""
+    max_memory_mb: float = 800
+    """Memory of the whole process, which bounds the tiles that are worked on side by side."""
+    skip_background: SkipBackground = "auto"
+    """Whether positions that see nothing but darkness become background without being computed;
+    'auto' skips them where the networks agree on a sample of the slide."""
+    probabilities: bool = False
+    """Whether the fused probabilities are kept too, as uint8."""
+    uncertainty: bool = False
+    """Whether the uncertainty of each position is kept too, as uint8."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be made with."""
+        for problem in _problems(self):
+            raise OptionsError(problem)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What is kept beside the labels."""
+        return tuple(layer for layer in LAYERS if getattr(self, layer))
+
+
+def _problems(options: Options) -> Iterator[str]:
+    for name, choices in CHOICES.items():
+        value = getattr(options, name)
+        if not isinstance(value, str | bool | None) or value not in choices:
+            yield f"`{name}={value!r}`: choose out of {', '.join(map(repr, choices))}"
+    for name, (kind, least) in LEAST.items():
+        value = getattr(options, name)
+        if value is None and name in MAY_BE_NONE:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool) or not least <= value < math.inf:
+            number = "a whole number" if kind is int else "a finite number"
+            yield f"`{name}={value!r}`: it must be {number} of at least {least}"
