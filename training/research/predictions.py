@@ -27,15 +27,19 @@ FUSED = "fused"
 Labels = NDArray[np.uint8]
 
 
-def network_labels(folder: Path, section: Section, config: TrainConfig) -> dict[str, Labels]:
-    """Labels of every network alone, of their plain mean and of their fusion, by method."""
-    return network_outputs(folder, section, config)[0]
+def fused_labels(folder: Path, section: Section, config: TrainConfig) -> Labels:
+    """Labels of the fusion alone; networks of weight 0 are not run."""
+    files = load_models(folder).used
+    maps = [probability_map(file, section, config) for file in files]
+    return fuse(maps, [file.card.fusion_weight for file in files]).labels
 
 
 def network_outputs(
     folder: Path, section: Section, config: TrainConfig
 ) -> tuple[dict[str, Labels], Labels]:
-    """Labels as `network_labels` returns them, and the uncertainty of the fusion."""
+    """Labels of every network alone, of their plain mean and of their fusion, by method, and the
+    uncertainty of the fusion, 0 to 255.
+    """
     models = load_models(folder)
     maps = [probability_map(file, section, config) for file in models.files]
     names = [file.card.network for file in models.files]

@@ -27,7 +27,7 @@ from morphinfer_training.config import TrainConfig, read_config
 from morphinfer_training.learning import Section, Split, mean_dice
 from morphinfer_training.learning.validation import dice_of
 from morphinfer_training.train import load_data
-from predictions import FUSED, network_labels
+from predictions import fused_labels
 from protocol import SETS, SetProtocol, prepare, slide
 from scanners import COMPOUND, MISJUDGED, SCANNERS, compound, misjudged, scanned
 
@@ -103,7 +103,7 @@ def fusion_of(folder: Path, config: TrainConfig) -> Predict:
     """The fused labels of a model set."""
 
     def predict(section: Section, split: Split) -> tuple[Labels, Labels]:
-        labels = network_labels(folder, section, config)[FUSED]
+        labels = fused_labels(folder, section, config)
         return section.labels[split.validation], labels[split.validation]
 
     return predict
