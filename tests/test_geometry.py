@@ -1,4 +1,4 @@
-"""Tiles cover the label image once; patches lie around their cells; grids find each other's pixels."""
+"""Tiles cover the label image once; patches lie around their positions; grids find each other's pixels."""
 
 from __future__ import annotations
 
@@ -210,8 +210,8 @@ def test_a_label_image_smaller_than_a_tile_is_one_tile():
 @given(sides, sides, strides, st.integers(1, 4096))
 def test_cells_cover_the_slide_and_the_last_overhangs_by_less_than_a_stride(h, w, stride, tile_px):
     grid = TileGrid.over((h, w), stride, tile_px)
-    for cells, side in ((grid.height, h), (grid.width, w)):
-        assert 0 <= cells * stride - side < stride
+    for positions, side in ((grid.height, h), (grid.width, w)):
+        assert 0 <= positions * stride - side < stride
 
 
 def test_a_tile_smaller_than_a_stride_is_one_cell():
@@ -225,9 +225,9 @@ def test_ceil_div_is_the_smallest_quotient_that_is_enough(numerator, denominator
 
 
 @given(st.integers(1, 200), strides, st.integers(0, 50))
-def test_a_patch_is_centred_on_its_cell_or_lies_half_a_pixel_before(patch, stride, cell):
-    centre_of_cell = (cell + 0.5) * stride
-    centre_of_patch = cell * stride + patch_offset(patch, stride) + patch / 2
+def test_a_patch_is_centred_on_its_cell_or_lies_half_a_pixel_before(patch, stride, position):
+    centre_of_cell = (position + 0.5) * stride
+    centre_of_patch = position * stride + patch_offset(patch, stride) + patch / 2
     assert centre_of_cell - centre_of_patch == (0.5 if (patch - stride) % 2 else 0)
 
 

@@ -1,9 +1,9 @@
 """Where things are: windows and tiles in integers, placed grids of square pixels in micrometres.
 
 Rows run down and columns run right. *Model pixels* are the pixels of the slide after it was brought
-to the pixel size of the model; *cells* are the pixels of the label image, ``stride`` model pixels
-wide. Cell (i, j) covers the model pixels [i * stride, (i + 1) * stride) and is the prediction of the
-patch centred there (contract C4).
+to the pixel size of the model; *positions* are the pixels of the label image, each ``stride`` model
+pixels wide. Position (i, j) covers the model pixels [i * stride, (i + 1) * stride) and is the
+prediction of the patch centred there (contract C4).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class PixelGrid:
     ) -> NDArray[np.intp]:
         """Pixel of this grid that holds each of some positions on another grid, along one axis.
 
-        A position on the border of two pixels belongs to the second, whatever rounding made of it.
+        A place on the border of two pixels belongs to the second, whatever rounding made of it.
 
         Parameters
         ----------
@@ -170,10 +170,10 @@ def ceil_div(numerator: int, denominator: int) -> int:
 
 
 def patch_offset(patch_size_px: int, stride_px: int) -> int:
-    """First model pixel of the patch of cell 0, relative to model pixel 0.
+    """First model pixel of the patch of position 0, relative to model pixel 0.
 
     Where ``patch_size_px`` and ``stride_px`` differ by an odd number the centre cannot lie on the
-    lattice, and the patch lies half a model pixel up and to the left of the centre of its cell.
+    lattice, and the patch lies half a model pixel up and to the left of the centre of its position.
 
     >>> patch_offset(94, 8)
     -43
@@ -186,15 +186,15 @@ class TileGrid:
     """The tiles that cover a label image, in reading order."""
 
     height: int
-    """Rows of the label image, in cells."""
+    """Rows of the label image, in positions."""
     width: int
-    """Columns of the label image, in cells."""
+    """Columns of the label image, in positions."""
     tile: int
-    """Side of a tile, in cells."""
+    """Side of a tile, in positions."""
 
     @classmethod
     def over(cls, model_shape: tuple[int, int], stride_px: int, tile_px: int) -> TileGrid:
-        """Grid over a slide of ``model_shape`` model pixels; the last cell may overhang it."""
+        """Grid over a slide of ``model_shape`` model pixels; the last position may overhang it."""
         height, width = (ceil_div(n, stride_px) for n in model_shape)
         return cls(height, width, max(1, tile_px // stride_px))
 
@@ -202,7 +202,7 @@ class TileGrid:
         return ceil_div(self.height, self.tile) * ceil_div(self.width, self.tile)
 
     def bands(self) -> Iterator[list[Window]]:
-        """Rows of tiles from top to bottom; each window in cells, cut at the label image's edges."""
+        """Rows of tiles from top to bottom; each window in positions, cut at the label image's edges."""
         for row in range(0, self.height, self.tile):
             height = min(self.tile, self.height - row)
             yield [
@@ -211,16 +211,16 @@ class TileGrid:
             ]
 
 
-def receptive_window(cells: Window, patch_size_px: int, stride_px: int) -> Window:
-    """Model pixels that the patches of ``cells`` see together; it may reach past the slide.
+def receptive_window(positions: Window, patch_size_px: int, stride_px: int) -> Window:
+    """Model pixels that the patches of ``positions`` see together; it may reach past the slide.
 
     >>> receptive_window(Window(0, 0, 2, 1), patch_size_px=46, stride_px=8)
     Window(row=-19, col=-19, height=54, width=46)
     """
     offset = patch_offset(patch_size_px, stride_px)
     return Window(
-        cells.row * stride_px + offset,
-        cells.col * stride_px + offset,
-        (cells.height - 1) * stride_px + patch_size_px,
-        (cells.width - 1) * stride_px + patch_size_px,
+        positions.row * stride_px + offset,
+        positions.col * stride_px + offset,
+        (positions.height - 1) * stride_px + patch_size_px,
+        (positions.width - 1) * stride_px + patch_size_px,
     )

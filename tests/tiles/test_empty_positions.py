@@ -1,4 +1,4 @@
-"""Empty cells are decided by their own patches; few rectangles cover all other cells."""
+"""Empty positions are decided by their own patches; few rectangles cover all other positions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ halos = st.sampled_from([0, 0.5, 2, 11])
 DESIGN = [(46, 8), (62, 8), (94, 8), (126, 8), (158, 8), (158, 4), (158, 2), (158, 1)]
 
 
-def tile_shape(cells, patch, stride):
-    return tuple((n - 1) * stride + patch for n in cells)
+def tile_shape(positions, patch, stride):
+    return tuple((n - 1) * stride + patch for n in positions)
 
 
-def noise(cells, patch, stride, seed):
+def noise(positions, patch, stride, seed):
     rng = np.random.default_rng(seed)
-    return rng.integers(-2, 9, tile_shape(cells, patch, stride)).astype(np.float32) / 8
+    return rng.integers(-2, 9, tile_shape(positions, patch, stride)).astype(np.float32) / 8
 
 
-def limit_amid(cells, tile, patch, stride):
+def limit_amid(positions, tile, patch, stride):
     limits = np.linspace(-0.25, 1, 40)
-    shares = [find_empty(tile, cells, patch, stride, limit).mean() for limit in limits]
+    shares = [find_empty(tile, positions, patch, stride, limit).mean() for limit in limits]
     return float(limits[np.abs(np.array(shares) - 0.5).argmin()])
 
 
@@ -41,11 +41,11 @@ def cost(windows, halo):
 
 @given(few, few, patches, strides, seeds, st.data())
 def test_a_cell_is_decided_alike_in_any_tile(rows, cols, patch, stride, seed, data):
-    cells = (rows, cols)
-    tile = noise(cells, patch, stride, seed)
-    limit = limit_amid(cells, tile, patch, stride)
-    whole = find_empty(tile, cells, patch, stride, limit)
-    row, col = (data.draw(st.integers(0, n - 1)) for n in cells)
+    positions = (rows, cols)
+    tile = noise(positions, patch, stride, seed)
+    limit = limit_amid(positions, tile, patch, stride)
+    whole = find_empty(tile, positions, patch, stride, limit)
+    row, col = (data.draw(st.integers(0, n - 1)) for n in positions)
     sub = (data.draw(st.integers(1, rows - row)), data.draw(st.integers(1, cols - col)))
     height, width = tile_shape(sub, patch, stride)
     part = tile[row * stride :, col * stride :][:height, :width]
@@ -130,7 +130,7 @@ def test_the_tile_is_left_as_it_was():
     [np.zeros((54, 54), np.float64), np.zeros((54, 55), np.float32), np.zeros(54, np.float32)],
 )
 def test_a_tile_of_another_type_or_shape_is_refused(tile):
-    with pytest.raises(ValueError, match=r"float32, \(54, 54\) is needed for \(2, 2\) cells"):
+    with pytest.raises(ValueError, match=r"float32, \(54, 54\) is needed for \(2, 2\) positions"):
         find_empty(tile, (2, 2), 46, 8)
 
 
@@ -154,7 +154,7 @@ def test_each_side_of_a_window_touches_a_busy_cell(busy, halo):
 
 
 @given(grids, halos)
-def test_windows_cost_no_more_than_the_box_around_all_busy_cells(busy, halo):
+def test_windows_cost_no_more_than_the_box_around_all_busy_positions(busy, halo):
     rows, cols = (np.flatnonzero(busy.any(axis)) for axis in (1, 0))
     if rows.size:
         box = Window(0, 0, int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)

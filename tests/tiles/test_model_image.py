@@ -59,8 +59,8 @@ def test_the_model_image_covers_the_slide_whichever_level_is_read(h, w, size, wa
     image = ModelImage.of(slide_of(np.zeros((h, w), np.uint8), size, levels), wanted)
     alone = ModelImage.of(slide_of(np.zeros((h, w), np.uint8), size), wanted)
     assert image.shape == alone.shape
-    for cells, side in zip(image.shape, (h, w), strict=True):
-        overhang_px = cells - side * size / wanted
+    for positions, side in zip(image.shape, (h, w), strict=True):
+        overhang_px = positions - side * size / wanted
         tolerance = 0.5 if abs(image.factor - 1) < 1e-9 else 1e-5
         assert -tolerance <= overhang_px < 1 + tolerance
 

@@ -1,4 +1,4 @@
-"""Spans and their tiles along one axis, against what the reflected patches of the cells see."""
+"""Spans and their tiles along one axis, against what the reflected patches of the positions see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from morphinfer.geometry import ceil_div, patch_offset
 from morphinfer.tiles.gather import reflect_indices
 from morphinfer.tiles.resampling import Axis, model_shape
-from morphinfer.tiles.spans import MOST_TILES, CellAxis, Span
+from morphinfer.tiles.spans import MOST_TILES, PositionAxis, Span
 
 FACTORS = st.sampled_from([1.0, 1.0, 0.6, 1.7, 3.0])
 
@@ -28,13 +28,13 @@ def axis_of(size, patch, stride, chunk, factor=1.0):
         return first, first + count
 
     model_size = model_shape((size, 1), factor)[0]
-    cells = ceil_div(model_size, stride)
-    return CellAxis(cells, model_size, patch, stride, chunk, source_range)
+    positions = ceil_div(model_size, stride)
+    return PositionAxis(positions, model_size, patch, stride, chunk, source_range)
 
 
-def seen(axis, cell):
-    """Level pixels [first, stop) that one cell's patch sees, by the reflection of every pixel."""
-    first = cell * axis.stride_px + patch_offset(axis.patch_size_px, axis.stride_px)
+def seen(axis, position):
+    """Level pixels [first, stop) that one position's patch sees, by the reflection of every pixel."""
+    first = position * axis.stride_px + patch_offset(axis.patch_size_px, axis.stride_px)
     pixels = reflect_indices(first, axis.patch_size_px, axis.model_size)
     return axis.source_range(int(pixels.min()), int(pixels.max()) + 1)
 
@@ -53,8 +53,8 @@ def axes(draw, most=5000, overlapping=False):
 
 @st.composite
 def ranges(draw, axis):
-    start = draw(st.integers(0, axis.cells - 1))
-    return start, draw(st.integers(start + 1, axis.cells))
+    start = draw(st.integers(0, axis.positions - 1))
+    return start, draw(st.integers(start + 1, axis.positions))
 
 
 tiles = st.integers(1, 600) | st.integers(1, 12)
@@ -65,7 +65,7 @@ tiles = st.integers(1, 600) | st.integers(1, 12)
 @example(axis_of(5000, 158, 1, 1), 1, None)
 @example(axis_of(1, 158, 8, 3000), 1, None)
 def test_spans_cover_every_cell_once_and_in_order(axis, tile, data):
-    start, stop = data.draw(ranges(axis)) if data else (0, axis.cells)
+    start, stop = data.draw(ranges(axis)) if data else (0, axis.positions)
     spans = axis.spans(start, stop, tile)
     assert (spans[0].start, spans[-1].stop) == (start, stop)
     assert all(a.stop == b.start for a, b in pairwise(spans))
@@ -76,7 +76,7 @@ def test_spans_cover_every_cell_once_and_in_order(axis, tile, data):
 @given(axes(), tiles, st.data())
 @example(axis_of(12, 1, 8, 1), 1, None)
 def test_what_is_read_for_a_span_begins_where_the_last_one_ended(axis, tile, data):
-    start, stop = data.draw(ranges(axis)) if data else (0, axis.cells)
+    start, stop = data.draw(ranges(axis)) if data else (0, axis.positions)
     spans = axis.spans(start, stop, tile)
     assert spans[0].fresh == spans[0].source_start
     assert all(a.source_stop == b.fresh for a, b in pairwise(spans))
@@ -88,7 +88,7 @@ def test_what_is_read_for_a_span_begins_where_the_last_one_ended(axis, tile, dat
 def test_no_pixel_is_read_that_no_patch_of_the_cells_sees(axis, tile, data):
     start, stop = data.draw(ranges(axis))
     spans = axis.spans(start, stop, tile)
-    patches = [seen(axis, cell) for cell in range(start, stop)]
+    patches = [seen(axis, position) for position in range(start, stop)]
     assert spans[-1].source_stop == max(last for _, last in patches)
     assert spans[0].fresh == min(first for first, _ in patches)
 
@@ -98,7 +98,7 @@ def test_no_pixel_is_read_that_no_patch_of_the_cells_sees(axis, tile, data):
 def test_a_span_holds_all_that_its_cells_see_and_later_ones_need_again(axis, tile, data):
     start, stop = data.draw(ranges(axis))
     spans = axis.spans(start, stop, tile)
-    patches = np.array([seen(axis, cell) for cell in range(start, stop)])
+    patches = np.array([seen(axis, position) for position in range(start, stop)])
     for span in spans:
         here = patches[span.start - start :]
         assert span.source_start <= here[:, 0].min()
@@ -134,7 +134,7 @@ def test_a_span_waits_for_no_chunk_that_it_does_not_need(axis, tile, data):
 @given(axes(), tiles, st.data())
 def test_what_is_read_at_a_time_is_one_chunk_or_room_for_few_tiles(axis, tile, data):
     start, stop = data.draw(ranges(axis))
-    scale = axis.needed(0, axis.cells)[1] / axis.model_size
+    scale = axis.needed(0, axis.positions)[1] / axis.model_size
     most = max(axis.chunk, MOST_TILES * tile * axis.stride_px * scale)
     first_patch = (axis.patch_size_px + axis.stride_px) * max(1, scale) + 4
     for span in axis.spans(start, stop, tile):
@@ -144,16 +144,16 @@ def test_what_is_read_at_a_time_is_one_chunk_or_room_for_few_tiles(axis, tile, d
 @given(axes(2000, overlapping=True), st.data())
 def test_the_need_of_a_range_is_that_of_its_cells_together(axis, data):
     start, stop = data.draw(ranges(axis))
-    patches = [seen(axis, cell) for cell in range(start, stop)]
+    patches = [seen(axis, position) for position in range(start, stop)]
     first, last = axis.needed(start, stop)
     assert first == min(a for a, _ in patches)
     assert last == max(b for _, b in patches)
 
 
 @given(axes(2000), st.data())
-def test_the_need_of_a_range_holds_those_of_all_its_cells(axis, data):
+def test_the_need_of_a_range_holds_those_of_all_its_positions(axis, data):
     start, stop = data.draw(ranges(axis))
-    patches = [seen(axis, cell) for cell in range(start, stop)]
+    patches = [seen(axis, position) for position in range(start, stop)]
     first, last = axis.needed(start, stop)
     assert 0 <= first <= min(a for a, _ in patches)
     assert max(b for _, b in patches) <= last

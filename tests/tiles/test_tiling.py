@@ -53,7 +53,7 @@ def recording_slide(shape, um=1.0, chunk=16):
 
 
 def gathered(slide, model_um, tile_px, patch=14, stride=4, rows=(0, None)):
-    """Sum over each cell's patch, from tiles."""
+    """Sum over each position's patch, from tiles."""
     tiling = Tiling(ModelImage.of(slide, model_um), patch, stride, max(1, tile_px // stride))
     out = np.full(tiling.shape, np.nan)
     for block in read_blocks(tiling, *rows):

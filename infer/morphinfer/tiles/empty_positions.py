@@ -1,10 +1,10 @@
-"""Cells whose whole patch is empty glass, and the few rectangles that cover all other cells.
+"""Positions whose whole patch is empty glass, and a few rectangles that cover all others.
 
-A cell is empty where the mean of every block of about ``BLOCK_PX`` x ``BLOCK_PX`` model pixels of
+A position is empty where the mean of every block of about ``BLOCK_PX`` x ``BLOCK_PX`` model pixels of
 its largest patch lies below a limit, in normalised intensity (0: between the nuclei of the slide's
 tissue, 1: its bright nuclei; see `normalising`). The blocks lie on a lattice that moves with the
-patch, so the pixels of a cell's own patch decide, whichever tile it is computed in (contract C2).
-Whether the networks call such cells background differs by slide and set; `count_agreeing` counts.
+patch, so the result depends on the pixels of that patch alone, in any tile (contract C2).
+Whether the networks predict background at such positions differs by slide and set; `count_agreeing` counts.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from morphinfer.geometry import Window, ceil_div
 BLOCK_PX = 8
 """About the side of a nucleus at 0.65 micrometres; a lone bright pixel is none."""
 LIMIT = 0.1
-"""Mean from which on a block may be tissue. On three real and three synthetic sections the shipped
-networks called at least 99.95 % of the cells below it background, below 0.4 only 97 % on one. A
-limit of 0.25 would skip at most another 0.4 % of all cells, and networks take flat grey of 0.05
+"""A block whose mean is at least this may be tissue. On three real and three synthetic sections the shipped
+networks predicted background at 99.95 % or more of the positions below it; below 0.4 at only 97 % on one. A
+limit of 0.25 would skip at most another 0.4 % of all positions, and networks take flat grey of 0.05
 (phantom) or 0.15 (hippocampus) for tissue already."""
 MOST_CUTS = 6
 """How often a rectangle is halved at most; four times were enough on those sections."""
@@ -29,30 +29,30 @@ MOST_CUTS = 6
 
 def find_empty(
     tile: NDArray[np.float32],
-    cells: tuple[int, int],
+    positions: tuple[int, int],
     patch_size_px: int,
     stride_px: int,
     limit: float = LIMIT,
 ) -> NDArray[np.bool_]:
-    """Which cells of a tile see no tissue.
+    """Which positions of a tile see no tissue.
 
     Parameters
     ----------
     tile : ndarray of float32, shape ((rows - 1) * stride + P, (cols - 1) * stride + P)
-        Network input: exactly what the largest patches, of side P, of these cells see.
-    cells : tuple of int
-        Rows and columns, in cells.
+        Network input: exactly what the largest patches, of side P, of these positions see.
+    positions : tuple of int
+        Rows and columns, in positions.
     patch_size_px : int
         Side P of the largest patch.
     stride_px : int
-        Distance of two cells in model pixels.
+        Distance of two positions in model pixels.
     limit : float
-        Mean intensity from which on a block may be tissue.
+        A block whose mean is at least this may be tissue.
 
     Returns
     -------
-    ndarray of bool, shape cells
-        A cell whose blocks hold NaN is not empty.
+    ndarray of bool, shape positions
+        A position whose blocks hold NaN is not empty.
 
     Raises
     ------
@@ -64,50 +64,50 @@ def find_empty(
     Where whole blocks do not fill a patch, less than half a step of their lattice stays unseen
     along its sides: 3 of 158 pixels at a stride of 8.
     """
-    shape = tuple((n - 1) * stride_px + patch_size_px for n in cells)
-    if tile.dtype != np.float32 or tile.shape != shape or min(cells) < 1:
+    shape = tuple((n - 1) * stride_px + patch_size_px for n in positions)
+    if tile.dtype != np.float32 or tile.shape != shape or min(positions) < 1:
         raise ValueError(
-            f"a tile of {tile.dtype}, shape {tile.shape}; float32, {shape} is needed for {cells} "
-            f"cells of patches of {patch_size_px} px every {stride_px} px"
+            f"a tile of {tile.dtype}, shape {tile.shape}; float32, {shape} is needed for {positions} "
+            f"positions of patches of {patch_size_px} px every {stride_px} px"
         )
     step = max(d for d in range(1, min(BLOCK_PX, patch_size_px) + 1) if stride_px % d == 0)
     block = step * min(ceil_div(BLOCK_PX, step), patch_size_px // step)
     blocks = (patch_size_px - block) // step + 1
     start = (patch_size_px - block) % step // 2
-    found = tile
-    for count in cells:  # rows, then columns: transposed twice
-        found = _sums(found[start:], (count - 1) * stride_px // step + blocks, step, block).T
-    for _ in cells:
-        found = _running_maximum(found, blocks)[:: stride_px // step].T
-    return np.less(found, np.float32(limit * block**2))
+    field = tile
+    for count in positions:  # rows, then columns: transposed twice
+        field = _sums(field[start:], (count - 1) * stride_px // step + blocks, step, block).T
+    for _ in positions:
+        field = _running_maximum(field, blocks)[:: stride_px // step].T
+    return np.less(field, np.float32(limit * block**2))
 
 
-def busy_windows(empty: NDArray[np.bool_], halo_cells: float) -> list[Window]:
-    """Rectangles that cover all cells that are not empty, and together cost little.
+def busy_windows(empty: NDArray[np.bool_], halo_positions: float) -> list[Window]:
+    """Rectangles that cover all positions that are not empty, and together cost little.
 
     A rectangle costs (height + halo) * (width + halo). Each is cut in two, the parts are shrunk to
-    their busy cells and cut in turn, and they stay where they cost less together.
+    their busy positions and cut in turn, and they stay where they cost less together.
 
     Parameters
     ----------
     empty : ndarray of bool, shape (rows, cols)
         What `find_empty` returned.
-    halo_cells : float
+    halo_positions : float
         By how much the input of a rectangle is higher and wider than the rectangle, at least 0:
         the mean patch divided by the stride, less 1.
 
     Returns
     -------
     list of Window
-        In cells of the tile, without overlap; none where all cells are empty.
+        In positions of the tile, without overlap; none where all positions are empty.
     """
-    return _cover(~empty, Window(0, 0, *empty.shape), float(halo_cells), MOST_CUTS)
+    return _cover(~empty, Window(0, 0, *empty.shape), float(halo_positions), MOST_CUTS)
 
 
 def count_agreeing(
     empty: NDArray[np.bool_], labels: NDArray[np.uint8], background: Sequence[int]
 ) -> tuple[int, int]:
-    """Number of empty cells, and of those among them that have one of the values ``background``.
+    """Number of empty positions, and of those among them that have one of the values ``background``.
 
     >>> count_agreeing(np.array([[True, True, False]]), np.array([[0, 2, 0]], np.uint8), (0,))
     (2, 1)
@@ -134,14 +134,14 @@ def _running_maximum(rows: NDArray[np.float32], size: int) -> NDArray[np.float32
 
 
 def _cover(busy: NDArray[np.bool_], area: Window, halo: float, cuts: int) -> list[Window]:
-    """Cheap rectangles over the busy cells of ``area``."""
+    """Cheap rectangles over the busy positions of ``area``."""
     rows, cols = (np.flatnonzero(busy[area.slices].any(axis)) for axis in (1, 0))
     if rows.size == 0:
         return []
     height, width = (int(n[-1] - n[0]) + 1 for n in (rows, cols))
     box = Window(area.row + int(rows[0]), area.col + int(cols[0]), height, width)
     inside = busy[box.slices]
-    # Parts are together at least as large, as high and as wide as the busy cells.
+    # Parts are together at least as large, as high and as wide as the busy positions.
     least = np.count_nonzero(inside) + halo * (rows.size + cols.size) + 2 * halo**2
     if cuts == 0 or least >= _cost([box], halo):
         return [box]

@@ -19,7 +19,7 @@ PIXEL_TYPES = (np.uint8, np.uint16, np.float32)
 
 
 class Buffers(threading.local):
-    """One float32 buffer a thread that grows and is reused: fresh pages cost as much as the copy."""
+    """One float32 buffer a thread that grows and is reused: new pages cost as much as the copy."""
 
     def __init__(self) -> None:
         self._flat = np.empty(0, np.float32)
@@ -33,7 +33,7 @@ class Buffers(threading.local):
 
 
 def reflect_indices(start: int, count: int, size: int) -> NDArray[np.intp]:
-    """Rows (or columns) of the image that stand at [start, start + count) of its reflection.
+    """Rows (or columns) of the image at the places [start, start + count) of its reflection.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def gather(
     Parameters
     ----------
     source : ndarray of uint8, uint16 or float32, shape (M, N)
-        The part of the image that is at hand.
+        The part of the image that was read.
     source_origin : tuple of int
         Row and column of the image at which ``source`` begins.
     image_shape : tuple of int

@@ -20,7 +20,7 @@ from morphinfer.tiles.resampling import Axis, model_shape, resample, source_wind
 
 SAME_SIZE_TOLERANCE = 1e-3
 MOST_ENLARGED = 32
-"""A slide whose pixels are more times larger than the model's shows no nuclei."""
+"""With pixels larger by more than this factor than the model's, a slide shows no nuclei."""
 SAME_PLACE_TOLERANCE_PX = 0.5
 """How far pixels may drift over the whole slide where they are copied and not resampled."""
 
@@ -62,14 +62,14 @@ class ModelImage:
         if abs(factor - 1) < SAME_SIZE_TOLERANCE and drift_px < SAME_PLACE_TOLERANCE_PX:
             factor = 1.0
         row, col = (
-            (wanted - there) / level.pixel_size_um
-            for wanted, there in zip(slide.grid.corner_um, level.grid.corner_um, strict=True)
+            (slide_um - level_um) / level.pixel_size_um
+            for slide_um, level_um in zip(slide.grid.corner_um, level.grid.corner_um, strict=True)
         )
         shape = model_shape(slide.shape, factor * level.pixel_size_um / slide.pixel_size_um)
         return cls(slide, index, factor, (row, col), shape)
 
     def source_range(self, axis: int, start: int, stop: int) -> tuple[int, int]:
-        """Level pixels [first, stop) along ``axis`` that the model pixels [start, stop) are made of."""
+        """Level pixels [first, stop) along ``axis`` behind the model pixels [start, stop)."""
         if self.copied:
             return start, stop
         along = Axis.of(self.factor, self.offset[axis], self._level_shape[axis])
@@ -90,8 +90,8 @@ class ModelImage:
         """
         if self.copied:
             return block, corner
-        made = resample(block, corner, self._level_shape, window, self.factor, self.offset)
-        return made, (window.row, window.col)
+        pixels = resample(block, corner, self._level_shape, window, self.factor, self.offset)
+        return pixels, (window.row, window.col)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Pixels of a window inside the model image; float32 where the slide was resampled."""

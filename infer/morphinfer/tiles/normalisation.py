@@ -5,7 +5,7 @@ pixels of ``SAMPLE_UM``, in blocks of ``BLOCK`` x ``BLOCK`` of them (21 micromet
 nucleus). Blocks whose contrast lies above Otsu's threshold on its logarithm count as tissue. Over
 those blocks, a percentile of the block minima (what lies between nuclei) becomes 0 and a percentile
 of the block maxima (nuclei) becomes 1; so neither the area of the background nor the density of
-nuclei moves them much. The same two numbers serve every tile and stand in the run record.
+nuclei moves them much. The same two numbers serve every tile and are kept in the run record.
 """
 
 from __future__ import annotations
@@ -123,8 +123,10 @@ def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float
         ]
 
     with ThreadPoolExecutor(READERS, "morphinfer-sample") as pool:
-        found = list(pool.map(extremes, _sample_windows(image)))
-    darkest, brightest = (np.concatenate(column) for column in zip(*found, strict=True))
+        extremes_by_window = list(pool.map(extremes, _sample_windows(image)))
+    darkest, brightest = (
+        np.concatenate(column) for column in zip(*extremes_by_window, strict=True)
+    )
     return darkest, brightest
 
 

@@ -24,7 +24,7 @@ SNAP = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """How model pixels along one axis are made of level pixels."""
+    """How model pixels along one axis are computed from level pixels."""
 
     factor: float
     """Side of a model pixel in level pixels."""
@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def taps(self) -> int:
-        """Level pixels that one model pixel is made of, zero weights included."""
+        """Level pixels that one model pixel is computed from, zero weights included."""
         if self.factor < 1:
             return min(2, self.size)
         whole = self.factor.is_integer() and self.offset.is_integer()
@@ -110,7 +110,7 @@ def model_shape(level_shape: tuple[int, int], factor: float) -> tuple[int, int]:
 def source_window(
     window: Window, factor: float, offset: tuple[float, float], level_shape: tuple[int, int]
 ) -> Window:
-    """Level pixels that a window of model pixels is made of; always inside the level.
+    """Level pixels from which a window of model pixels is computed; always inside the level.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def resample(
     Parameters
     ----------
     block : ndarray of uint8, uint16 or float32, shape (M, N)
-        The part of the level that is at hand; it holds at least ``source_window``.
+        The part of the level that was read; it holds at least ``source_window``.
     block_origin : tuple of int
         Row and column of the level at which ``block`` begins.
     level_shape : tuple of int
@@ -184,7 +184,7 @@ def resample(
         or col + need.width > block.shape[1]
     ):
         raise ValueError(
-            f"{window} is made of {need} of the level, which does not lie in the block of "
+            f"{window} needs {need} of the level, which does not lie in the block of "
             f"{block.shape} at {block_origin}; read a larger block"
         )
     rows = Axis.of(factor, offset[0], level_shape[0]).weights(window.row, window.height)

@@ -19,31 +19,31 @@ from morphinfer.images import Slide
 from morphinfer.tiles.gather import gather, needed_range
 from morphinfer.tiles.model_image import ModelImage, refuse_nan
 from morphinfer.tiles.normalisation import Intensity, Normalisation, measure_intensity
-from morphinfer.tiles.spans import CellAxis, Span
+from morphinfer.tiles.spans import PositionAxis, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How the cells of a slide are cut into blocks and tiles."""
+    """How the positions of a slide are cut into blocks and tiles."""
 
     image: ModelImage
     """The slide at the model's pixel size."""
     patch_size_px: int
     """Largest patch, which sets the halo."""
     stride_px: int
-    """Distance of cells in model pixels."""
+    """Distance of positions in model pixels."""
     tile: int
-    """Cells along the side of a tile."""
+    """Positions along the side of a tile."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the label image, in cells; the last cell may overhang the slide."""
+        """Rows and columns of the label image; the last position may overhang the slide."""
         height, width = (ceil_div(side, self.stride_px) for side in self.image.shape)
         return height, width
 
-    def axis(self, axis: int) -> CellAxis:
-        """Cells along an axis (0: rows, 1: columns) over the level that is read."""
-        return CellAxis(
+    def axis(self, axis: int) -> PositionAxis:
+        """Positions along an axis (0: rows, 1: columns) over the level that is read."""
+        return PositionAxis(
             self.shape[axis],
             self.image.shape[axis],
             self.patch_size_px,
@@ -53,12 +53,12 @@ class Tiling:
         )
 
     def spans(self, axis: int, start: int = 0, stop: int | None = None) -> list[Span]:
-        """Spans of an axis, over all its cells or those of [start, stop)."""
+        """Spans of an axis, over all its positions or those of [start, stop)."""
         end = self.shape[axis] if stop is None else stop
         return self.axis(axis).spans(start, end, self.tile)
 
     def count(self, start: int = 0, stop: int | None = None) -> int:
-        """Number of tiles of the cell rows [start, stop)."""
+        """Number of tiles of the rows [start, stop) of positions."""
         rows = sum(len(span.tiles(self.tile)) for span in self.spans(0, start, stop))
         return rows * sum(len(span.tiles(self.tile)) for span in self.spans(1))
 
@@ -68,7 +68,7 @@ class Block:
     """Level pixels that were read, and the tiles that they complete."""
 
     tiles: list[Window]
-    """The tiles, in cells."""
+    """The tiles, in positions."""
     pixels: NDArray[Any]
     """Not normalised, in the slide's data type."""
     corner: tuple[int, int]
@@ -76,7 +76,7 @@ class Block:
 
 
 def read_blocks(tiling: Tiling, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-    """Blocks of the cell rows [start, stop), from top to bottom and left to right.
+    """Blocks of the rows [start, stop) of positions, from top to bottom and left to right.
 
     A thread reads the next block while this one is used.
     """
@@ -88,13 +88,13 @@ def read_blocks(tiling: Tiling, start: int = 0, stop: int | None = None) -> Iter
             yield block
 
 
-def read_block(tiling: Tiling, cells: Window) -> Block:
-    """A block of its own for a few cells, read beside the others."""
+def read_block(tiling: Tiling, positions: Window) -> Block:
+    """A separate block for a few positions."""
     axes = [tiling.axis(k) for k in (0, 1)]
-    rows = axes[0].needed(cells.row, cells.row_stop)
-    cols = axes[1].needed(cells.col, cells.col_stop)
+    rows = axes[0].needed(positions.row, positions.row_stop)
+    cols = axes[1].needed(positions.col, positions.col_stop)
     window = Window(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
-    return Block([cells], _read(tiling.image, window), (window.row, window.col))
+    return Block([positions], _read(tiling.image, window), (window.row, window.col))
 
 
 def _blocks(
@@ -142,19 +142,19 @@ def _read(image: ModelImage, window: Window) -> NDArray[Any]:
 def gather_tile(
     tiling: Tiling,
     block: Block,
-    cells: Window,
+    positions: Window,
     intensity: Intensity,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Network input for ``cells`` of a block: reflected at the slide's edges, normalised.
+    """Network input for ``positions`` of a block: reflected at the slide's edges, normalised.
 
     Returns
     -------
     ndarray of float32, shape (M, N)
-        Exactly what the largest patches of the cells see.
+        Exactly what the largest patches of the positions see.
     """
     image = tiling.image
-    seen = receptive_window(cells, tiling.patch_size_px, tiling.stride_px)
+    seen = receptive_window(positions, tiling.patch_size_px, tiling.stride_px)
     row, row_stop = needed_range(seen.row, seen.height, image.shape[0])
     col, col_stop = needed_range(seen.col, seen.width, image.shape[1])
     inside = Window(row, col, row_stop - row, col_stop - col)
