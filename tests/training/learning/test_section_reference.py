@@ -19,7 +19,7 @@ from morphinfer.cli.console import Verbosity
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.images.labels import open_labels
 from morphinfer.images.slide import open_slide
-from morphinfer_training.commands.train import progress_bars, told_warnings
+from morphinfer_training.commands.train import printed_warnings, progress_bars
 from morphinfer_training.train import REFERENCES, load_data, train
 
 GENES = {"layer": ["Layer"], "rim": ["Rim"]}
@@ -172,7 +172,7 @@ def test_a_run_stopped_while_references_are_copied_is_resumed_with_complete_ones
 
 
 def test_the_command_prints_warnings_as_single_lines(capsys):
-    with told_warnings(Verbosity.NORMAL):
+    with printed_warnings(Verbosity.NORMAL):
         warnings.warn("6 spots lie off the slide", stacklevel=1)
     assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 import zipfile
 
@@ -183,15 +182,6 @@ def test_the_command_refuses_in_one_sentence(call, tmp_path):
     refused(call("bioimageio", "theirs.onnx", "--out", "own.zip"), "a foreign ONNX model")
     refused(call("bioimageio", "own", "--out", "own.tar"), "a package is a ZIP file")
     refused(call("bioimageio", "nosuch", "--out", "own.zip"), "no such model set")
-
-
-def test_without_the_validator_the_command_says_what_to_install(call, tmp_path, monkeypatch):
-    make_set(tmp_path / "own")
-    monkeypatch.delitem(sys.modules, "morphinfer_training.publishing.bioimageio")
-    monkeypatch.setitem(sys.modules, "bioimageio.core", None)
-    refused(
-        call("bioimageio", "own", "--out", "own.zip"), "needs bioimageio", "morphinfer[bioimageio]"
-    )
 
 
 @given(st.integers(1, 2**17), st.integers(100_000, 5_000_000))

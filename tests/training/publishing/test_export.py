@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from synthetic_section import make_config, make_section, write_section
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes, roles_by_name
-from morphinfer.errors import ConfigError, ExportError, MorphinferError, OutputError
+from morphinfer.errors import ConfigError, ExportError, OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from morphinfer.networks.cards import decode_card
@@ -245,12 +245,6 @@ def test_a_failed_check_publishes_no_set_but_keeps_the_run(tmp_path, monkeypatch
         train(config, tmp_path / "set", folder=tmp_path, device="cpu")
     assert not (tmp_path / "set").exists()
     assert (tmp_path / "set.run" / "p048" / "checkpoint.pt").exists()
-
-
-def test_without_torch_the_command_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MorphinferError, match=r"needs torch.*pip install 'morphinfer\[train\]'"):
-        command.need_torch()
 
 
 def test_training_again_gives_the_same_files(tmp_path):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -228,12 +227,6 @@ def test_the_command_refuses_in_one_sentence(call, tmp_path):
     refused(call("half", "theirs.onnx", "--out", "half"), "a foreign ONNX model")
     refused(call("half", "nosuch", "--out", "half"), "no such model set")
     refused(call("half", "nosuch"), "--out", code=2)
-
-
-def test_without_onnx_the_command_says_what_to_install(call, source, monkeypatch):
-    monkeypatch.delitem(sys.modules, "morphinfer_training.publishing.half")
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    refused(call("half", str(source), "--out", "half"), "needs onnx", "morphinfer[train]")
 
 
 def test_a_shipped_set_is_halved_by_name(tmp_path):

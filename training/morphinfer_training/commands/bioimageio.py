@@ -1,4 +1,4 @@
-"""``morphinfer bioimageio``: a model set as one file that other tools run."""
+"""``morphinfer bioimageio``: a model set as one file for other tools."""
 
 from __future__ import annotations
 
@@ -6,41 +6,29 @@ from pathlib import Path
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
-from morphinfer.errors import MorphinferError
+from morphinfer.cli.console import Verbosity
+from morphinfer_training.commands.conversion import conversion_options, print_conversion
+from morphinfer_training.commands.extras import require_modules
 
-NEEDED = ("onnx", "google", "torch", "scipy", "bioimageio", "pydantic")
+MODULES = ("onnx", "torch", "scipy", "bioimageio.core", "pydantic")
 
 
 @click.command()
-@click.argument("set_name", metavar="SET")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="PACKAGE.zip",
-              help="Package to write.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--overwrite", is_flag=True, help="Replace the file that stands there.")
-@verbosity_options
+@conversion_options("PACKAGE.zip", "package")
 def bioimageio(
     set_name: str, out: Path, as_json: bool, overwrite: bool, verbosity: Verbosity
 ) -> None:
     """Write SET as a BioImage.IO package: all its networks in one ONNX file, with the model card.
 
-    The package is written only if the validator of bioimage.io passes it. The validator looks the
-    DOIs of citations up where there is a network; without one it says so.
+    The package is written only if the validator of bioimage.io passes it. The validator looks up the
+    DOIs of citations on the network; offline, it warns that it could not.
     """
-    try:
-        from morphinfer_training.publishing import export_package
-    except ModuleNotFoundError as problem:
-        if (problem.name or "").split(".")[0] not in NEEDED:
-            raise
-        raise MorphinferError(
-            f"morphinfer bioimageio needs {problem.name}, which is not installed: "
-            f"pip install 'morphinfer[bioimageio]'"
-        ) from problem
-    told = export_package(set_name, out, overwrite=overwrite)
-    if as_json:
-        print_json(told)
-        return
-    for warning in told["warnings"]:
-        say(verbosity, f"warning: {warning}")
-    say(verbosity, f"{told['validator']}, {told['format']}: {told['status']}")
-    click.echo(f"package  {out}")
+    require_modules("bioimageio", MODULES, extra="bioimageio")
+    from morphinfer_training.publishing import export_package
+
+    summary = export_package(set_name, out, overwrite=overwrite)
+    lines = [
+        *(f"warning: {warning}" for warning in summary["warnings"]),
+        f"{summary['validator']}, {summary['format']}: {summary['status']}",
+    ]
+    print_conversion(summary, lines, f"package  {out}", as_json=as_json, verbosity=verbosity)

@@ -8,7 +8,7 @@ from morphinfer.classes import role_of
 
 
 def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Names between commas; none where the option is absent."""
+    """Names separated by commas; an empty tuple if the option is absent."""
     genes = tuple(name.strip() for name in (value or "").split(",") if name.strip())
     if value is not None and not genes:
         raise click.BadParameter("names no gene")
@@ -18,23 +18,36 @@ def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -
 def split_pairs(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    """Texts by name out of NAME=TEXT; a name may stand once."""
+    """Texts by name, from values NAME=TEXT with different names."""
     pairs: dict[str, str] = {}
     for value in values:
         name, equals, text = (part.strip() for part in value.partition("="))
         if not equals or not name or not text:
-            raise click.BadParameter(f"'{value}' is not {param.metavar}")
+            raise click.BadParameter(f"'{value}' is not of the form {param.metavar}")
         if name in pairs or role_of(name) != "target":
-            raise click.BadParameter(f"the name '{name}' is taken; give each class its own")
+            raise click.BadParameter(f"the name '{name}' is taken; give each class another name")
         pairs[name] = text
     return pairs
 
 
 def gene_classes(
-    named: dict[str, str], gene_a: tuple[str, ...], gene_b: tuple[str, ...]
+    gene_lists: dict[str, str], gene_a: tuple[str, ...], gene_b: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
-    """Genes of each class by its name."""
-    if bool(named) == bool(gene_a) or (named and gene_b):
+    """Genes of each class by its name.
+
+    Parameters
+    ----------
+    gene_lists : dict of str to str
+        Genes separated by commas, by name: --class.
+    gene_a, gene_b : tuple of str
+        Genes of the first and of the second class: --gene-a and --gene-b.
+
+    Raises
+    ------
+    click.UsageError
+        No gene is named, options are mixed, or a gene is named twice.
+    """
+    if bool(gene_lists) == bool(gene_a) or (gene_lists and gene_b):
         raise click.UsageError("name the genes with --class NAME=GENES, or with --gene-a")
     twice = sorted(set(gene_a) & set(gene_b))
     if twice:
@@ -43,32 +56,46 @@ def gene_classes(
         return {"+".join(genes): genes for genes in (gene_a, gene_b) if genes}
     return {
         name: tuple(gene.strip() for gene in genes.split(",") if gene.strip())
-        for name, genes in named.items()
+        for name, genes in gene_lists.items()
     }
 
 
 def class_thresholds(
-    genes: dict[str, tuple[str, ...]], told: dict[str, str], by_order: tuple[float | None, ...]
+    genes: dict[str, tuple[str, ...]], named: dict[str, str], ordered: tuple[float | None, ...]
 ) -> tuple[float | None, ...]:
-    """Threshold of each class, by its name or by its place; None where none is given."""
-    if any(value is not None for value in by_order[len(genes) :]):
+    """Threshold of each class in the order of ``genes``, or None.
+
+    Parameters
+    ----------
+    genes : dict of str to tuple of str
+        Genes of each class by its name.
+    named : dict of str to str
+        Thresholds by name: --threshold.
+    ordered : tuple of float or None
+        Thresholds of the first classes: --threshold-a and --threshold-b.
+
+    Raises
+    ------
+    click.UsageError
+        A class is unknown or has two thresholds, or a threshold is not a number.
+    """
+    if any(value is not None for value in ordered[len(genes) :]):
         raise click.UsageError("--threshold-b needs a second gene class: --gene-b or --class")
-    found: dict[str, float | None] = dict(zip(genes, by_order, strict=False))
-    for name, value in numbers(told, genes).items():
-        if found.get(name) is not None:
-            raise click.UsageError(f"'{name}' has two thresholds; give it one")
-        found[name] = value
-    return tuple(found.get(name) for name in genes)
+    thresholds: dict[str, float | None] = dict(zip(genes, ordered, strict=False))
+    for name, value in _numbers(named, genes).items():
+        if thresholds.get(name) is not None:
+            raise click.UsageError(f"'{name}' has two thresholds; give only one")
+        thresholds[name] = value
+    return tuple(thresholds.get(name) for name in genes)
 
 
-def numbers(told: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[str, float]:
-    """Numbers by the name of their class."""
-    unknown = [name for name in told if name not in genes]
+def _numbers(named: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[str, float]:
+    unknown = [name for name in named if name not in genes]
     if unknown:
         raise click.UsageError(
-            f"--threshold: no class '{unknown[0]}'; there are {', '.join(genes)}"
+            f"--threshold: no class '{unknown[0]}'; the classes are {', '.join(genes)}"
         )
     try:
-        return {name: float(number) for name, number in told.items()}
+        return {name: float(number) for name, number in named.items()}
     except ValueError as problem:
         raise click.UsageError(f"--threshold: {problem}; write NAME=N") from problem

@@ -1,4 +1,4 @@
-"""``morphinfer half``: a model set again, computing in float16."""
+"""``morphinfer half``: a model set in float16."""
 
 from __future__ import annotations
 
@@ -6,40 +6,26 @@ from pathlib import Path
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
-from morphinfer.errors import MorphinferError
+from morphinfer.cli.console import Verbosity
+from morphinfer_training.commands.conversion import conversion_options, print_conversion
+from morphinfer_training.commands.extras import require_modules
 
 
 @click.command()
-@click.argument("set_name", metavar="SET")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER",
-              help="Folder of the model set to write.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--overwrite", is_flag=True, help="Replace the set that stands there.")
-@verbosity_options
+@conversion_options("FOLDER", "model set")
 def half(set_name: str, out: Path, as_json: bool, overwrite: bool, verbosity: Verbosity) -> None:
-    """Write SET again with networks that compute in float16, for GPUs.
+    """Write SET with networks that compute in float16, for GPUs.
 
-    Input and output stay float32, the name gets '-half'. On CUDA it is untested; on the CPU it is no
-    faster, since ONNX Runtime computes it in float32 there.
+    Input and output stay float32, and '-half' is added to the name. Untested on CUDA; on a CPU it is not
+    faster, since ONNX Runtime computes in float32 there.
     """
-    try:
-        from morphinfer_training.publishing import halve_set
-    except ModuleNotFoundError as problem:
-        if (problem.name or "").split(".")[0] not in ("onnx", "google"):
-            raise
-        raise MorphinferError(
-            f"morphinfer half needs {problem.name}, which is not installed: "
-            f"pip install 'morphinfer[train]'"
-        ) from problem
-    summary = halve_set(set_name, out, overwrite=overwrite)
-    if as_json:
-        print_json(summary)
-        return
-    for network in summary["networks"]:
-        found = network["greatest_differences"]["torch"]
-        say(
-            verbosity,
-            f"{network['network']}: largest difference {found:.1e} from the trained network",
-        )
-    click.echo(f"models   {out}")
+    require_modules("half", ("onnx", "scipy"))
+    from morphinfer_training.publishing import halve_set
+
+    card = halve_set(set_name, out, overwrite=overwrite)
+    differences = {n["network"]: n["greatest_differences"]["torch"] for n in card["networks"]}
+    lines = (
+        f"{name}: largest difference {difference:.1e} from the trained network"
+        for name, difference in differences.items()
+    )
+    print_conversion(card, lines, f"models   {out}", as_json=as_json, verbosity=verbosity)

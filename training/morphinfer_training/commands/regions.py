@@ -1,4 +1,4 @@
-"""``morphinfer regions``: the reference of a section, from its spots."""
+"""``morphinfer regions``: the reference of a section, made of its spots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.cli.wording import in_options
-from morphinfer.errors import MorphinferError
+from morphinfer_training.commands.extras import require_modules
 from morphinfer_training.commands.gene_options import (
     class_thresholds,
     gene_classes,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from morphinfer.images import Slide
     from morphinfer_training.references import RegionsResult
 
-EXTRA_MODULES = ("scipy", "pyarrow", "matplotlib")
 POSITIVE = click.FloatRange(min=0, min_open=True)
 NOT_NEGATIVE = click.FloatRange(min=0)
 
@@ -34,104 +33,104 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 @click.argument("spots", type=click.Path(path_type=Path))
 @click.option(
     "--class", "gene_lists", multiple=True, callback=split_pairs, metavar="NAME=GENE[,GENE...]",
-    help="A gene class and its genes, whose spots are added up; repeat it for more classes.",
+    help="A gene class and its genes, whose spots are added up; repeat the option for more classes.",
 )  # fmt: skip
 @click.option(
     "--gene-a", callback=split_genes, metavar="NAME[,NAME...]",
-    help="Genes of the first gene class where --class names none.",
+    help="Genes of the first gene class, instead of --class.",
 )  # fmt: skip
 @click.option(
     "--gene-b", callback=split_genes, metavar="NAME[,NAME...]",
-    help="Genes of the second one; without it there are three classes.",
+    help="Genes of the second gene class; without it there are three classes.",
 )  # fmt: skip
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="REFERENCE.zarr",
-    help="Label image to write; REFERENCE.png comes beside it.",
+    help="Label image to write; its picture REFERENCE.png is written beside it.",
 )  # fmt: skip
 @click.option(
     "--cell", "cell_um", type=POSITIVE, default=2.6, show_default=True, metavar="UM",
-    help="Side of a cell of the reference.",
+    help="Side of a pixel of the label image.",
 )  # fmt: skip
 @click.option(
     "--sigma", "sigma_um", type=POSITIVE, default=15.0, show_default=True, metavar="UM",
-    help="Sigma of the Gaussian that makes densities out of spots.",
+    help="Sigma of the Gaussian that turns spots into densities.",
 )  # fmt: skip
 @click.option(
     "--fraction", type=POSITIVE, default=0.25, show_default=True,
-    help="Threshold of a class, as a fraction of the 99.5th percentile of its density in tissue or of "
-    "its reads over all nuclei.",
+    help="Threshold of a class as a fraction of the 99.5th percentile of its density in tissue, or of "
+    "its reads in all nuclei.",
 )  # fmt: skip
 @click.option(
     "--threshold", "thresholds", multiple=True, callback=split_pairs, metavar="NAME=N",
-    help="Threshold of a class in spots per (100 um)^2, or in reads of a nucleus.",
+    help="Threshold of a class in spots per (100 um)^2, or in reads per nucleus.",
 )  # fmt: skip
 @click.option(
     "--threshold-a", type=POSITIVE, metavar="N",
-    help="Threshold of the first gene class, likewise.",
+    help="Threshold of the first gene class in the same unit.",
 )  # fmt: skip
 @click.option(
     "--threshold-b", type=POSITIVE, metavar="N",
-    help="The same for the second.",
+    help="Threshold of the second gene class.",
 )  # fmt: skip
 @click.option(
     "--min-area", "min_area_um2", type=NOT_NEGATIVE, metavar="UM2",
-    help="Smaller islands and holes vanish.  [default: a disc of radius sigma]",
+    help="Islands and holes smaller than this are removed.  [default: a disc of radius sigma]",
 )  # fmt: skip
 @click.option(
     "--roi", metavar="near-spots:UM|FILE",
-    help="Label only cells within UM micrometres of a spot, or inside the polygons of a GeoJSON or "
-    "CSV file in pixels.",
+    help="Label only what is within UM micrometres of a spot, or inside the polygons of a GeoJSON or "
+    "CSV file with pixel coordinates.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice(["regions", "nuclei"]), default="regions", show_default=True,
-    help="Label regions of high density, or single nuclei of a table of cells.",
+    help="Label regions of high density, or the single nuclei of a table of cells.",
 )  # fmt: skip
 @click.option(
     "--nucleus", "nucleus_um", type=POSITIVE, default=5.0, show_default=True, metavar="UM",
-    help="Radius that is labelled around the centre of a nucleus.",
+    help="Radius of the labelled disc around the centre of a nucleus.",
 )  # fmt: skip
 @click.option(
     "--between", type=click.Choice(["unlabelled", "background"]), default="unlabelled",
     show_default=True,
-    help="What lies between nuclei: nothing is said, or it is background (needs --roi).",
+    help="Label between nuclei: none, or background (needs --roi).",
 )  # fmt: skip
 @click.option(
     "--gap", "gap_um", type=POSITIVE, default=10.0, show_default=True, metavar="UM",
-    help="Distance to the nearest centre from which on a cell lies between nuclei.",
+    help="Least distance to the centre of a nucleus at which a point is between nuclei.",
 )  # fmt: skip
 @click.option(
     "--tissue", "tissue_from", type=click.Choice(["image", "spots", "either"]), default="image",
-    show_default=True, help="What tells tissue from background.",
+    show_default=True, help="Data that separate tissue from background.",
 )  # fmt: skip
 @click.option(
     "--border", "border_um", type=NOT_NEGATIVE, default=0.0, show_default=True, metavar="UM",
-    help="Leave cells this near to the border of two classes unlabelled.",
+    help="Leave unlabelled what is nearer than this to a border between two classes.",
 )  # fmt: skip
 @click.option(
     "--columns", metavar="KEY=NAME,...",
-    help="Columns of SPOTS: gene=NAME,x=NAME,y=NAME,weight=NAME; those not told are detected.",
+    help="Columns of SPOTS: gene=NAME,x=NAME,y=NAME,weight=NAME; columns not named are detected.",
 )  # fmt: skip
 @click.option(
     "--unit", type=click.Choice(["pixel", "micrometer"]),
-    help="Unit of the coordinates; by default told from the names of the columns.",
+    help="Unit of the coordinates.  [default: from the names of the columns]",
 )  # fmt: skip
 @click.option(
     "--orient", "orientation", type=click.Choice(list(ORIENTATIONS)), default="given",
-    show_default=True, metavar="HOW",
-    help=f"How the coordinates are turned against the slide: {', '.join(ORIENTATIONS)}.",
+    show_default=True, metavar="ORIENTATION",
+    help=f"Orientation of the coordinates relative to the slide: {', '.join(ORIENTATIONS)}.",
 )  # fmt: skip
 @click.option(
     "--registration-check/--no-registration-check", "check_registration", default=True,
-    help="Refuse spots that fit the nuclei clearly better when swapped or flipped.",
+    help="Refuse spots that match the nuclei clearly better when swapped or flipped.",
 )  # fmt: skip
 @click.option(
     "--shape", type=click.IntRange(min=1), nargs=2, metavar="H W",
-    help="Rows and columns of the frame, where SLIDE is '-'.",
+    help="Rows and columns of the frame in pixels, if SLIDE is '-'.",
 )  # fmt: skip
 @click.option("--channel", metavar="NAME|N", help="Channel of the nuclei.")
 @click.option(
     "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
-    help="Side of a pixel in micrometres; overrides what the slide says.",
+    help="Side of a pixel in micrometres; overrides the metadata of the slide.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace REFERENCE.zarr and its picture.")
@@ -154,58 +153,50 @@ def regions(
     as_json: bool,
     overwrite: bool,
     verbosity: Verbosity,
-    **how: Any,
+    **settings: Any,
 ) -> None:
-    """Turn SPOTS, a table of decoded transcripts (CSV or Parquet), into the reference of SLIDE.
+    """Make the reference of SLIDE from SPOTS, a table of decoded transcripts (CSV or Parquet).
 
-    Cells where the density of a gene's spots is high get its class, other tissue and background
-    theirs. With --scale nuclei, SPOTS is a table of cells: a disc around each gets the class of its
-    reads, and background, if asked for, means between nuclei. SLIDE '-' means that there is no nuclei
-    image: tissue then comes from spots alone, and --shape and --pixel-size are needed.
+    Regions where the spots of a gene are dense get the class of the gene; the rest is general tissue or
+    background. With --scale nuclei, SPOTS is a table of cells, and a disc around the centre of each cell
+    gets the class of its reads; --between says what is between the nuclei. SLIDE '-' means that there is
+    no nuclei image: tissue is then found from the spots, and --shape and --pixel-size are needed.
     """
     _check_usage(slide, shape, pixel_size_um)
     classes = gene_classes(gene_lists, gene_a, gene_b)
     limits = class_thresholds(classes, thresholds, (threshold_a, threshold_b))
     started = perf_counter()
-    try:
-        from morphinfer_training.references import (
-            RegionSettings,
-            make_regions,
-            parse_columns,
-            read_spots,
-        )
-    except ModuleNotFoundError as problem:
-        raise _missing(problem) from problem
-    settings = RegionSettings(thresholds=limits, **how)
+    require_modules("regions", ("scipy", "pyarrow", "matplotlib"))
+    from morphinfer_training.references import (
+        RegionSettings,
+        make_regions,
+        parse_columns,
+        read_spots,
+    )
+
+    region_settings = RegionSettings(thresholds=limits, **settings)
     section = _section(slide, shape, channel, pixel_size_um)
-    told = parse_columns(columns) if columns else None
-    table = read_spots(spots, columns=told, unit=unit, pixel_size_um=section.pixel_size_um)
+    named_columns = parse_columns(columns) if columns else None
+    table = read_spots(spots, columns=named_columns, unit=unit, pixel_size_um=section.pixel_size_um)
     say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
-    done = make_regions(section, table, classes, out, settings=settings, overwrite=overwrite)
-    for warning in done.warnings:
+    result = make_regions(
+        section, table, classes, out, settings=region_settings, overwrite=overwrite
+    )
+    for warning in result.warnings:
         say(verbosity, f"morphinfer: warning: {warning}")
     seconds = perf_counter() - started
     say(verbosity, f"{seconds:.1f} s", least=Verbosity.VERBOSE)
     if as_json:
-        print_json(_summary(done, seconds))
+        print_json(_summary(result, seconds))
     else:
-        _print_table(done, settings.scale)
+        _print_table(result, region_settings.scale)
 
 
 def _check_usage(slide: str, shape: tuple[int, int] | None, pixel_size: float | None) -> None:
     if slide == "-" and (shape is None or pixel_size is None):
         raise click.UsageError("SLIDE '-' needs --shape H W and --pixel-size UM")
     if slide != "-" and shape is not None:
-        raise click.UsageError("--shape goes with SLIDE '-' only; a slide has a shape of its own")
-
-
-def _missing(problem: ModuleNotFoundError) -> Exception:
-    if problem.name is None or problem.name.split(".")[0] not in EXTRA_MODULES:
-        return problem
-    return MorphinferError(
-        f"morphinfer regions needs the training extra ({problem.name} is missing): "
-        f"pip install 'morphinfer[train]'"
-    )
+        raise click.UsageError("--shape is only for SLIDE '-'; leave it out for a slide")
 
 
 def _section(
@@ -219,37 +210,37 @@ def _section(
     return open_slide(slide, channel=channel, pixel_size_um=pixel_size)
 
 
-def _summary(done: RegionsResult, seconds: float) -> dict[str, Any]:
+def _summary(result: RegionsResult, seconds: float) -> dict[str, Any]:
     from dataclasses import asdict
 
     from morphinfer.reports import peak_rss_mb
 
     return {
-        "reference": str(done.path),
-        "picture": str(done.picture),
-        "classes": [asdict(told) for told in done.classes],
-        "unlabelled_cells": done.unlabelled_cells,
-        "warnings": [in_options(warning) for warning in done.warnings],
+        "reference": str(result.path),
+        "picture": str(result.picture),
+        "classes": [asdict(each) for each in result.classes],
+        "unlabelled_cells": result.unlabelled_cells,
+        "warnings": [in_options(warning) for warning in result.warnings],
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
-        "record": done.record,
+        "record": result.record,
     }
 
 
-def _print_table(done: RegionsResult, scale: str) -> None:
+def _print_table(result: RegionsResult, scale: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("class")
-    for name in ("cells", "mm2", "threshold", "spots"):
+    for name in ("pixels", "mm2", "threshold", "spots"):
         table.add_column(name, justify="right")
-    for told in done.classes:
-        threshold = "" if told.threshold is None else f"{told.threshold:.1f}"
-        spots = "" if told.spots is None else str(told.spots)
-        table.add_row(told.name, str(told.cells), f"{told.area_mm2:.3f}", threshold, spots)
-    if done.unlabelled_cells:
-        table.add_row("unlabelled", str(done.unlabelled_cells), "", "", "")
+    for each in result.classes:
+        threshold = "" if each.threshold is None else f"{each.threshold:.1f}"
+        spots = "" if each.spots is None else str(each.spots)
+        table.add_row(each.name, str(each.cells), f"{each.area_mm2:.3f}", threshold, spots)
+    if result.unlabelled_cells:
+        table.add_row("unlabelled", str(result.unlabelled_cells), "", "", "")
     Console().print(table)
-    unit = "reads of a nucleus" if scale == "nuclei" else "spots per (100 um)^2"
+    unit = "reads per nucleus" if scale == "nuclei" else "spots per (100 um)^2"
     click.echo(f"threshold: {unit}")
-    click.echo(f"{done.path}\n{done.picture}")
+    click.echo(f"{result.path}\n{result.picture}")

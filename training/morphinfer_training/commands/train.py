@@ -1,9 +1,8 @@
-"""``morphinfer train``: a model set out of sections with references."""
+"""``morphinfer train``: a model set trained on sections."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
-from morphinfer.errors import MorphinferError
+from morphinfer_training.commands.extras import require_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
     from morphinfer_training.config import TrainConfig
     from morphinfer_training.learning import Progress
 
+MODULES = ("torch", "onnx", "scipy", "matplotlib", "pyarrow")
+
 
 @click.command()
-@click.argument("config", type=click.Path())
+@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(), metavar="SETFOLDER",
               help="Folder of the model set to write.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Continue the run in SETFOLDER.run.")
@@ -32,22 +33,22 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), metavar="N",
               help="CPU threads.  [default: all cores]")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
-              help="Networks trained side by side, about 1.5 GB each.  [default: one per thread; "
+              help="Networks trained at a time, about 1.5 GB each.  [default: one per thread; "
                    "one on a graphics card]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), metavar="N",
               help="Steps of each network; overrides the configuration.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--overwrite", is_flag=True, help="Replace the set and the run that stand there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing set and its run.")
 @verbosity_options
 def train(
-    config: str, out: str, resume: bool, device: str, threads: int | None, jobs: int | None,
+    config_path: Path, out: str, resume: bool, device: str, threads: int | None, jobs: int | None,
     steps: int | None, as_json: bool, overwrite: bool, verbosity: Verbosity,
 ) -> None:  # fmt: skip
     """Train the networks that CONFIG.toml describes and write them as ONNX files.
 
-    Checkpoints, log.csv of each network and curves.png are kept in SETFOLDER.run.
+    SETFOLDER.run contains the checkpoint and log.csv of each network, and curves.png.
     """
-    need_torch()
+    require_modules("train", MODULES)
     import torch
 
     from morphinfer_training.config import read_config
@@ -55,19 +56,19 @@ def train(
     from morphinfer_training.train import train as run
 
     keep_freed_memory()
-    told = read_config(config)
+    config = read_config(config_path)
     if steps is not None:
-        told = replace(told, training=replace(told.training, steps=steps))
+        config = replace(config, training=replace(config.training, steps=steps))
     if threads is not None:
         torch.set_num_threads(threads)
     if jobs is None:
         jobs = torch.get_num_threads() if pick_device(device).type == "cpu" else 1
-    jobs = min(jobs, len(told.patch_sizes_px))
-    with told_warnings(verbosity), progress_bars(told, verbosity) as progress:
-        summary = run(
-            told,
+    jobs = min(jobs, len(config.patch_sizes_px))
+    with printed_warnings(verbosity), progress_bars(config, verbosity) as progress:
+        card = run(
+            config,
             out,
-            folder=Path(config).parent,
+            folder=config_path.parent,
             date=datetime.date.today().isoformat(),
             resume=resume,
             overwrite=overwrite,
@@ -76,37 +77,30 @@ def train(
             progress=progress,
         )
     if as_json:
-        print_json(summary)
+        print_json(card)
     else:
-        print_summary(summary, out)
+        print_card(card, out)
 
 
 @contextmanager
-def told_warnings(verbosity: Verbosity) -> Iterator[None]:
-    """Warnings about the sections as lines on stderr, without the place in our code."""
+def printed_warnings(verbosity: Verbosity) -> Iterator[None]:
+    """Print warnings as lines on stderr, without the line of code that issued them."""
 
-    def tell(message: Warning | str, *place: object, **more: object) -> None:
+    def show(message: Warning | str, *location: object, **more: object) -> None:
         say(verbosity, f"morphinfer: warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = tell
+        warnings.showwarning = show
         yield
-
-
-def need_torch() -> None:
-    """Refuse to go on where the training extra is not installed."""
-    for name in ("torch", "onnx", "scipy", "matplotlib"):
-        if importlib.util.find_spec(name) is None:
-            raise MorphinferError(
-                f"morphinfer train needs {name}, which is not installed: "
-                f"pip install 'morphinfer[train]'"
-            )
 
 
 @contextmanager
 def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progress]:
-    """One bar per network on stderr, with its loss and its latest Dice, from the first step on."""
+    """Yield a callback that shows a bar for each network on stderr, with loss and latest Dice.
+
+    The bars appear with the first step; until then a line says that the sections are being read.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -118,25 +112,25 @@ def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progres
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[scores]}"),
     )
     console = Console(stderr=True, quiet=verbosity == Verbosity.QUIET)
-    evaluated: dict[str, float] = {}
+    latest: dict[str, float] = {}
     bars = Bars(*columns, console=console)
     reading = console.status("reading the sections")
     total = config.training.steps
     names = [network_name(p) for p in config.patch_sizes_px]
-    tasks = {n: bars.add_task(n, total=total, start=False, told="") for n in names}
+    tasks = {n: bars.add_task(n, total=total, start=False, scores="") for n in names}
 
     def progress(network: str, step: int, loss: float, dice: float | None) -> None:
         reading.stop()
         bars.start()
-        scored = "" if dice is None else f"  Dice {dice:.3f}"
+        scores = f"loss {loss:.3f}" + ("" if dice is None else f"  Dice {dice:.3f}")
         bars.start_task(tasks[network])
-        bars.update(tasks[network], completed=step, told=f"loss {loss:.3f}{scored}")
-        if verbosity == Verbosity.VERBOSE and dice is not None and evaluated.get(network) != dice:
-            evaluated[network] = dice
-            console.print(f"{network} step {step}: loss {loss:.3f}{scored}", highlight=False)
+        bars.update(tasks[network], completed=step, scores=scores)
+        if verbosity == Verbosity.VERBOSE and dice is not None and latest.get(network) != dice:
+            latest[network] = dice
+            console.print(f"{network} step {step}: {scores}", highlight=False)
 
     reading.start()
     try:
@@ -147,17 +141,17 @@ def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progres
             bars.stop()
 
 
-def print_summary(summary: dict[str, Any], out: str) -> None:
-    """Print the Dice of each network and of their fusion, and where the set stands."""
+def print_card(card: dict[str, Any], out: str) -> None:
+    """Print the Dice of each network and of their fusion, and the folders of the set and its run."""
     from rich.console import Console
     from rich.table import Table
 
-    classes, figures = summary["classes"], summary["provenance"]["validation"]
-    weights = {n["network"]: f"{n['fusion_weight']:.3f}" for n in summary["networks"]}
+    classes, scores = card["classes"], card["provenance"]["validation"]
+    weights = {n["network"]: f"{n['fusion_weight']:.3f}" for n in card["networks"]}
     table = Table("network", "weight", "mean Dice", *classes)
-    for name, dice in [*figures["networks"].items(), ("fused", figures["fused"])]:
+    for name, dice in [*scores["networks"].items(), ("fused", scores["fused"])]:
         values = [dice["mean"], *(dice["per_class"][c] for c in classes)]
-        shown = ["n/a" if v is None else f"{v:.3f}" for v in values]
-        table.add_row(name, weights.get(name, ""), *shown)
+        texts = ["n/a" if v is None else f"{v:.3f}" for v in values]
+        table.add_row(name, weights.get(name, ""), *texts)
     Console().print(table)
     click.echo(f"models   {out}\nrun      {out}.run")
