@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 import machine
 from morphinfer import Options, open_slide, segment
+from morphinfer.networks import Ensemble, load_ensemble
 from morphinfer.networks.predictor import inner_start
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import Session
@@ -42,7 +43,7 @@ Inputs = list[NDArray[np.float32]]
 def measure(slide: str, models: str = "hippocampus", threads: int = 2) -> dict[str, Any]:
     """Time both ways on a slide."""
     options = Options(provider="cpu", threads=threads, skip_background="off")
-    plan = make_plan(open_slide(slide), models, options)
+    plan = make_plan(open_slide(slide), loaded(models, options))
     tiles = list(inputs(plan))
     peaks = [machine.matmul_flops()]
     alone = [sessions_alone(plan, tiles)]
@@ -96,7 +97,10 @@ def sessions_alone(plan: Plan, tiles: list[Inputs]) -> float:
     """Seconds that the networks take for all tiles, as many side by side as `segment` runs."""
     told = plan.ensemble.resources
     provider = ProviderChoice("cpu", "benchmark")
-    sessions = [Session(file, provider, told.threads) for file in plan.ensemble.models.used]
+    sessions = [
+        Session(file, provider, told.threads, own_environment=True)
+        for file in plan.ensemble.models.used
+    ]
 
     def run(tile: Inputs) -> None:
         for session, part in zip(sessions, tile, strict=True):
@@ -109,12 +113,18 @@ def sessions_alone(plan: Plan, tiles: list[Inputs]) -> float:
         return time.perf_counter() - started
 
 
+def loaded(models: str, options: Options) -> Ensemble:
+    """Networks as the command line loads them."""
+    return load_ensemble(models, options, own_environment=True)
+
+
 def timed_segment(slide: str, models: str, options: Options) -> tuple[float, float]:
     """Seconds from opening the slide to the published label image, and decodes of a chunk."""
     with tempfile.TemporaryDirectory() as folder, counted_chunks() as reads:
         started = time.perf_counter()
         source = open_slide(slide)
-        result = segment(source, models=models, out=Path(folder) / "labels.zarr", options=options)
+        networks = loaded(models, options)
+        result = segment(source, models=networks, out=Path(folder) / "labels.zarr")
         seconds = time.perf_counter() - started
     level = result.record.slide.level
     ours = [count for key, count in reads.items() if key.split("/")[-4:-2] == [str(level), "c"]]

@@ -24,6 +24,7 @@ import json, resource, sys, time
 from pathlib import Path
 import numpy, onnxruntime, zarr, zarr.codecs
 from morphinfer import Options, open_slide, segment
+from morphinfer.networks import load_ensemble
 slide, models, out, options = sys.argv[1], sys.argv[2], sys.argv[3], Options(**json.loads(sys.argv[4]))
 def peak():
     status = Path("/proc/self/status")
@@ -33,7 +34,8 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 libraries = peak()
 started = time.perf_counter()
-record = segment(open_slide(slide), models=models, out=out, options=options).record.to_json()
+ensemble = load_ensemble(models, options, own_environment=True)  # as the command line does
+record = segment(open_slide(slide), models=ensemble, out=out).record.to_json()
 seconds = time.perf_counter() - started
 shape = record["model_shape"]
 print(json.dumps({

@@ -83,7 +83,9 @@ def test_many_good_slides_exit_with_zero_and_load_the_networks_once(
 
     loaded = []
     load = networks.load_ensemble
-    monkeypatch.setattr(networks, "load_ensemble", lambda *a: loaded.append(a) or load(*a))
+    monkeypatch.setattr(
+        networks, "load_ensemble", lambda *a, **k: loaded.append(a) or load(*a, **k)
+    )
     monkeypatch.setattr(
         "morphinfer.runs.steps.load_ensemble", lambda *a: pytest.fail("loaded again")
     )

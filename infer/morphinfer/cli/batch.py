@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from morphinfer.cli.console import complain, print_json, say
-from morphinfer.cli.jobs import How, Job, do_job, make_folder, make_job
+from morphinfer.cli.jobs import How, Job, do_job, load_networks, make_folder, make_job
 from morphinfer.cli.outcome import print_slides
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError, OutputError, RecordError
@@ -21,13 +21,11 @@ def segment_many(
     slides: Sequence[str], how: How, choices: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Segment slides one after the other, and print what became of each; exit code 1 if any failed."""
-    from morphinfer.networks import load_ensemble
-
     jobs = _open_all(slides, choices)
     _refuse_clashes([job for job in jobs if isinstance(job, Job)])
     if any(isinstance(job, Job) for job in jobs):
         make_folder(choices["out_dir"])
-        how = replace(how, models=load_ensemble(choices["models"], how.options))
+        how = replace(how, models=load_networks(choices["models"], how.options))
     skip = bool(choices["skip_done"])
     told = [
         _attempt(given, job, how, f"segmenting {given} ({number} of {len(jobs)})", skip_done=skip)

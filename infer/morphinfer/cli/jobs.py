@@ -16,7 +16,7 @@ from morphinfer.errors import OutputError, ProviderError
 
 if TYPE_CHECKING:
     from morphinfer.images import Slide
-    from morphinfer.networks import Options
+    from morphinfer.networks import Ensemble, Options
     from morphinfer.reports import ReportPaths
     from morphinfer.runs import Models, Segmentation
 
@@ -60,17 +60,18 @@ def make_job(given: str, choices: Mapping[str, Any]) -> Job:
     return Job(given, source, target)
 
 
+def load_networks(models: str, options: Options) -> Ensemble:
+    """Load the networks in a process that runs nothing else with ONNX Runtime."""
+    from morphinfer.networks import load_ensemble
+
+    return load_ensemble(models, options, own_environment=True)
+
+
 @contextmanager
 def loading(how: How) -> Iterator[Callable[[], How]]:
     """Load the networks in a thread meanwhile; the callable that is yielded waits for them."""
-
-    def load() -> Models:
-        from morphinfer.networks import load_ensemble
-
-        return load_ensemble(str(how.models), how.options)
-
     with ThreadPoolExecutor(1, "morphinfer-load") as pool:
-        loaded = pool.submit(load)
+        loaded = pool.submit(load_networks, str(how.models), how.options)
         yield lambda: replace(how, models=loaded.result())
 
 

@@ -9,6 +9,7 @@ import click
 
 from morphinfer.cli.choices import chosen_options, chosen_slide, engine_options, slide_options
 from morphinfer.cli.console import duration, print_json
+from morphinfer.cli.jobs import load_networks
 
 if TYPE_CHECKING:
     from morphinfer.runs import Forecast
@@ -27,7 +28,8 @@ def plan(slide: str, as_json: bool, **choices: Any) -> None:
     """
     from morphinfer.runs import forecast_run, make_plan
 
-    found = make_plan(chosen_slide(slide, choices), choices["models"], chosen_options(choices))
+    source = chosen_slide(slide, choices)
+    found = make_plan(source, load_networks(choices["models"], chosen_options(choices)))
     told = forecast_run(found, layers=found.options.layers)
     if as_json:
         print_json(asdict(told))

@@ -130,8 +130,10 @@ def _segment_shard(given: str, how: How, choices: Mapping[str, Any], *, as_json:
     """Compute one shard, and say which rows are done and what is left to do."""
     from morphinfer.runs import segment_shard, shard_rows
 
-    job = make_job(given, choices)
-    make_folder(choices["out_dir"])
+    with loading(how) as ready:
+        job = make_job(given, choices)
+        make_folder(choices["out_dir"])
+    how = ready()
     index, shards = choices["shard"]
     told = tile_progress(f"shard {index}/{shards}", given, how.progress, how.verbosity)
     with resumable(job.target), told as progress:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from types import ModuleType
 from typing import Any, Literal
 
 from morphinfer.errors import ProviderError
+from morphinfer.networks.printing import unprinted
 
 Provider = Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"]
 
@@ -20,9 +24,24 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
+PROVIDER_OPTIONS: dict[str, dict[str, Any]] = {
+    # All tiles have one shape there (see `DensePredictor`); an exhaustive search would take longer
+    # than a small slide, and an arena that doubles would take memory from the card's other users.
+    "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"},
+}
+"""Options of a provider that is chosen by name."""
 AUTO_ORDER = ("cuda", "directml")
+NOT_LOADED = "its libraries did not load (CUDA and cuDNN come with morphinfer[cuda])"
+MISSING = re.compile(r"Failed to load (lib)?(cublas|cudart)[^/\\:]*: ")
+"""What ONNX Runtime prints of a library without which CUDA does not run, after its last attempt."""
 FLAVOURS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 EXTRAS = "morphinfer[cpu], morphinfer[gpu], morphinfer[cuda] or morphinfer[directml]"
+
+logger = logging.getLogger(__name__)
+
+
+Providers = Sequence[str | tuple[str, Mapping[str, Any]]]
+"""Execution providers as `onnxruntime.InferenceSession` takes them: names, or pairs with options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +49,17 @@ class ProviderChoice:
     """The execution provider that runs, and why."""
 
     name: str
-    """Short name, such as 'cpu'."""
+    """Short name, such as 'cpu'; ONNX Runtime's own name of one that has none here."""
     reason: str
     """One clause for the log and the record."""
+    callers: Providers = ()
+    """What the caller wants ONNX Runtime to be given; by default what the name stands for."""
+
+    @property
+    def given(self) -> Providers:
+        """What ONNX Runtime is given."""
+        default = (PROVIDERS.get(self.name, self.name), PROVIDER_OPTIONS.get(self.name, {}))
+        return self.callers or (default,)
 
 
 def load_runtime() -> ModuleType:
@@ -57,7 +84,6 @@ def load_runtime() -> ModuleType:
         raise ProviderError(
             f"{found[0]} is installed but does not load ({problem}); install it again with pip"
         ) from problem
-    onnxruntime.set_default_logger_severity(4)
     runtime: ModuleType = onnxruntime
     return runtime
 
@@ -103,29 +129,69 @@ def choose_provider(wanted: Provider, probe: bytes) -> ProviderChoice:
     return ProviderChoice("cpu", "; ".join(refused))
 
 
+def callers_provider(providers: Providers, probe: bytes, settings: Any) -> ProviderChoice:
+    """The execution provider that really runs where a caller gives ONNX Runtime these.
+
+    Parameters
+    ----------
+    providers : sequence of str or tuple
+        As for `onnxruntime.InferenceSession`, in the order in which they are tried.
+    probe : bytes
+        An ONNX model.
+    settings : onnxruntime.SessionOptions
+        Options of the session that tries them.
+
+    Raises
+    ------
+    ProviderError
+        ONNX Runtime does not take them.
+    """
+    names = ", ".join(p if isinstance(p, str) else p[0] for p in providers)
+    try:
+        session = load_runtime().InferenceSession(
+            probe, settings, providers=list(providers), enable_fallback=0
+        )
+    except Exception as problem:  # ONNX Runtime's own errors share no narrower base
+        first = str(problem).strip().splitlines()[0]
+        raise ProviderError(
+            f"providers: ONNX Runtime does not take {names} ({first}); give others"
+        ) from problem
+    ran = session.get_providers()[0]
+    short = {long: name for name, long in PROVIDERS.items()}
+    return ProviderChoice(short.get(ran, ran), f"the caller gave {names}", tuple(providers))
+
+
 def why_not(name: str, probe: bytes) -> str:
     """Why a provider does not run ``probe`` here; empty where it does."""
     ort = load_runtime()
-    provider = PROVIDERS[name]
-    if provider not in ort.get_available_providers():
+    if PROVIDERS[name] not in ort.get_available_providers():
         return f"not in the installed ONNX Runtime {ort.__version__}"
-    if name in ("cuda", "tensorrt") and not _has_nvidia_driver():
-        return "no NVIDIA driver on this machine"
     if name in ("cuda", "tensorrt"):
-        ort.preload_dlls()
+        if not _has_nvidia_driver():
+            return "no NVIDIA driver on this machine"
+        if (problem := _preload(ort)) is not None:
+            return f"{problem} (CUDA and cuDNN come with morphinfer[cuda])"
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4
     try:
-        session = ort.InferenceSession(probe, providers=[provider], **_quiet(ort))
-    except Exception as problem:  # ONNX Runtime's own errors share no narrower base
-        return str(problem).strip().splitlines()[0]
-    if session.get_providers()[0] != provider:
-        return "its libraries did not load (CUDA and cuDNN come with morphinfer[cuda])"
-    return ""
+        choice = callers_provider([PROVIDERS[name]], probe, settings)
+    except ProviderError as refused:
+        return str(refused.__cause__).strip().splitlines()[0]
+    return "" if choice.name == name else NOT_LOADED
 
 
-def _quiet(ort: ModuleType) -> dict[str, Any]:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    return {"sess_options": options}
+def _preload(ort: ModuleType) -> str | None:
+    """Load the libraries of CUDA where pip has put them; the line that says which one is missing.
+
+    ONNX Runtime prints these lines to stdout, which is not ours.
+    """
+    with unprinted() as lines:
+        ort.preload_dlls()
+    for line in lines.getvalue().splitlines():
+        logger.debug("ONNX Runtime: %s", line)
+        if MISSING.match(line):
+            return line.removeprefix("Failed to load ")
+    return None
 
 
 def _has_nvidia_driver() -> bool:

@@ -7,10 +7,8 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,18 +17,13 @@ from numpy.typing import NDArray
 from morphinfer.classes import ROLES
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
-from morphinfer.networks.runtime import PROVIDERS, ProviderChoice, load_runtime
+from morphinfer.networks.environment import session_options, shrinking
+from morphinfer.networks.runtime import ProviderChoice, load_runtime
 
 OUT_OF_MEMORY = re.compile(
     r"bad.alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
 )
 """What providers say when memory ends."""
-PROVIDER_OPTIONS = {
-    # All tiles have one shape there (see `DensePredictor`); an exhaustive search would take longer
-    # than a small slide, and an arena that doubles would take memory from the card's other users.
-    "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"},
-}
-"""What providers are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +72,39 @@ class ModelSet:
 
 
 class Session:
-    """One network in ONNX Runtime."""
+    """One network in ONNX Runtime.
 
-    def __init__(self, model: ModelFile, provider: ProviderChoice, threads: int = 0) -> None:
-        ort = load_runtime()
-        options = _options(ort)
-        options.intra_op_num_threads = threads or available_cores()
+    Parameters
+    ----------
+    model : ModelFile
+        The network.
+    provider : ProviderChoice
+        What it runs on.
+    threads : int
+        Its threads; 0 takes all cores.
+    settings : onnxruntime.SessionOptions, optional
+        Taken as they are, in place of ours.
+    own_environment : bool
+        Whether `take_environment` was called, whose arena it then uses.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        provider: ProviderChoice,
+        threads: int = 0,
+        *,
+        settings: Any = None,
+        own_environment: bool = False,
+    ) -> None:
+        self._run_options = None
+        if settings is None:
+            threads = threads or available_cores()
+            settings = session_options(threads, own_environment=own_environment)
+            if provider.name == "cpu" and not own_environment:
+                self._run_options = shrinking()
         self.card = model.card
-        self._session = _open(ort, model.path, options, provider.name)
+        self._session = _open(model.path, provider, settings)
         self._input = self._session.get_inputs()[0]
         self._output = self._session.get_outputs()[0].name
         self.provider: str = self._session.get_providers()[0]
@@ -122,7 +140,7 @@ class Session:
             binding = self._session.io_binding()
             binding.bind_cpu_input(self._input.name, batch)
             binding.bind_output(self._output)
-            self._session.run_with_iobinding(binding)
+            self._session.run_with_iobinding(binding, self._run_options)
             output: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
         except Exception as problem:  # ONNX Runtime's own errors share no narrower base
             if not OUT_OF_MEMORY.search(str(problem)):
@@ -149,47 +167,11 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _options(ort: ModuleType) -> Any:
-    """Options for networks that take turns in one process."""
-    share_arena()
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    # Threads of the networks that wait would spin and take the cores from the one that runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    # Patterns ask for one piece for all layers, another for every shape, and split up the arena.
-    options.enable_mem_pattern = False
-    return options
-
-
-def share_arena(initial_bytes: int = 0) -> None:
-    """Let all networks of this process take their memory from one arena, not from one each.
-
-    Parameters
-    ----------
-    initial_bytes : int
-        Size of its first piece, which counts only the first time. A piece that holds all that the
-        tiles side by side ever need at once spares the arena from growing in steps that do not fit
-        together, so that memory does not rise with the number of tiles.
-    """
-    if not _register_arena.cache_info().currsize:
-        _register_arena(initial_bytes)
-
-
-@cache
-def _register_arena(initial_bytes: int) -> None:
-    ort = load_runtime()
-    memory = ort.OrtMemoryInfo(
-        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
-    )
-    size = {"initial_chunk_size_bytes": initial_bytes} if initial_bytes else {}
-    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(size) if size else None)
-
-
-def _open(ort: ModuleType, path: Path, options: Any, provider: str) -> Any:
-    told = (PROVIDERS[provider], PROVIDER_OPTIONS.get(provider, {}))
+def _open(path: Path, provider: ProviderChoice, options: Any) -> Any:
     try:
-        return ort.InferenceSession(str(path), sess_options=options, providers=[told])
+        return load_runtime().InferenceSession(
+            str(path), options, providers=list(provider.given), enable_fallback=0
+        )
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
         first = str(problem).strip().splitlines()[0]
         raise ModelError(
@@ -238,8 +220,7 @@ def shipped_sets() -> dict[str, Path]:
 
 
 def _load_file(path: Path) -> ModelFile:
-    ort = load_runtime()
-    session = _open(ort, path, None, "cpu")
+    session = _open(path, ProviderChoice("cpu", "to read its card"), session_options(1))
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     source, sidecar = path, path.with_suffix(".json")
     if text is None and sidecar.is_file():

@@ -102,8 +102,14 @@ def compute_on(client: Any, plan: Plan, draft: Draft, progress: Report | None = 
     Raises
     ------
     ProviderError
-        The scheduler has no worker.
+        The scheduler has no worker, or the networks run on a caller's own settings of ONNX Runtime,
+        which its workers do not have.
     """
+    if not plan.ensemble.by_options:
+        raise ProviderError(
+            "networks with providers or session options of the caller's own cannot be computed on "
+            "Dask workers, which load them by the options alone; load them without"
+        )
     distributed: Any = import_module("distributed")  # whoever has a client has it
     threads = sum(client.nthreads().values())
     if not threads:
