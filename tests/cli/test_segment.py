@@ -11,6 +11,8 @@ import pytest
 from commands import CPU, pixel_files, refused, write_slide
 
 from morphinfer.classes import default_classes
+from morphinfer.cli.jobs import dask_client
+from morphinfer.errors import ProviderError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from networks import nuclei
@@ -237,11 +239,11 @@ def test_dask_workers_give_the_bytes_of_one_run(call, tall, models, tmp_path):
     assert pixel_files(tmp_path / "many.zarr") == pixel_files(tmp_path / "one.zarr")
 
 
-def test_a_scheduler_that_does_not_answer_is_one_sentence(call, slide, models, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_refused():
     pytest.importorskip("distributed")
-    monkeypatch.setattr("morphinfer.cli.jobs.DASK_SECONDS", 0.2)
-    words = ("segment", slide, "--models", models, "--dask", "tcp://127.0.0.1:9")
-    refused(call(*words), "--dask tcp://127.0.0.1:9: no Dask scheduler answered within 0.2 s")
+    told = "^--dask tcp://127.0.0.1:9: no Dask scheduler answered within 0.2 s; start one"
+    with pytest.raises(ProviderError, match=told), dask_client("tcp://127.0.0.1:9", timeout_s=0.2):
+        pass
 
 
 def test_dask_that_is_not_installed_is_one_sentence(call, slide, monkeypatch):

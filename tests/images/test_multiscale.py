@@ -235,3 +235,12 @@ def test_further_attributes_stand_where_the_specification_wants_them(tmp_path, n
 def test_an_image_is_shown_from_its_darkest_to_its_brightest_pixel(image, window):
     told = display_window(image)
     assert tuple(told[k] for k in ("start", "end", "min", "max")) == window
+
+
+@pytest.mark.parametrize("chunk", [-2, 0, 7])
+def test_chunks_whose_side_is_not_even_are_refused_before_anything_is_made(tmp_path, noise, chunk):
+    with pytest.raises(
+        OutputError, match=f"s: chunks of {chunk} pixels; .* must be an even number"
+    ):
+        write(tmp_path / "s.zarr", noise(20, 20), chunk=chunk)
+    assert not list(tmp_path.iterdir())

@@ -48,6 +48,9 @@ def ensemble(models):
         ("max_memory_mb", float("nan")),
         ("max_memory_mb", float("inf")),
         ("max_memory_mb", "800"),
+        ("label_chunk", 0),
+        ("label_chunk", 7),
+        ("label_chunk", 8.0),
     ],
 )
 def test_a_value_that_no_run_can_have_is_refused_by_name(name, value):

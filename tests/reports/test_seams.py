@@ -10,8 +10,7 @@ from run_records import RECORD
 
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels, open_labels
-from morphinfer.reports import seams
+from morphinfer.images.labels import LABEL_CHUNK, create_labels, open_labels
 from morphinfer.reports.seams import (
     SeamCheck,
     check_seams,
@@ -26,12 +25,13 @@ CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))
 
 @pytest.fixture
 def make(tmp_path):
-    def build(values, record=None):
+    def build(values, record=None, chunk=LABEL_CHUNK):
         path = tmp_path / f"l{len(list(tmp_path.iterdir()))}.zarr"
         with create_labels(
             path,
             grid=PixelGrid(values.shape, 4.0, (0.0, 0.0)),
             classes=CLASSES,
+            chunk=chunk,
             record=None if record is None else record.to_json(),
         ) as out:
             out.write(Window(0, 0, *values.shape), values.astype(np.uint8))
@@ -54,10 +54,9 @@ def tiled(row_edges, col_edges):
     return replace(RECORD, tiling=tiling)
 
 
-def test_changes_are_those_between_neighbours(make, monkeypatch):
+def test_changes_are_those_between_neighbours(make):
     values = np.random.default_rng(0).choice([0, 1, 2, UNLABELLED], (37, 23))
-    monkeypatch.setattr(seams, "LABEL_CHUNK", 8)
-    down, across = count_changes(make(values))
+    down, across = count_changes(make(values, chunk=8))
     labelled = values != UNLABELLED
     for told, first, second, first_has, second_has, axis in (
         (down, values[:-1], values[1:], labelled[:-1], labelled[1:], 1),

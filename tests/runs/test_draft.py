@@ -9,31 +9,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drafting import CHUNK, SHAPE, doubtful, fill, layout_of, opened, values
+from drafting import OUTPUTS, SHAPE, VERSIONS, doubtful, fill, layout_of, opened, values
 from fakes import names, published
 from run_records import START, without
 
-import morphinfer.images.labels
-import morphinfer.runs.row_writer
 from morphinfer.errors import MorphinferError, OutputError
 from morphinfer.geometry import Window
-from morphinfer.images.labels import LAYERS, create_labels, layer_path, open_labels
+from morphinfer.images.labels import LABEL_CHUNK, LAYERS, create_labels, layer_path, open_labels
 from morphinfer.images.multiscale import write_image
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
 from morphinfer.records import RECORD_VERSION
 from morphinfer.runs.draft import Draft
 from networks import CLASSES
 
-VERSIONS = ["0.4", "0.5"]
 BACKGROUND_IS_TISSUE = (replace(CLASSES[0], role="tissue"), *CLASSES[1:])
-OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(morphinfer.images.labels, "LABEL_CHUNK", CHUNK)
-    monkeypatch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", CHUNK)
-
 
 # Publication
 
@@ -41,18 +30,18 @@ def small_chunks(monkeypatch):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("shape", "chunk"), [((1, 1), 16), (SHAPE, 16), ((530, 12), 64)])
 def test_what_is_published_has_the_bytes_of_labels_written_in_one_go(
-    tmp_path, monkeypatch, version, shape, chunk
+    tmp_path, version, shape, chunk
 ):
-    monkeypatch.setattr(morphinfer.images.labels, "LABEL_CHUNK", chunk)
-    monkeypatch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", chunk)
-    layout = layout_of(shape, version)
+    layout = layout_of(shape, version, chunk)
     draft = opened(tmp_path, layout=layout)
     fill(draft, np.random.default_rng(1).permutation(draft.row_count))
     draft.finish()
     labels, soft, uncertainty = values(shape)
     other = tmp_path / "other" / "l.zarr"
     other.parent.mkdir()
-    with create_labels(other, grid=layout.grid, classes=CLASSES, version=version) as writer:
+    with create_labels(
+        other, grid=layout.grid, classes=CLASSES, version=version, chunk=chunk
+    ) as writer:
         writer.write(Window(0, 0, *shape), labels)
     for layer, planes in zip(LAYERS, (soft, [uncertainty]), strict=True):
         with write_image(layer_path(other, layer), layout.layer(layer, f"l_{layer}")) as writers:
@@ -211,6 +200,7 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
     ({"morphinfer": "9.0"}, "morphinfer"), ({"model_shape": (600, 97)}, "model_shape"),
     ({"pixel_size_um": 0.5}, "pixel_size_um"), ({"stride_px": 4}, "stride_px"),
     ({"layout": layout_of((75, 13))}, "layout"), ({"layout": layout_of(version="0.4")}, "layout"),
+    ({"layout": layout_of(chunk=32)}, "layout"),
     ({"layout": replace(layout_of(), classes=CLASSES[:3])}, "classes"),
     ({"layout": replace(layout_of(), classes=BACKGROUND_IS_TISSUE)}, "classes"),
 ])  # fmt: skip
@@ -220,7 +210,7 @@ def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_p
         opened(tmp_path, **change)
     assert opened(tmp_path).missing() == [1, 2, 3, 4]
     begun = opened(tmp_path, overwrite=True, **change)
-    assert begun.missing() == [0, 1, 2, 3, 4]
+    assert begun.missing() == list(range(begun.row_count))
     assert names(tmp_path) == ["l.zarr.unfinished"]
 
 
@@ -228,7 +218,7 @@ def test_the_header_of_a_draft_keeps_the_keys_of_its_layout(tmp_path):
     """Runs that an earlier version has left unfinished must be able to go on."""
     folder = opened(tmp_path).folder
     layout = json.loads((folder / "draft.json").read_text(encoding="utf-8"))["layout"]
-    assert set(layout) == {"shape", "pixel_size_um", "corner_um", "classes", "version"}
+    assert set(layout) == {"shape", "pixel_size_um", "corner_um", "classes", "version", "chunk"}
     assert layout["shape"] == list(SHAPE)
     assert (layout["pixel_size_um"], layout["corner_um"]) == (5.2, [1.0, -2.0])
     assert Draft.load(tmp_path / "l.zarr").layout == layout_of()
@@ -237,15 +227,16 @@ def test_the_header_of_a_draft_keeps_the_keys_of_its_layout(tmp_path):
 def older(content):
     """The header as it was written before records had a version."""
     record = without(without(content["record"], "", "record_version"), "models", "provenance")
-    return {**content, "record": record}
+    return without({**content, "record": record}, "layout", "chunk")
 
 
 def test_a_draft_of_an_earlier_version_is_resumed_and_finished(tmp_path):
-    draft = fill(opened(tmp_path), [0, 1, 2])
+    layout = layout_of((600, 12), chunk=LABEL_CHUNK)
+    draft = fill(opened(tmp_path, layout=layout), [0, 1])
     header = draft.folder / "draft.json"
     header.write_text(json.dumps(older(json.loads(header.read_text()))))
-    assert Draft.load(tmp_path / "l.zarr").missing() == [3, 4]
-    fill(opened(tmp_path), [3, 4])
+    assert Draft.load(tmp_path / "l.zarr").missing() == [2]
+    fill(opened(tmp_path, layout=layout), [2])
     Draft.load(tmp_path / "l.zarr").finish()
     record = open_labels(tmp_path / "l.zarr").run_record()
     assert (record.record_version, record.models.provenance) == (RECORD_VERSION, None)

@@ -6,10 +6,19 @@ import errno
 
 import numpy as np
 import pytest
-from drafting import CHUNK, SHAPE, chunks, doubtful, fill, layout_of, opened, values
+from drafting import (
+    OUTPUTS,
+    SHAPE,
+    VERSIONS,
+    chunks,
+    doubtful,
+    fill,
+    layout_of,
+    opened,
+    values,
+)  # fmt: skip
 from fakes import fake_ensemble, names, write_slide
 
-import morphinfer.images.labels
 import morphinfer.images.staging
 import morphinfer.runs.draft
 import morphinfer.runs.row_writer
@@ -19,16 +28,6 @@ from morphinfer.geometry import Window
 from morphinfer.images.labels import LAYERS, open_labels
 from morphinfer.images.multiscale import NewImage
 from networks import nuclei
-
-VERSIONS = ["0.4", "0.5"]
-OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(morphinfer.images.labels, "LABEL_CHUNK", CHUNK)
-    monkeypatch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", CHUNK)
-
 
 # Damage
 

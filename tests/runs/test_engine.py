@@ -11,17 +11,13 @@ from fakes import FakePredictor, fake_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import morphinfer.images.slide
 from morphinfer.errors import OutOfMemoryError, SlideError
 from morphinfer.geometry import Window
 from morphinfer.runs.engine import WAITING, halves, run_tiles
 from networks import nuclei
 
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    """Arrays are read in blocks as a slide on disk is."""
-    monkeypatch.setattr(morphinfer.images.slide, "ARRAY_CHUNK", 32)
+CHUNK = 32
+"""Arrays are read in small blocks, as a slide on disk is."""
 
 
 def put_together(plan, start=0, stop=None, tiles=None):
@@ -73,11 +69,9 @@ def test_cells_are_the_same_for_any_tile_chunk_and_number_of_workers(
     height, width, sizes, tile_px, chunk, workers
 ):
     image = nuclei(height, width)
-    with pytest.MonkeyPatch.context() as patch:
-        whole = put_together(fake_plan(image, FakePredictor(*sizes), tile_px=4096))
-        patch.setattr(morphinfer.images.slide, "ARRAY_CHUNK", chunk)
-        plan = fake_plan(image, FakePredictor(*sizes), tile_px=tile_px, workers=workers)
-        assert_equal(put_together(plan), whole)
+    whole = put_together(fake_plan(image, FakePredictor(*sizes), tile_px=4096))
+    plan = fake_plan(image, FakePredictor(*sizes), tile_px=tile_px, workers=workers, chunk=chunk)
+    assert_equal(put_together(plan), whole)
     assert not (whole[0] == 255).any()
 
 
@@ -193,7 +187,7 @@ def test_halves_make_up_the_whole_and_are_none_empty(row, col, height, width):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("at", [1, 2, 9])
-def test_an_error_stops_the_run_and_reaches_the_caller(small_chunks, workers, at):
+def test_an_error_stops_the_run_and_reaches_the_caller(workers, at):
     begun = []
     lock = threading.Lock()
 
@@ -204,7 +198,9 @@ def test_an_error_stops_the_run_and_reaches_the_caller(small_chunks, workers, at
         if count == at:
             raise ValueError("a broken tile")
 
-    plan = fake_plan(nuclei(300, 300), FakePredictor(fail=fail), tile_px=20, workers=workers)
+    plan = fake_plan(
+        nuclei(300, 300), FakePredictor(fail=fail), tile_px=20, workers=workers, chunk=CHUNK
+    )
     with pytest.raises(ValueError, match="a broken tile"):
         put_together(plan)
     assert at <= len(begun) <= at + workers + WAITING
@@ -221,12 +217,12 @@ def test_of_several_errors_one_is_raised_and_no_further_tile_begun():
     assert len(predictor.calls) <= 3 + WAITING
 
 
-def test_a_slide_that_cannot_be_read_further_ends_the_run(small_chunks):
+def test_a_slide_that_cannot_be_read_further_ends_the_run():
     image = nuclei(300, 300, dtype="float32")
     image[200, 31] = np.inf
     predictor = FakePredictor()
     with pytest.raises(SlideError, match="row 200, column 31"):
-        put_together(fake_plan(image, predictor, tile_px=20, workers=2))
+        put_together(fake_plan(image, predictor, tile_px=20, workers=2, chunk=CHUNK))
     assert engine_threads() == []
 
 
@@ -240,18 +236,19 @@ def test_no_more_tiles_are_computed_ahead_than_workers_and_one(workers):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("taken", [0, 1, 7])
-def test_a_caller_that_stops_early_leaves_no_thread(small_chunks, workers, taken):
+def test_a_caller_that_stops_early_leaves_no_thread(workers, taken):
     predictor = FakePredictor()
-    tiles = run_tiles(fake_plan(nuclei(300, 300), predictor, tile_px=20, workers=workers))
+    plan = fake_plan(nuclei(300, 300), predictor, tile_px=20, workers=workers, chunk=CHUNK)
+    tiles = run_tiles(plan)
     assert len(list(islice(tiles, taken))) == taken
     tiles.close()
     assert engine_threads() == []
     assert len(predictor.calls) <= taken + workers + WAITING
 
 
-def test_an_error_of_the_caller_leaves_no_thread(small_chunks):
+def test_an_error_of_the_caller_leaves_no_thread():
     def stumble():
-        for _ in run_tiles(fake_plan(nuclei(300, 300), tile_px=20, workers=2)):
+        for _ in run_tiles(fake_plan(nuclei(300, 300), tile_px=20, workers=2, chunk=CHUNK)):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -12,17 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import morphinfer.runs.row_writer
 from morphinfer.geometry import Window
 from morphinfer.runs.journal import checksum, read_journals
 from morphinfer.runs.row_writer import RowWriter, row_cells, row_count
 
 CHUNK = 8
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", CHUNK)
 
 
 @dataclass
@@ -33,7 +27,7 @@ class Image:
     starts: list[int] = field(default_factory=list)
 
     def __post_init__(self):
-        self.spec = SimpleNamespace(shape=self.shape)
+        self.spec = SimpleNamespace(shape=self.shape, chunk=CHUNK)
         self.values = np.full(self.shape, 99, np.uint8)
 
     def write_rows(self, start, rows):
@@ -90,9 +84,9 @@ def test_tiles_of_any_size_in_any_order_make_up_the_image(tmp_path, cut, keep_so
         np.testing.assert_array_equal(image.values, values)
         assert sorted(image.starts) == list(range(0, shape[0], CHUNK))
     told = read_journals(tmp_path)
-    assert sorted(told) == list(range(row_count(shape[0])))
+    assert sorted(told) == list(range(row_count(shape[0], CHUNK)))
     for row, (done,) in told.items():
-        rows = slice(*row_cells(row, shape[0]))
+        rows = slice(*row_cells(row, shape[0], CHUNK))
         assert done.uncertain == np.count_nonzero(doubtful(shape)[rows])
         assert done.counts == tuple(np.bincount(labels[rows].ravel(), minlength=4))
         wanted = [checksum(labels[rows]), checksum(soft[:, rows])][: len(images)]
@@ -143,7 +137,7 @@ def test_seconds_add_up_to_the_time_since_the_work_began(tmp_path):
 
 @given(st.integers(1, 100))
 def test_rows_of_chunks_follow_each_other_and_the_last_ends_with_the_image(height):
-    found = [row_cells(row, height) for row in range(row_count(height))]
+    found = [row_cells(row, height, CHUNK) for row in range(row_count(height, CHUNK))]
     assert found[0][0] == 0
     assert found[-1][1] == height
     assert all(a[1] == b[0] for a, b in itertools.pairwise(found))

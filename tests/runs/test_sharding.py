@@ -9,61 +9,32 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes import FakePredictor, fake_ensemble, names, published, write_slide
+from fakes import KEPT, FakePredictor, fake_ensemble, names, published, write_slide
 from hypothesis import given
 from hypothesis import strategies as st
 
-import morphinfer.images.labels
-import morphinfer.runs.row_writer
 from morphinfer import Options, load_models, open_slide, segment
 from morphinfer.errors import OutputError, ProviderError
 from morphinfer.runs.segmentation import finish
 from morphinfer.runs.sharding import segment_shard, shard_rows, split
 from networks import nuclei, save_set
 
-KEPT = Options(probabilities=True, uncertainty=True, skip_background="off")
 SHARD = """
 import sys
-import morphinfer.images.labels, morphinfer.runs.row_writer
-morphinfer.images.labels.LABEL_CHUNK = morphinfer.runs.row_writer.LABEL_CHUNK = 8
 from pathlib import Path
-from fakes import fake_ensemble
-from morphinfer import Options, open_slide
+from fakes import KEPT, fake_ensemble
+from morphinfer import open_slide
 from morphinfer.runs.sharding import segment_shard
 sys.stdin.readline()
-options = Options(probabilities=True, uncertainty=True, skip_background="off")
 slide, out, index, count = sys.argv[1:]
 shard = int(index), int(count)
-segment_shard(open_slide(slide), shard, models=fake_ensemble(), out=Path(out), options=options)
+segment_shard(open_slide(slide), shard, models=fake_ensemble(), out=Path(out), options=KEPT)
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_chunks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(morphinfer.images.labels, "LABEL_CHUNK", 8)
-        patch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", 8)
-        yield
-
-
-@pytest.fixture(scope="module")
-def slide(tmp_path_factory):
-    """A slide of 50 x 15 cells, 7 rows of chunks."""
-    folder = tmp_path_factory.mktemp("slide")
-    return open_slide(write_slide(folder / "slide.zarr", nuclei(197, 60)))
-
-
-@pytest.fixture(scope="module")
-def single(slide, tmp_path_factory):
-    """A single run."""
-    out = tmp_path_factory.mktemp("whole") / "l.zarr"
-    return segment(slide, models=fake_ensemble(), out=out, options=KEPT)
-
-
-@pytest.fixture(scope="module")
-def whole(single):
-    """What a single run publishes."""
-    return published(single.labels.image.path)
+@pytest.fixture
+def slide(slide_path):
+    return open_slide(slide_path)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +92,9 @@ def test_shards_of_networks_make_up_the_bytes_of_one_run(tmp_path):
     (tmp_path / "whole").mkdir()
     for folder, tile_px in (("whole", 128), ("", 48)):
         out = tmp_path / folder / "l.zarr"
-        options = Options(provider="cpu", threads=1, tile_px=tile_px, uncertainty=True)
+        options = Options(
+            provider="cpu", threads=1, tile_px=tile_px, uncertainty=True, label_chunk=8
+        )
         if folder:
             segment(slide, models=models, out=out, options=options)
         else:
@@ -238,7 +211,7 @@ def test_workers_of_dask_make_up_the_bytes_of_one_run(client, tmp_path):
     models = load_models(save_set(tmp_path / "set"))
     slide = write_slide(tmp_path / "s.zarr", nuclei(260, 64), chunk=64)
     (tmp_path / "whole").mkdir()
-    options, seen = Options(provider="cpu", threads=1, uncertainty=True), []
+    options, seen = Options(provider="cpu", threads=1, uncertainty=True, label_chunk=8), []
     whole = tmp_path / "whole" / "l.zarr"
     once = segment(slide, models=models, out=whole, options=options)
     out, how = tmp_path / "l.zarr", {"options": options, "client": client}

@@ -8,12 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakePredictor, fake_ensemble, names, published, write_slide
+from fakes import KEPT, SHAPE, FakePredictor, fake_ensemble, names, published, write_slide
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import morphinfer.images.labels
-import morphinfer.runs.row_writer
 from morphinfer import Options, load_models, open_slide, segment
 from morphinfer.errors import OutOfMemoryError, OutputError
 from morphinfer.images.labels import LAYERS
@@ -21,30 +19,6 @@ from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.steps import check_outputs, make_plan, open_draft, write_rows
 from networks import nuclei, save_set
-
-KEPT = Options(probabilities=True, uncertainty=True, skip_background="off")
-SHAPE = (197, 60)  # 50 x 15 cells of 4 px, 7 rows of chunks
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_chunks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(morphinfer.images.labels, "LABEL_CHUNK", 8)
-        patch.setattr(morphinfer.runs.row_writer, "LABEL_CHUNK", 8)
-        yield
-
-
-@pytest.fixture(scope="module")
-def slide_path(tmp_path_factory):
-    return write_slide(tmp_path_factory.mktemp("slide") / "slide.zarr", nuclei(*SHAPE))
-
-
-@pytest.fixture(scope="module")
-def whole(slide_path, tmp_path_factory):
-    """What a run without interruption publishes."""
-    out = tmp_path_factory.mktemp("whole") / "l.zarr"
-    segment(slide_path, models=fake_ensemble(), out=out, options=KEPT)
-    return published(out)
 
 
 def stopping(after, seen=None):
@@ -123,9 +97,7 @@ def test_a_run_that_never_gets_far_is_done_in_the_end(slide_path, tmp_path, whol
 def test_a_run_goes_on_with_other_tiles_and_workers(slide_path, tmp_path, whole):
     out = tmp_path / "l.zarr"
     interrupt(14, slide_path, out, models=fake_ensemble(tile_px=24))
-    options = Options(
-        probabilities=True, uncertainty=True, tile_px=64, threads=2, max_memory_mb=5000
-    )
+    options = replace(KEPT, tile_px=64, threads=2, max_memory_mb=5000, skip_background="auto")
     other = replace(fake_ensemble(tile_px=64, workers=2), options=options)
     segment(slide_path, models=other, out=out, options=options)
     assert published(out) == whole
@@ -157,7 +129,7 @@ def test_an_interrupted_run_with_other_options_is_refused(slide_path, tmp_path):
 def test_networks_give_the_same_bytes_after_an_interruption(tmp_path, version):
     models = load_models(save_set(tmp_path / "set"))
     slide = write_slide(tmp_path / "s.zarr", nuclei(301, 64), version, chunk=64)
-    options = Options(provider="cpu", threads=2, tile_px=64, uncertainty=True)
+    options = Options(provider="cpu", threads=2, tile_px=64, uncertainty=True, label_chunk=8)
     (tmp_path / "whole").mkdir()
     whole = segment(slide, models=models, out=tmp_path / "whole" / "l.zarr", options=options)
     out = tmp_path / "l.zarr"
@@ -178,7 +150,7 @@ def test_exactly_the_rows_that_are_asked_for_are_written(
     slide_path, tmp_path_factory, rows, tile_px
 ):
     target = tmp_path_factory.mktemp("out") / "l.zarr"
-    predictor, seen, options = FakePredictor(), [], Options()
+    predictor, seen, options = FakePredictor(), [], Options(label_chunk=8)
     plan = make_plan(open_slide(slide_path), fake_ensemble(predictor, tile_px=tile_px), options)
     draft = open_draft(plan, target, overwrite=False)
     predictor.calls.clear()

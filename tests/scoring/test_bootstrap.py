@@ -95,11 +95,11 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     assert bootstrap_dice(blocks, seed=1) != bootstrap_dice(blocks, seed=2)
 
 
-def test_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch):
+def test_draws_do_not_depend_on_how_many_are_held_at_once():
     blocks = random_blocks()
     whole = dice_draws(blocks, draws=30)
-    monkeypatch.setattr(bootstrap, "DRAWN_AT_ONCE", 7 * len(blocks))
-    np.testing.assert_array_equal(dice_draws(blocks, draws=30), whole)
+    parts = dice_draws(blocks, draws=30, at_once=7 * len(blocks))
+    np.testing.assert_array_equal(parts, whole)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():

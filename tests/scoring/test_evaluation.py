@@ -13,7 +13,6 @@ from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels, open_labels
-from morphinfer.scoring import evaluation
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.evaluation import evaluate
 from morphinfer.scoring.metrics import Confusion, scores
@@ -65,11 +64,10 @@ def test_open_label_images_are_taken_too(make):
     assert evaluate(image, image).mean_dice == 1
 
 
-def test_small_tiles_give_the_same_counts(make, monkeypatch):
+def test_small_tiles_give_the_same_counts(make):
     labels, reference = make(random_values(37, 41)), make(random_values(74, 82, seed=1), 2.0)
     expected = evaluate(labels, reference).confusion
-    monkeypatch.setattr(evaluation, "TILE", 7)
-    np.testing.assert_array_equal(evaluate(labels, reference).confusion, expected)
+    np.testing.assert_array_equal(evaluate(labels, reference, tile=7).confusion, expected)
 
 
 def test_a_finer_reference_is_compared_on_its_own_cells(make):
@@ -155,11 +153,10 @@ def test_a_class_that_the_reference_does_not_know_may_stand_anywhere(make):
     assert told.confusion[1].tolist() == [0, 2, 2, 0]
 
 
-def test_progress_reaches_its_total(make, monkeypatch):
-    monkeypatch.setattr(evaluation, "TILE", 8)
+def test_progress_reaches_its_total(make):
     seen = []
     path = make(random_values(16, 9))
-    evaluate(path, path, lambda done, total: seen.append((done, total)))
+    evaluate(path, path, lambda done, total: seen.append((done, total)), tile=8)
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -196,11 +193,11 @@ def test_blocks_are_squares_of_the_reference(make):
     assert told.intervals.mean is None
 
 
-def test_blocks_are_the_same_for_any_tile(make, monkeypatch):
+def test_blocks_are_the_same_for_any_tile(make):
     labels, reference = make(random_values(37, 41)), make(random_values(74, 82, seed=1), 2.0)
     expected = evaluate(labels, reference, block_um=30).blocks
-    monkeypatch.setattr(evaluation, "TILE", 11)
-    np.testing.assert_array_equal(evaluate(labels, reference, block_um=30).blocks, expected)
+    found = evaluate(labels, reference, block_um=30, tile=11).blocks
+    np.testing.assert_array_equal(found, expected)
     assert expected.shape[0] == 5 * 6
 
 

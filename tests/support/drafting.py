@@ -17,11 +17,13 @@ from networks import CLASSES
 
 CHUNK = 16
 SHAPE = (75, 12)
+VERSIONS = ("0.4", "0.5")
+OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
-def layout_of(shape: tuple[int, int] = SHAPE, version: str = "0.5") -> Layout:
-    """A layout of four classes."""
-    return Layout(PixelGrid(shape, 5.2, (1.0, -2.0)), CLASSES, version)
+def layout_of(shape: tuple[int, int] = SHAPE, version: str = "0.5", chunk: int = CHUNK) -> Layout:
+    """A layout of four classes in small chunks."""
+    return Layout(PixelGrid(shape, 5.2, (1.0, -2.0)), CLASSES, version, chunk)
 
 
 def values(shape: tuple[int, int] = SHAPE, seed: int = 0) -> tuple[np.ndarray, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from morphinfer.images.labels import LAYERS, layer_path
 from morphinfer.images.multiscale import create_image
-from morphinfer.images.slide import slide_from_array
+from morphinfer.images.slide import ARRAY_CHUNK, slide_from_array
 from morphinfer.networks.ensemble import Ensemble
 from morphinfer.networks.options import Options
 from morphinfer.networks.resources import Resources
@@ -24,6 +24,10 @@ from morphinfer.tiles.normalisation import Normalisation
 from networks import card_of
 
 UM = 0.65
+SHAPE = (197, 60)
+"""Of a slide whose label image has 50 x 15 pixels of 4 px, 7 rows of chunks of `KEPT`."""
+KEPT = Options(probabilities=True, uncertainty=True, skip_background="off", label_chunk=8)
+"""All layers, no pixel skipped, small chunks."""
 PRIMES = np.array([7, 11, 13, 17])[:, None, None]
 
 
@@ -80,11 +84,13 @@ def fake_plan(
     *,
     tile_px: int = 40,
     workers: int = 1,
+    chunk: int = ARRAY_CHUNK,
     **changes: Any,
 ) -> Plan:
-    """The plan for an array in memory."""
+    """The plan for an array in memory that is read in blocks of ``chunk``."""
     ensemble = fake_ensemble(predictor, tile_px=tile_px, workers=workers, **changes)
-    return Plan.of(slide_from_array(image, UM), ensemble, Options(tile_px=tile_px))
+    slide = slide_from_array(image, UM, chunk=chunk)
+    return Plan.of(slide, ensemble, Options(tile_px=tile_px))
 
 
 def write_slide(path: Path, image: np.ndarray, version: str = "0.5", chunk: int = 32) -> Path:

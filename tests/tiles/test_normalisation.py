@@ -124,36 +124,35 @@ def test_a_slide_coarser_than_the_sample_is_measured_as_it_is(noise):
 # Which windows are read
 
 
-def windows_of(shape, size, limit, monkeypatch):
-    monkeypatch.setattr(normalising, "SAMPLE_LIMIT_PX", limit)
+def windows_of(shape, size, limit):
     image = ModelImage.of(slide_from_array(np.zeros(shape, np.uint8), size), UM)
-    return image, normalising._sample_windows(image)
+    return image, normalising.sample_windows(image, limit)
 
 
-def test_a_slide_that_is_little_to_read_is_read_whole(monkeypatch):
-    image, windows = windows_of((700, 300), UM, 10**6, monkeypatch)
+def test_a_slide_that_is_little_to_read_is_read_whole():
+    image, windows = windows_of((700, 300), UM, 10**6)
     seen = np.zeros(image.shape, int)
     for window in windows:
         seen[window.slices] += 1
     assert (seen == 1).all()
 
 
-def test_of_a_slide_that_is_much_to_read_some_windows_are_read(monkeypatch):
-    _, windows = windows_of((2560, 2560), UM, 10**6, monkeypatch)
+def test_of_a_slide_that_is_much_to_read_some_windows_are_read():
+    _, windows = windows_of((2560, 2560), UM, 10**6)
     pixels = sum(w.height * w.width for w in windows)
     assert 5 * 10**5 < pixels <= 10**6 * 1.1
 
 
 @pytest.mark.parametrize("part", [2, 5, 10, 20])
 @pytest.mark.parametrize("columns", [5, 8, 10, 13, 20])
-def test_the_windows_that_are_read_lie_all_over_the_slide(monkeypatch, columns, part):
+def test_the_windows_that_are_read_lie_all_over_the_slide(columns, part):
     shape = (10 * normalising.SAMPLE_SIDE, columns * normalising.SAMPLE_SIDE)
-    _, windows = windows_of(shape, UM, shape[0] * shape[1] // part, monkeypatch)
+    _, windows = windows_of(shape, UM, shape[0] * shape[1] // part)
     assert len(windows) == 10 * columns // part
     assert len({w.row for w in windows}) >= min(10, len(windows)) / 3
     assert len({w.col for w in windows}) >= min(columns, len(windows)) / 3
 
 
-def test_of_a_slide_of_very_fine_pixels_at_least_one_window_is_read(monkeypatch):
-    _, windows = windows_of((640, 640), UM / 64, 100, monkeypatch)
+def test_of_a_slide_of_very_fine_pixels_at_least_one_window_is_read():
+    _, windows = windows_of((640, 640), UM / 64, 100)
     assert windows == [Window(0, 0, 10, 10)]

@@ -30,17 +30,27 @@ Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
 THREADS = 2
-TREES = 200
 LEAF_POSITIONS = 5
 """Fewest training positions in a leaf: neighbours nearly share their features."""
-FOREST_POSITIONS = 60_000
-"""Most positions that the forest is trained on, in equal parts of the classes as far as they go."""
-TILES = 320
-"""Tiles that they are drawn from."""
 TILE_POSITIONS = 20
 """Side of such a tile in positions."""
 BLOCK_POSITIONS = 128
 """Side of the blocks in which a whole section is predicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForestSize:
+    """How large a forest is, and on how much it is trained."""
+
+    trees: int = 200
+    """Number of trees."""
+    positions: int = 60_000
+    """Most training positions, in equal parts of the classes as far as they go."""
+    tiles: int = 320
+    """Tiles that they are drawn from."""
+
+
+FULL_SIZE = ForestSize()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,13 +104,14 @@ def forest(
     splits: Sequence[Split],
     config: TrainConfig,
     radii_um: Radii = RADII_UM,
+    size: ForestSize = FULL_SIZE,
 ) -> Forest:
     """A random forest, calibrated as the networks are or by class factors alone, whichever is better at
     the held-out positions.
     """
-    features, labels = training_positions(sections, splits, config, radii_um)
+    features, labels = training_positions(sections, splits, config, radii_um, size)
     model = RandomForestClassifier(
-        TREES, min_samples_leaf=LEAF_POSITIONS, class_weight="balanced", n_jobs=THREADS,
+        size.trees, min_samples_leaf=LEAF_POSITIONS, class_weight="balanced", n_jobs=THREADS,
         random_state=config.seed,
     )  # fmt: skip
     model.fit(features, labels)
@@ -128,14 +139,22 @@ def forest(
 
 
 def wider_forest(
-    sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig
+    sections: Sequence[Section],
+    splits: Sequence[Split],
+    config: TrainConfig,
+    size: ForestSize = FULL_SIZE,
 ) -> Forest:
     """The same with features that reach as far as the networks see."""
-    return replace(forest(sections, splits, config, WIDER_UM), name="random forest, wider")
+    wider = forest(sections, splits, config, WIDER_UM, size)
+    return replace(wider, name="random forest, wider")
 
 
 def training_positions(
-    sections: Sequence[Section], splits: Sequence[Split], config: TrainConfig, radii_um: Radii
+    sections: Sequence[Section],
+    splits: Sequence[Split],
+    config: TrainConfig,
+    radii_um: Radii,
+    size: ForestSize,
 ) -> tuple[Image, Labels]:
     """Features, shape (K, F), and classes, shape (K,), of positions in tiles that are augmented as for
     the networks.
@@ -156,9 +175,9 @@ def training_positions(
         return features[known], labels[known]
 
     with ThreadPoolExecutor(THREADS) as pool:
-        features, labels = zip(*pool.map(draw, range(TILES)), strict=True)
+        features, labels = zip(*pool.map(draw, range(size.tiles)), strict=True)
     classes = np.concatenate(labels).astype(np.uint8)
-    drawn = _balanced(classes, FOREST_POSITIONS, np.random.default_rng([config.seed, TILES]))
+    drawn = _balanced(classes, size.positions, np.random.default_rng([config.seed, size.tiles]))
     return np.concatenate(features)[drawn], classes[drawn]
 
 

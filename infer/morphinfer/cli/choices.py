@@ -93,4 +93,5 @@ def chosen_options(choices: Mapping[str, Any]) -> Options:
     """How to run the networks, as the options say."""
     from morphinfer.networks import Options
 
-    return Options(**{field.name: choices[field.name] for field in fields(Options)})
+    names = [field.name for field in fields(Options) if field.name in choices]
+    return Options(**{name: choices[name] for name in names})

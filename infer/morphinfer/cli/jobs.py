@@ -142,7 +142,7 @@ def resumable(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def dask_client(address: str | None) -> Iterator[Any]:
+def dask_client(address: str | None, timeout_s: float = DASK_SECONDS) -> Iterator[Any]:
     """Yield a client of the Dask scheduler at an address, or None without one.
 
     Raises
@@ -160,10 +160,10 @@ def dask_client(address: str | None) -> Iterator[Any]:
             f"--dask needs the package distributed ({problem}); install morphinfer[dask] with pip"
         ) from problem
     try:
-        client = distributed.Client(address, timeout=DASK_SECONDS)
+        client = distributed.Client(address, timeout=timeout_s)
     except (OSError, ValueError) as problem:
         raise ProviderError(
-            f"--dask {address}: no Dask scheduler answered within {DASK_SECONDS} s; start one with "
+            f"--dask {address}: no Dask scheduler answered within {timeout_s:g} s; start one with "
             f"'dask scheduler', or give the address that it prints"
         ) from problem
     with client:

@@ -11,7 +11,7 @@ from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version
 from morphinfer.images.slide_checks import check_pixel_size
-from morphinfer.images.tiff import TiffImage, open_tiff
+from morphinfer.images.tiff import BAND_ROWS, TiffImage, open_tiff
 
 Progress = Callable[[int, int], None]
 """Called with the rows done and the rows in all."""
@@ -42,6 +42,7 @@ def convert(
     version: Version = "0.5",
     overwrite: bool = False,
     progress: Progress | None = None,
+    band_rows: int = BAND_ROWS,
 ) -> Conversion:
     """Write a TIFF image as an OME-Zarr image with a pyramid, and return what was written.
 
@@ -64,6 +65,8 @@ def convert(
         Replace an existing image.
     progress : callable, optional
         Called with the rows done and the rows in all.
+    band_rows : int
+        Rows that are decoded at once, which bounds the memory; see `open_tiff`.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def convert(
     if pixel_size_um is not None:
         check_pixel_size(pixel_size_um, str(source))
     target = Path(target)
-    with open_tiff(source, pixel_size_um=pixel_size_um) as image:
+    with open_tiff(source, pixel_size_um=pixel_size_um, band_rows=band_rows) as image:
         kept = _pick(image, channel)
         names = tuple(image.channels[i] for i in kept)
         labels = () if names == ("0",) else names

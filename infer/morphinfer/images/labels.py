@@ -21,6 +21,7 @@ from morphinfer.images.slide import Slide, open_slide
 from morphinfer.records import RunRecord
 
 LABEL_CHUNK = 256
+"""Side of the chunks of a label image, in pixels."""
 Layer = Literal["probabilities", "uncertainty"]
 """An image that may be kept beside the labels, on the same cells."""
 LAYERS: tuple[Layer, ...] = ("probabilities", "uncertainty")
@@ -36,6 +37,8 @@ class Layout:
     """Names, colours and roles; the value of a class is its index."""
     version: Version = "0.5"
     """NGFF version."""
+    chunk: int = LABEL_CHUNK
+    """Side of a chunk in pixels; an even number."""
 
     def labels(self, name: str, record: Mapping[str, Any] | None = None) -> ImageSpec:
         """The image of class values; ``record`` is stored under the attribute 'morphinfer'."""
@@ -46,7 +49,7 @@ class Layout:
         attributes["morphinfer"] = {} if record is None else record
         return ImageSpec(
             name, self.grid.shape, np.dtype(np.uint8), self.grid.pixel_size_um,
-            self.grid.origin_um, self.version, "mode", LABEL_CHUNK, attributes=attributes,
+            self.grid.origin_um, self.version, "mode", self.chunk, attributes=attributes,
         )  # fmt: skip
 
     def layer(self, layer: Layer, name: str) -> ImageSpec:
@@ -62,7 +65,7 @@ class Layout:
             shape = (len(channels), *shape)
         return ImageSpec(
             name, shape, np.dtype(np.uint8), self.grid.pixel_size_um, self.grid.origin_um,
-            self.version, chunk=LABEL_CHUNK, channels=channels,
+            self.version, chunk=self.chunk, channels=channels,
         )  # fmt: skip
 
 
@@ -99,6 +102,7 @@ def create_labels(
     grid: PixelGrid,
     classes: tuple[LabelClass, ...],
     version: Version = "0.5",
+    chunk: int = LABEL_CHUNK,
     record: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Iterator[LabelWriter]:
@@ -108,7 +112,7 @@ def create_labels(
     ----------
     path : str or Path
         Folder to publish.
-    grid, classes, version
+    grid, classes, version, chunk
         See `Layout`.
     record : Mapping, optional
         Stored under the attribute 'morphinfer', as it is when the writer closes.
@@ -120,7 +124,7 @@ def create_labels(
     OutputError
         The target exists or cannot be written to, or the disk is full.
     """
-    layout = Layout(grid, classes, version)
+    layout = Layout(grid, classes, version, chunk)
     spec = layout.labels(Path(path).stem, record)
     with write_image(path, spec, overwrite=overwrite) as (pyramid,):
         yield LabelWriter(pyramid, grid.shape[1])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.errors import OutputError
 from morphinfer.images.downsampling import Reduction, halve_by_mean, halve_by_mode, level_shapes
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, image_attributes
@@ -45,6 +46,13 @@ class ImageSpec:
     """Labels of the channels; may be empty for a two-dimensional shape."""
     attributes: Mapping[str, Any] | None = None
     """Stored beside 'multiscales' (0.4) or inside 'ome' (0.5); the key 'morphinfer' at the top level."""
+
+    def __post_init__(self) -> None:
+        if self.chunk < 2 or self.chunk % 2:
+            raise OutputError(
+                f"{self.name}: chunks of {self.chunk} pixels; their side must be an even number, so "
+                f"that a row of them is halved as a whole"
+            )
 
     @property
     def needed_bytes(self) -> int:

@@ -174,7 +174,9 @@ def open_slide(
     )
 
 
-def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "array") -> Slide:
+def slide_from_array(
+    image: NDArray[Any], pixel_size_um: float, name: str = "array", *, chunk: int = ARRAY_CHUNK
+) -> Slide:
     """Slide over an array in memory.
 
     Parameters
@@ -185,6 +187,8 @@ def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "arr
         Side of a pixel in micrometres.
     name : str
         Name for messages and records.
+    chunk : int
+        Side of the blocks in which the array is read.
 
     Raises
     ------
@@ -194,8 +198,8 @@ def slide_from_array(image: NDArray[Any], pixel_size_um: float, name: str = "arr
     check_plain(image, name)
     check_pixel_size(pixel_size_um, name)
     height, width = image.shape
-    chunk = (min(height, ARRAY_CHUNK), min(width, ARRAY_CHUNK))
-    level = Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), chunk)
+    sides = min(height, chunk), min(width, chunk)
+    level = Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), sides)
     return Slide(name, None, (level,), "yx", (), 0, "max", "0.5", _identity({}, image))
 
 

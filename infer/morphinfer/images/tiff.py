@@ -26,6 +26,7 @@ from morphinfer.images.slide_checks import SUPPORTED_DTYPES
 from morphinfer.images.tiff_metadata import channel_names, pixel_size
 
 BAND_ROWS = 512
+"""Rows that are decoded at once."""
 CHANNEL_AXES = "CSQI"
 """Axes that become channels: channels, planar samples, and pages of unknown meaning."""
 
@@ -105,7 +106,9 @@ class _Plane:
 
 
 @contextmanager
-def open_tiff(path: str | Path, *, pixel_size_um: float | None = None) -> Iterator[TiffImage]:
+def open_tiff(
+    path: str | Path, *, pixel_size_um: float | None = None, band_rows: int = BAND_ROWS
+) -> Iterator[TiffImage]:
     """Open the largest image of a TIFF file; it can be read until the context ends.
 
     Parameters
@@ -114,6 +117,8 @@ def open_tiff(path: str | Path, *, pixel_size_um: float | None = None) -> Iterat
         The file.
     pixel_size_um : float, optional
         Side of a pixel in micrometres; overrides what the file says.
+    band_rows : int
+        Rows to decode at once, rounded down to whole tiles or strips, of which there is at least one.
 
     Raises
     ------
@@ -136,7 +141,7 @@ def open_tiff(path: str | Path, *, pixel_size_um: float | None = None) -> Iterat
             source=str(path),
             shape=(height, width),
             dtype=np.dtype(series.dtype).newbyteorder("="),
-            band_rows=tall * max(1, BAND_ROWS // tall),
+            band_rows=tall * max(1, band_rows // tall),
             pixel_size_um=pixel_size_um or pixel_size(file, index, path),
             channels=channel_names(file, index, len(planes)),
             planes=planes,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from morphinfer.errors import OptionsError
-from morphinfer.images import LAYERS, Layer
+from morphinfer.images import LABEL_CHUNK, LAYERS, Layer
 from morphinfer.networks.runtime import Provider
 
 Mode = Literal["dense", "windows"]
@@ -26,6 +26,7 @@ LEAST: dict[str, tuple[Any, int]] = {
     "threads": (int, 0),
     "tile_px": (int, 1),
     "max_memory_mb": (int | float, 1),
+    "label_chunk": (int, 2),
 }
 """Type and least value of each number."""
 MAY_BE_NONE = ("stride_px", "tile_px")
@@ -60,6 +61,9 @@ class Options:
     """Whether the fused probabilities are kept too, as uint8."""
     uncertainty: bool = False
     """Whether the uncertainty of each position is kept too, as uint8."""
+    label_chunk: int = LABEL_CHUNK
+    """Side of the chunks of the label image in positions, an even number. Work is kept after an
+    interruption, and split into shards, by rows of chunks."""
 
     def __post_init__(self) -> None:
         """Refuse what no run can be made with."""
@@ -84,3 +88,5 @@ def _problems(options: Options) -> Iterator[str]:
         if not isinstance(value, kind) or isinstance(value, bool) or not least <= value < math.inf:
             number = "a whole number" if kind is int else "a finite number"
             yield f"`{name}={value!r}`: it must be {number} of at least {least}"
+    if options.label_chunk % 2:
+        yield f"`label_chunk={options.label_chunk}`: it must be an even number"

@@ -22,6 +22,7 @@ from morphinfer.reports.legend import draw_legend, palette
 OUTSIDE = 254
 """Value of picture pixels that lie off the label image."""
 BAND_PIXELS = 1 << 24
+"""Pixels of a slide that are read at once."""
 LARGEST_SQUARE = 8
 OPACITY: dict[Role, float] = {"background": 0.0, "tissue": 0.08, "target": 0.30}
 
@@ -44,7 +45,9 @@ def _raster(slide: Slide, max_side: int) -> _Raster:
     return _Raster(index, factor, level.grid.cover(level.pixel_size_um * factor))
 
 
-def read_thumbnail(slide: Slide, max_side: int) -> NDArray[np.float32]:
+def read_thumbnail(
+    slide: Slide, max_side: int, band_pixels: int = BAND_PIXELS
+) -> NDArray[np.float32]:
     """Mean intensities of the whole slide, no side longer than ``max_side``.
 
     Parameters
@@ -53,6 +56,8 @@ def read_thumbnail(slide: Slide, max_side: int) -> NDArray[np.float32]:
         The slide; without a pyramid its finest level is read in bands.
     max_side : int
         Longest side in pixels. Slides are reduced by whole numbers, never enlarged.
+    band_pixels : int
+        Pixels of the slide that are read at once.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def read_thumbnail(slide: Slide, max_side: int) -> NDArray[np.float32]:
     height, width = level.shape
     total = np.zeros(raster.grid.shape, np.float32)
     starts = np.arange(0, width, raster.factor)
-    band = max(1, min(level.chunk[0], BAND_PIXELS // width))
+    band = max(1, min(level.chunk[0], band_pixels // width))
     for row in range(0, height, band):
         stop = min(row + band, height)
         block = slide.read(Window(row, 0, stop - row, width), raster.level)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.geometry import Window
-from morphinfer.images import LABEL_CHUNK, LabelImage
+from morphinfer.images import LabelImage
 from morphinfer.records import SeamFigures, SeamVerdict
 
 FEWEST_OFFSETS = 19
@@ -76,8 +76,9 @@ def count_changes(labels: LabelImage) -> tuple[Changes, Changes]:
     height, width = labels.image.shape
     down, across = (Changes(np.zeros(n, np.int64), np.zeros(n, np.int64)) for n in (height, width))
     above = np.full((1, width), UNLABELLED, np.uint8)
-    for row in range(0, height, LABEL_CHUNK):
-        stop = min(row + LABEL_CHUNK, height)
+    chunk = labels.image.levels[0].chunk[0]
+    for row in range(0, height, chunk):
+        stop = min(row + chunk, height)
         band = np.vstack([above, labels.read(Window(row, 0, stop - row, width))])
         for told, first, second, axis, place in (
             (down, band[:-1], band[1:], 1, slice(row, stop)),

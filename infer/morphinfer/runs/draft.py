@@ -69,11 +69,11 @@ class Draft:
     @property
     def row_count(self) -> int:
         """Number of rows of chunks."""
-        return row_count(self.layout.grid.shape[0])
+        return row_count(self.layout.grid.shape[0], self.layout.chunk)
 
     def cells(self, row: int) -> tuple[int, int]:
         """First and one past the last cell row of a row of chunks."""
-        return row_cells(row, self.layout.grid.shape[0])
+        return row_cells(row, self.layout.grid.shape[0], self.layout.chunk)
 
     @classmethod
     def open(cls, target: Path, header: DraftHeader, *, overwrite: bool = False) -> Draft:

@@ -22,7 +22,7 @@ from time import perf_counter
 from typing import Literal
 
 from morphinfer.geometry import Window, ceil_div
-from morphinfer.images import LABEL_CHUNK, Layer
+from morphinfer.images import Layer
 from morphinfer.runs.engine import Worker
 from morphinfer.runs.plan import Plan
 from morphinfer.tiles import Block, Tiling, read_block
@@ -167,8 +167,9 @@ def memory_mb(plan: Plan, layers: Sequence[Layer] = ()) -> float:
     kept = max(span.fresh - span.source_start for span in spans)
     width = tiling.spans(1)[-1].source_stop
     frontier = kept * width * plan.image.slide.dtype.itemsize
-    open_rows = max(ceil_div(span.stop, LABEL_CHUNK) - span.start // LABEL_CHUNK for span in spans)
-    cells = min(open_rows * LABEL_CHUNK, tiling.shape[0]) * tiling.shape[1]
+    chunk = plan.layout.chunk
+    open_rows = max(ceil_div(span.stop, chunk) - span.start // chunk for span in spans)
+    cells = min(open_rows * chunk, tiling.shape[0]) * tiling.shape[1]
     shapes = [plan.layout.layer(layer, layer).shape for layer in layers]
     rows = cells * (1 + sum(math.prod(shape[:-2]) for shape in shapes))
     return plan.ensemble.resources.memory_mb + (frontier + rows) / 1e6

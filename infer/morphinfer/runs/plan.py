@@ -55,7 +55,7 @@ class Plan:
         row, col = slide.grid.corner_um
         corner_um = (row + shift_um, col + shift_um)
         grid = PixelGrid(tiling.shape, card.pixel_size_um * stride, corner_um)
-        layout = Layout(grid, card.classes, slide.version)
+        layout = Layout(grid, card.classes, slide.version, options.label_chunk)
         intensity = measure_intensity(slide, card.normalisation)
         undecided = Skipping(on=False, reason="not decided")
         return cls(image, intensity, ensemble, tiling, layout, undecided, options)

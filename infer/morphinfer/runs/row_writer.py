@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window, ceil_div
-from morphinfer.images import LABEL_CHUNK, NewImage, as_output_errors
+from morphinfer.images import NewImage, as_output_errors
 from morphinfer.runs.journal import RowDone, append, checksum
 
 
-def row_count(height: int) -> int:
-    """Number of rows of chunks of a label image with ``height`` cell rows."""
-    return ceil_div(height, LABEL_CHUNK)
+def row_count(height: int, chunk: int) -> int:
+    """Number of rows of chunks of a label image with ``height`` rows of positions."""
+    return ceil_div(height, chunk)
 
 
-def row_cells(row: int, height: int) -> tuple[int, int]:
-    """First and one past the last cell row of a row of chunks."""
-    return row * LABEL_CHUNK, min((row + 1) * LABEL_CHUNK, height)
+def row_cells(row: int, height: int, chunk: int) -> tuple[int, int]:
+    """First and one past the last row of positions of a row of chunks."""
+    return row * chunk, min((row + 1) * chunk, height)
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +44,7 @@ class RowWriter:
         self._classes = classes
         self._images = images
         self._height = images[0].spec.shape[-2]
+        self._chunk = images[0].spec.chunk
         self._journal = journal
         self._rows: dict[int, OpenRow] = {}
         self._since = since
@@ -62,8 +63,8 @@ class RowWriter:
         uncertain : ndarray of bool, shape (M, N)
             Which of its cells are uncertain tissue.
         """
-        for row in range(window.row // LABEL_CHUNK, ceil_div(window.row_stop, LABEL_CHUNK)):
-            start, stop = row_cells(row, self._height)
+        for row in range(window.row // self._chunk, ceil_div(window.row_stop, self._chunk)):
+            start, stop = row_cells(row, self._height, self._chunk)
             first, last = max(start, window.row), min(stop, window.row_stop)
             inside, open_row = slice(first - window.row, last - window.row), self._open(row)
             for target, block in zip(open_row.blocks, blocks, strict=True):
@@ -76,7 +77,7 @@ class RowWriter:
 
     def _open(self, row: int) -> OpenRow:
         if row not in self._rows:
-            start, stop = row_cells(row, self._height)
+            start, stop = row_cells(row, self._height, self._chunk)
             width = self._images[0].spec.shape[-1]
             blocks = [
                 np.empty((*image.spec.shape[:-2], stop - start, width), np.uint8)
@@ -93,7 +94,7 @@ class RowWriter:
             )
         with as_output_errors(self._journal.parent, "the rows that are done stay there"):
             for image, block in zip(self._images, done.blocks, strict=True):
-                image.write_rows(row_cells(row, self._height)[0], block)
+                image.write_rows(row_cells(row, self._height, self._chunk)[0], block)
             self._note(row, done)
 
     def _note(self, row: int, done: OpenRow) -> None:

@@ -22,6 +22,7 @@ FEWEST_BLOCKS = 10
 """Below so many blocks that hold labelled cells an interval would mean nothing, and there is none."""
 DRAWS = 1000
 DRAWN_AT_ONCE = 1 << 20
+"""Blocks that are drawn at once, in as many whole draws as that makes."""
 
 Interval = tuple[float, float]
 
@@ -135,6 +136,7 @@ def dice_draws(
     reference_classes: Collection[int] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
+    at_once: int = DRAWN_AT_ONCE,
 ) -> NDArray[np.float64]:
     """Dice of each class in each draw; the same seed draws the same blocks, so draws can be paired.
 
@@ -144,6 +146,8 @@ def dice_draws(
         Confusion matrices; every one may be drawn, also one without a labelled cell.
     reference_classes, draws, seed
         As for `bootstrap_dice`.
+    at_once : int
+        Blocks that are drawn at once, in as many whole draws as that makes; it bounds the memory.
 
     Returns
     -------
@@ -163,11 +167,11 @@ def dice_draws(
     # Exact in float64, which holds every integer up to 2^53, and fast: a matrix product.
     parts = np.concatenate([hits, sizes], axis=1).astype(np.float64)
     random = np.random.default_rng(seed)
-    at_once = max(1, DRAWN_AT_ONCE // count)
+    together = max(1, at_once // count)
     drawn = []
-    for start in range(0, draws, at_once):
+    for start in range(0, draws, together):
         often = random.multinomial(
-            count, np.full(count, 1 / count), size=min(at_once, draws - start)
+            count, np.full(count, 1 / count), size=min(together, draws - start)
         )
         sums = often.astype(np.float64) @ parts
         drawn.append(_ratio(*np.split(sums, 2, axis=1)))

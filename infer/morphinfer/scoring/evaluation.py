@@ -24,6 +24,7 @@ from morphinfer.scoring.class_matching import differing, match_classes, matched
 from morphinfer.scoring.metrics import Confusion, Scores, scores
 
 TILE = 2048
+"""Side of the tiles that are compared at once, in pixels of the finer image."""
 EDGE_TOLERANCE = 1.001
 BLOCK_UM = 200.0
 """Side of the blocks of the bootstrap: some twenty nuclei, beyond the largest patch of a network."""
@@ -38,6 +39,7 @@ def evaluate(
     *,
     match: Mapping[str, str] | None = None,
     block_um: float = BLOCK_UM,
+    tile: int = TILE,
 ) -> Scores:
     """Dice with 95 % intervals, IoU and confusion matrix of a label image against its reference.
 
@@ -55,6 +57,8 @@ def evaluate(
         leaves out are matched by their own name.
     block_um : float
         Side in micrometres of the square blocks of the reference that the bootstrap draws.
+    tile : int
+        Side of the tiles that are compared at once, in pixels of the finer image.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def evaluate(
     names = [c.name for c in labels.classes]
     values = check_fits(reference, labels.image.grid, labels.classes, match, name=labels.image.name)
     tally = _Tally.over(labels, reference, block_um)
-    _count(tally, labels, reference, progress)
+    _count(tally, labels, reference, tile, progress)
     _check_values(tally.all.counts, labels, reference)
     blocks = matched(tally.blocks.reshape(-1, *tally.blocks.shape[2:]), values, len(names))
     return replace(
@@ -135,11 +139,11 @@ class _Tally:
 
 
 def _count(
-    tally: _Tally, labels: LabelImage, reference: LabelImage, progress: Progress | None
+    tally: _Tally, labels: LabelImage, reference: LabelImage, side: int, progress: Progress | None
 ) -> None:
     reference_is_finer = reference.image.pixel_size_um < labels.image.pixel_size_um
     fine, coarse = (reference, labels) if reference_is_finer else (labels, reference)
-    grid = TileGrid(*fine.image.shape, TILE)
+    grid = TileGrid(*fine.image.shape, side)
     for done, tile in enumerate((tile for band in grid.bands() for tile in band), start=1):
         window = fine.image.grid.window(coarse.image.grid, tile)
         if window.height and window.width:

@@ -123,15 +123,23 @@ def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float
         ]
 
     with ThreadPoolExecutor(READERS, "morphinfer-sample") as pool:
-        extremes_by_window = list(pool.map(extremes, _sample_windows(image)))
+        extremes_by_window = list(pool.map(extremes, sample_windows(image)))
     darkest, brightest = (
         np.concatenate(column) for column in zip(*extremes_by_window, strict=True)
     )
     return darkest, brightest
 
 
-def _sample_windows(image: ModelImage) -> list[Window]:
-    """Windows that cover the image, or an even choice of them where that is too much to read."""
+def sample_windows(image: ModelImage, limit_px: int = SAMPLE_LIMIT_PX) -> list[Window]:
+    """Windows that cover the image, or an even choice of them.
+
+    Parameters
+    ----------
+    image : ModelImage
+        The slide at low resolution.
+    limit_px : int
+        Most pixels of the slide's level to read.
+    """
     height, width = image.shape
     windows = [
         Window(row, col, min(SAMPLE_SIDE, height - row), min(SAMPLE_SIDE, width - col))
@@ -139,7 +147,7 @@ def _sample_windows(image: ModelImage) -> list[Window]:
         for col in range(0, width, SAMPLE_SIDE)
     ]
     pixels = height * width * max(1.0, image.factor) ** 2
-    count = max(1, int(len(windows) * min(1.0, SAMPLE_LIMIT_PX / pixels)))
+    count = max(1, int(len(windows) * min(1.0, limit_px / pixels)))
     spread = [
         (SPREAD[0] * (w.row // SAMPLE_SIDE) + SPREAD[1] * (w.col // SAMPLE_SIDE)) % 1
         for w in windows

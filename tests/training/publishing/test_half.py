@@ -17,7 +17,6 @@ from morphinfer.errors import ExportError, ModelError, OutputError
 from morphinfer.networks.cards import METADATA_KEY, encode_card
 from morphinfer.networks.modelsets import HALF_TOLERANCE, verify_set
 from morphinfer_training.learning.nets import make_network
-from morphinfer_training.publishing import half
 from morphinfer_training.publishing.export import build_model, make_test_vectors
 from morphinfer_training.publishing.half import halve_set
 from networks import card_of, nuclei, save_foreign, save_set
@@ -203,11 +202,10 @@ def test_a_weight_beyond_float16_is_refused(source, tmp_path):
 
 
 def test_a_network_that_differs_too_much_in_float16_is_refused_and_nothing_written(
-    source, tmp_path, monkeypatch
+    source, tmp_path
 ):
-    monkeypatch.setattr(half, "HALF_TOLERANCE", 1e-9)
     with pytest.raises(ExportError, match=r"p048: in float16 it differs by .* nothing was written"):
-        halve_set(source, tmp_path / "half")
+        halve_set(source, tmp_path / "half", tolerance=1e-9)
     assert {p.name for p in tmp_path.iterdir()} == {"own"}
 
 

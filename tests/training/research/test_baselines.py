@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -48,11 +49,13 @@ def features(modules):
     return modules[1]
 
 
-@pytest.fixture
-def small(modules, monkeypatch):
-    """A forest small enough for a test."""
-    for name, value in {"TREES": 12, "TILES": 24, "FOREST_POSITIONS": 4000}.items():
-        monkeypatch.setattr(modules[2], name, value)
+@pytest.fixture(scope="module")
+def small(modules):
+    """All baselines, with forests small enough for a test."""
+    baselines, _, forest = modules
+    size = forest.ForestSize(trees=12, positions=4000, tiles=24)
+    forests = (baselines.forest, baselines.wider_forest)
+    return [partial(make, size=size) if make in forests else make for make in baselines.BASELINES]
 
 
 def synthetic(seed: int, offset: int = 0) -> Section:
@@ -94,26 +97,22 @@ def blobs(*places: tuple[int, int], side: int = 328, radius: float = 5.0, height
     return image
 
 
-@pytest.mark.usefixtures("small")
-def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(baselines, trained):
+def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(small, trained):
     unseen = synthetic(2)
-    reached = [dice(make(*trained), unseen) for make in baselines.BASELINES[:3]]
+    reached = [dice(make(*trained), unseen) for make in small[:3]]
     assert reached == sorted(reached)
     assert len(set(reached)) == len(reached)
 
 
-@pytest.mark.usefixtures("small")
-def test_the_forest_is_the_same_each_time(baselines, trained):
+def test_the_forest_is_the_same_each_time(small, trained):
     image = synthetic(2).image
-    first, second = (baselines.forest(*trained)(image) for _ in range(2))
+    first, second = (small[2](*trained)(image) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(
-    baselines, trained, small
-):
+def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(trained, small):
     image = np.zeros((203, 129), np.float32)
-    for make in baselines.BASELINES:
+    for make in small:
         found = make(*trained)(image)
         assert found.dtype == np.uint8
         assert found.shape == (26, 17)

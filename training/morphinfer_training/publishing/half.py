@@ -38,7 +38,9 @@ SUFFIX = "-half"
 """Added to the name of a set."""
 
 
-def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
+def halve_set(
+    models: str | Path, out: Path, *, overwrite: bool = False, tolerance: float = HALF_TOLERANCE
+) -> dict[str, Any]:
     """Write an exported model set in float16; nothing is written unless it passes its test vectors.
 
     Parameters
@@ -49,6 +51,8 @@ def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict
         Folder of the set to write; the set is named after the source, with '-half' added.
     overwrite : bool
         Replace the set in ``out`` if it exists.
+    tolerance : float
+        Largest difference of a probability from the test vectors.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict
     ModelError
         There is no such set, it is damaged, foreign, or computes in float16 already.
     ExportError
-        A weight is too large for float16, or a network differs by more than ``HALF_TOLERANCE``.
+        A weight is too large for float16, or a network differs by more than ``tolerance``.
     OutputError
         ``out`` exists, is the source, or cannot be written.
     """
@@ -72,7 +76,7 @@ def halve_set(models: str | Path, out: Path, *, overwrite: bool = False) -> dict
         partial.mkdir()
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        summary = _summary(load_models(partial), provenance)
+        summary = _summary(load_models(partial), provenance, tolerance)
         (partial / CARD).write_text(card_text(summary), encoding="utf-8")
         (partial / README).write_text(_readme(summary, source), encoding="utf-8")
     return summary
@@ -144,7 +148,7 @@ def _provenance(source: ModelSet) -> dict[str, Any]:
     }
 
 
-def _summary(half: ModelSet, provenance: dict[str, Any]) -> dict[str, Any]:
+def _summary(half: ModelSet, provenance: dict[str, Any], tolerance: float) -> dict[str, Any]:
     """Content of card.json, with the greatest difference of each network from its test vectors."""
     return {
         "name": half.name,
@@ -153,17 +157,17 @@ def _summary(half: ModelSet, provenance: dict[str, Any]) -> dict[str, Any]:
         "classes": [c.name for c in half.card.classes],
         "roles": roles_by_name(half.card.classes),
         "precision": half.card.precision,
-        "networks": [_entry(f) for f in half.files],
+        "networks": [_entry(f, tolerance) for f in half.files],
         "provenance": provenance,
     }
 
 
-def _entry(file: ModelFile) -> dict[str, Any]:
+def _entry(file: ModelFile, tolerance: float) -> dict[str, Any]:
     parity, dense = differences(file)
-    if not max(parity, dense) <= HALF_TOLERANCE:
+    if not max(parity, dense) <= tolerance:
         raise ExportError(
             f"{file.card.network}: in float16 it differs by {max(parity, dense):.2g} (limit "
-            f"{HALF_TOLERANCE:g}); nothing was written, keep the float32 set"
+            f"{tolerance:g}); nothing was written, keep the float32 set"
         )
     return network_entry(file.card, file.path.name, file.sha256, {"torch": parity, "dense": dense})
 
