@@ -1,4 +1,4 @@
-"""Whether faint tissue is told from background, on a slide whose tissue was not trained on.
+"""Whether a set separates faint tissue from background, on a slide whose tissue was not trained on.
 
 That needs no transcripts, since nuclei alone show where tissue is (`morphinfer_training.references`).
 A crop of midbrain_nuclei, on the far side of the section from the corner that is trained on, is shown as

@@ -1,6 +1,6 @@
 """Simulated scanners: one section as other microscopes might have shown it.
 
-A network that is judged only on other blocks of the section that it was trained on never meets
+A network that is scored only on other blocks of the section that it was trained on never meets
 another microscope. Choices are made with these changes in its place; they are simulated, and do not
 replace an independent section. All but the changes of scale leave pixels at their positions.
 """
