@@ -1,4 +1,4 @@
-"""A small section in memory whose classes differ in brightness, for quick training tests."""
+"""A small synthetic section whose classes differ in texture, for quick training tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from morphinfer_training.learning.split import Split
 
 STRIDE = 8
 
-torch.set_num_threads(1)  # tiny tensors: two threads mostly wait for each other on a busy machine
+torch.set_num_threads(1)  # with tiny tensors, two threads mostly wait for each other
 
 
 def make_config(**changes: object) -> TrainConfig:
@@ -40,21 +40,21 @@ def make_section(rows: int = 24, cols: int = 60, seed: int = 0) -> Section:
     rng = np.random.default_rng(seed)
     labels = (np.arange(rows)[:, None] * 3 // rows * np.ones(cols, int)).astype(np.uint8)
     waves = [np.cos(2 * np.pi * np.arange(cols * STRIDE) / period) for period in (16, 5)]
-    shown = np.stack([np.zeros(cols * STRIDE), *(0.4 + 0.4 * wave for wave in waves)])
-    image = shown[np.repeat(labels[:, 0], STRIDE)]
+    textures = np.stack([np.zeros(cols * STRIDE), *(0.4 + 0.4 * wave for wave in waves)])
+    image = textures[np.repeat(labels[:, 0], STRIDE)]
     image = (image + rng.normal(0, 0.05, image.shape)).astype(np.float32)
     labels[:, 0] = UNLABELLED
     return Section("tiny", "0" * 64, image[:-3, :-5], labels, 1.0)
 
 
 def everything(section: Section) -> Split:
-    """A split that trains on all labelled cells and holds out all of them too."""
+    """A split whose labelled positions are all trained on and all held out."""
     known = section.labels != UNLABELLED
     return Split(known, known)
 
 
 def write_section(folder, scale=1):
-    """The synthetic section on disk, its labels ``scale`` times as fine as its cells."""
+    """Write the synthetic section with labels ``scale`` times as fine as its positions."""
     section = make_section()
     image = (section.image.clip(-0.2, 1.2) * 100 + 40).astype(np.uint8)
     with create_image(

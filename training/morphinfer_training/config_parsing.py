@@ -1,4 +1,4 @@
-"""TOML tables as frozen dataclasses, strictly: no unknown key, no value of another type or out of range."""
+"""Strict parsing of TOML tables into frozen dataclasses: keys, types and limits are checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GeneClass:
-    """A gene class; in TOML an entry NAME = [GENE, ...] of a table."""
+    """A gene class: in TOML, an entry NAME = [GENE, ...] of a table."""
 
     name: str
     """Name of the class."""
@@ -25,17 +25,28 @@ class GeneClass:
 
 
 def between(low: float, high: float, default: Any) -> Any:
-    """Field of a configuration with inclusive limits."""
+    """Field of a configuration whose value must be between ``low`` and ``high``, both included."""
     return field(default=default, metadata={"limits": (low, high)})
 
 
 def build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T:
-    """A table as a dataclass; ``source`` names the file, ``prefix`` the table in messages.
+    """Dataclass from a TOML table.
+
+    Parameters
+    ----------
+    cls : type
+        The dataclass.
+    table : mapping
+        The table.
+    source : str
+        Name of the file in messages.
+    prefix : str
+        Name of the table in messages, with a dot, or empty.
 
     Raises
     ------
     ConfigError
-        An unknown or a missing key, or a value of a wrong type or out of range.
+        A key is unknown or missing, or a value has a wrong type or is out of range.
     """
     hints = get_type_hints(cls)
     limits = {
@@ -44,14 +55,14 @@ def build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T
     for key in table:
         if key not in hints:
             raise ConfigError(
-                f"{source}: unknown key '{prefix}{key}'; known are {', '.join(sorted(hints))}"
+                f"{source}: unknown key '{prefix}{key}'; known keys: {', '.join(sorted(hints))}"
             )
     values = {k: _convert(v, hints[k], source, prefix + k) for k, v in table.items()}
     for key in values.keys() & limits.keys():
         low, high = limits[key]
         if not low <= values[key] <= high:
             raise ConfigError(
-                f"{source}: {prefix}{key} = {values[key]}; it must lie between {low:g} and {high:g}"
+                f"{source}: {prefix}{key} = {values[key]}; it must be between {low:g} and {high:g}"
             )
     absent = [
         prefix + f.name
@@ -59,17 +70,15 @@ def build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T
         if f.default is MISSING and f.default_factory is MISSING and f.name not in values
     ]
     if absent:
-        raise ConfigError(
-            f"{source}: {', '.join(absent)} missing; add what training/example.toml has"
-        )
+        raise ConfigError(f"{source}: {', '.join(absent)} missing; see training/example.toml")
     try:
         return cls(**values)
-    except MorphinferError as problem:  # of a dataclass that checks itself
+    except MorphinferError as problem:  # raised in __post_init__
         raise ConfigError(f"{source}: {prefix.removesuffix('.')}: {problem}") from problem
 
 
 def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
-    """A TOML value as the type that the field has."""
+    """A TOML value converted to the type of its field."""
     if hasattr(hint, "__dataclass_fields__") and isinstance(value, dict):
         return build(hint, value, source, f"{key}.")
     if get_origin(hint) is Literal and value in get_args(hint):
@@ -77,10 +86,10 @@ def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
     if get_origin(hint) is UnionType:
         return _convert(value, next(a for a in get_args(hint) if a is not NoneType), source, key)
     if hint == tuple[GeneClass, ...] and isinstance(value, dict):
-        listed = {
+        gene_lists = {
             name: _convert(v, tuple[str, ...], source, f"{key}.{name}") for name, v in value.items()
         }
-        return tuple(GeneClass(name, genes) for name, genes in listed.items())
+        return tuple(GeneClass(name, genes) for name, genes in gene_lists.items())
     if get_origin(hint) is tuple and isinstance(value, list):
         parts = get_args(hint)
         if parts[-1] is Ellipsis or len(parts) == len(value):
@@ -94,22 +103,33 @@ def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
     if get_origin(hint) is Literal:
         choices = ", ".join(repr(choice) for choice in get_args(hint))
         raise ConfigError(f"{source}: {key} = {value!r}; it must be one of {choices}")
-    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-    raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {wanted}")
+    expected = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    raise ConfigError(f"{source}: {key} = {value!r}; it must be of type {expected}")
+
+
+def json_types(value: Any) -> Any:
+    """A value with its tuples, also those in dicts, turned into lists.
+
+    >>> json_types({"classes": ("background", "tissue"), "seed": 1})
+    {'classes': ['background', 'tissue'], 'seed': 1}
+    """
+    if isinstance(value, dict):
+        return {k: json_types(v) for k, v in value.items()}
+    return [json_types(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
 def resolve_path(written: str, folder: Path) -> Path:
-    """Path of a configuration: variables expanded, relative to the folder of the TOML file.
+    """Path in a configuration, with variables expanded and relative to the folder of the TOML file.
 
     Raises
     ------
     ConfigError
-        An environment variable in it is not set.
+        An environment variable in the path is not set.
     """
     expanded = os.path.expandvars(written)
     if "$" in expanded:
         raise ConfigError(
-            f"{written}: an environment variable in this path is not set; export it first, "
-            f"for example MORPHINFER_DATA=/path/to/sections"
+            f"{written}: an environment variable in this path is not set; set it, for example "
+            f"MORPHINFER_DATA=/path/to/sections"
         )
     return folder / Path(expanded).expanduser()

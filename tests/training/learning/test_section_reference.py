@@ -97,7 +97,7 @@ def test_a_reference_is_not_reused_if_coordinates_in_the_table_changed(folder):
 
 def test_columns_without_a_table_are_refused():
     section = {"slide": "slide.zarr", "reference": "regions.zarr", "unit": "pixel"}
-    with pytest.raises(ConfigError, match="regions, columns and unit tell how spots"):
+    with pytest.raises(ConfigError, match="regions, columns and unit are only for"):
         config_of(section)
 
 

@@ -63,10 +63,10 @@ def test_classes_that_a_reference_does_not_name_are_known(on_disk, tmp_path):
     assert set(np.unique(second.labels)) == {0, 1, 4, UNLABELLED}
 
 
-def test_a_reference_may_name_background_and_tissue_otherwise(on_disk, tmp_path):
+def test_background_and_tissue_may_have_other_names_than_in_the_reference(on_disk, tmp_path):
     section = section_table(on_disk, genes={"layer": ["Layer"]})
     validation = {"fraction": 0.2, "block_um": 80.0}
-    ours, theirs = (
+    default, renamed = (
         load_data(
             make_config(classes=names, sections=[section], validation=validation),
             tmp_path,
@@ -74,17 +74,18 @@ def test_a_reference_may_name_background_and_tissue_otherwise(on_disk, tmp_path)
         ).sections[0]
         for names in (["background", "tissue", "layer"], ["glass", "stroma", "layer"])
     )
-    assert set(np.unique(theirs.labels)) == {0, 1, 2, UNLABELLED}
-    np.testing.assert_array_equal(theirs.labels, ours.labels)
+    assert set(np.unique(renamed.labels)) == {0, 1, 2, UNLABELLED}
+    np.testing.assert_array_equal(renamed.labels, default.labels)
 
 
 def test_one_configuration_trains_on_several_gene_pairs(on_disk, tmp_path):
     config = two_sections(on_disk)
     card = train(config, tmp_path / "set", folder=tmp_path)
     assert card["classes"] == CLASSES
-    made = tmp_path / "set.run" / "references"
+    references_folder = tmp_path / "set.run" / "references"
     named = [
-        [c.name for c in open_labels(made / n).classes] for n in ("slide.zarr", "slide_2.zarr")
+        [c.name for c in open_labels(references_folder / n).classes]
+        for n in ("slide.zarr", "slide_2.zarr")
     ]
     assert named == [[*CLASSES[:2], "layer", "rim"], [*CLASSES[:2], "both"]]
 
@@ -134,14 +135,14 @@ def test_warnings_about_a_reference_are_issued(on_disk, tmp_path):
         ({"slide": "a", "spots": "s.csv"}, "spots and genes"),
         ({"slide": "a", "genes": {"gene A": ["x"]}}, "spots and genes"),
         ({"slide": "a", "reference": "r", "spots": "s", "genes": {"gene A": ["x"]}}, "needs a ref"),
-        ({"slide": "a", "spots": "s.csv", "genes": {"gene C": ["x"]}}, "names of genes are among"),
-        ({"slide": "a", "spots": "s.csv", "genes": {"tissue": ["x"]}}, "names of genes are among"),
+        ({"slide": "a", "spots": "s.csv", "genes": {"gene C": ["x"]}}, "names of genes must be among"),
+        ({"slide": "a", "spots": "s.csv", "genes": {"tissue": ["x"]}}, "names of genes must be among"),
         ({"slide": "a", "spots": "s.csv", "genes": {"gene A": "x"}}, r"genes.gene A = 'x'"),
         ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma": 3}},
          r"unknown key 'sections\[0\].regions.sigma'"),
         ({"slide": "a", "spots": "s", "genes": {"gene A": ["x"]}, "regions": {"sigma_um": -1}},
          r"tiny.toml: sections\[0\].regions: `sigma_um=-1`: must be above 0"),
-        ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "columns and unit tell how spots"),
+        ({"slide": "a", "reference": "r", "regions": {"sigma_um": 20}}, "columns and unit are only for"),
     ],
 )  # fmt: skip
 def test_an_impossible_section_is_refused(section, message):
@@ -296,11 +297,11 @@ def test_tissue_cannot_have_a_class_that_is_known_to_be_absent(tmp_path):
 
 def test_a_class_whose_genes_are_named_cannot_be_absent(on_disk):
     section = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["layer"])
-    with pytest.raises(ConfigError, match=r"absent are classes .* that genes do not name"):
+    with pytest.raises(ConfigError, match=r"absent must be classes .* that genes does not name"):
         make_config(classes=CLASSES, sections=[section])
 
 
 def test_only_gene_classes_can_be_absent(on_disk):
     section = section_table(on_disk, genes={"layer": ["Layer"]}, absent=["tissue"])
-    with pytest.raises(ConfigError, match="absent are classes after the first two"):
+    with pytest.raises(ConfigError, match="absent must be classes after the first two"):
         make_config(classes=CLASSES, sections=[section])

@@ -75,10 +75,10 @@ def test_the_validator_passes_the_package(package):
 def test_bioimageio_core_in_tiles_equals_morphinfer(package):
     path, _ = package
     image = nuclei(256, 320)
-    ours = segment_array(image, pixel_size_um=0.65, models=path.with_name("own"))
-    theirs = predicted(path, image)
-    np.testing.assert_allclose(theirs, ours.probabilities, rtol=0, atol=1e-5)
-    np.testing.assert_array_equal(theirs.argmax(axis=0), ours.labels)
+    expected = segment_array(image, pixel_size_um=0.65, models=path.with_name("own"))
+    output = predicted(path, image)
+    np.testing.assert_allclose(output, expected.probabilities, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(output.argmax(axis=0), expected.labels)
 
 
 def test_sides_may_be_any_multiple_of_the_stride(package):

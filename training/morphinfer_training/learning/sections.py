@@ -1,8 +1,8 @@
-"""Sections to train on: the nuclei image in memory at the model's pixel size, and cells with classes.
+"""Sections to train on: the nuclei image at the model's pixel size, and the classes of its positions.
 
-Cell (i, j) is the square of ``stride`` model pixels whose patch is centred on its centre
-(contract C4). Positions are compared in micrometres in the frame of the slide, so that a reference
-of any pixel size and corner can be used.
+Position (i, j) is the square of ``stride`` model pixels at the centre of its patch (contract C4).
+Positions and the pixels of a reference are compared in micrometres in the frame of the slide, so a
+reference may have any pixel size and corner.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from morphinfer_training.learning.section_reference import section_reference
 from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
 
 VOTES = 4
-"""A cell's class is the majority of at most VOTES x VOTES positions in it."""
+"""The class of a position is the majority of at most VOTES x VOTES points in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section, ready to draw tiles from."""
+    """One section in memory."""
 
     name: str
     """Name for messages and records."""
@@ -38,86 +38,95 @@ class Section:
     image: NDArray[np.float32]
     """Normalised nuclei image at the model's pixel size, shape (M, N)."""
     labels: NDArray[np.uint8]
-    """Classes of the cells, UNLABELLED where unknown, shape (ceil(M / S), ceil(N / S))."""
+    """Classes of the positions, or UNLABELLED, shape (ceil(M / S), ceil(N / S))."""
     weight: float
-    """How often it is drawn, relative to others."""
+    """Relative frequency with which it is drawn."""
     synthetic: bool = False
-    """Whether the slide says that it is synthetic."""
+    """Whether the slide is synthetic by its metadata."""
     unnamed: tuple[int, ...] = ()
-    """Gene classes that it may hold without telling: what is labelled tissue may be of them."""
+    """Gene classes that the reference does not name and that positions labelled tissue may have."""
 
 
 def load_section(
-    told: SectionConfig,
+    section: SectionConfig,
     config: TrainConfig,
     folder: Path,
-    made: Path | None = None,
+    target: Path | None = None,
     *,
     reuse: bool = False,
 ) -> Section:
-    """Load one section whole into memory.
+    """Load a whole section into memory.
 
     Parameters
     ----------
-    told : SectionConfig
+    section : SectionConfig
         The section.
     config : TrainConfig
         Pixel size, stride, normalisation and classes.
     folder : Path
-        What its paths are relative to.
-    made : Path, optional
-        Where to make a reference of its spots, ``NAME.zarr``; needed where they are told.
+        Folder to which its paths are relative.
+    target : Path, optional
+        Where to write a reference that is made of spots; needed if the section names spots.
     reuse : bool
-        Take the one that stands there if it was made of the same with the same settings.
+        Use an existing ``target`` of the same slide, spots, genes, settings and version.
 
     Raises
     ------
     ConfigError
-        The reference has classes that the configuration does not know, or an unset variable.
+        The reference has a class that is not in the configuration, or a variable in a path is not
+        set.
     SlideError
         The slide cannot be read or is constant.
+    SpotsError
+        No reference can be made of the spots.
     AlignmentError
-        The reference is no label image.
+        The reference is not a label image.
     """
-    path = resolve_path(told.slide, folder)
-    slide = open_slide(path, channel=told.channel or None, pixel_size_um=told.pixel_size_um)
+    path = resolve_path(section.slide, folder)
+    slide = open_slide(path, channel=section.channel or None, pixel_size_um=section.pixel_size_um)
     image = read_model_image(slide, config.pixel_size_um, config.normalisation)
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))
     grid = PixelGrid(shape, stride * config.pixel_size_um, slide.grid.corner_um)
-    named = set(told.absent)
-    if told.image_only:
+    named = set(section.absent)
+    if section.image_only:
         labels = image_classes(slide, grid)
     else:
-        reference = open_labels(section_reference(told, slide, folder, made, reuse=reuse))
-        labels = cell_classes(reference, grid, config.classes)
+        reference = open_labels(section_reference(section, slide, folder, target, reuse=reuse))
+        labels = reference_classes(reference, grid, config.classes)
         named |= {c.name for c in reference.classes}
     genes = enumerate(config.classes[FIRST_GENE:], FIRST_GENE)
     unnamed = tuple(k for k, name in genes if name not in named)
-    return Section(slide.name, slide.identity, image, labels, told.weight, slide.synthetic, unnamed)
+    return Section(
+        slide.name, slide.identity, image, labels, section.weight, slide.synthetic, unnamed
+    )
 
 
-def cell_classes(
+def reference_classes(
     reference: LabelImage, grid: PixelGrid, classes: tuple[str, ...]
 ) -> NDArray[np.uint8]:
-    """Class of each cell: the majority inside it, or the class at its centre on a tie.
+    """Class of each position: the majority inside it, or on a tie the class at its centre.
 
     Parameters
     ----------
     reference : LabelImage
-        Label image; its classes are matched by name and, where background and tissue have other names
-        there, by role.
+        Label image; its classes are matched by name, background and tissue with other names by role.
     grid : PixelGrid
-        The cells.
+        The positions.
     classes : tuple of str
-        Names in the order of the values that come back: background, tissue, then targets.
+        Names in the order of the returned values: background, tissue, then targets.
+
+    Returns
+    -------
+    ndarray of uint8, of the shape of the grid
+        Classes, or UNLABELLED.
 
     Raises
     ------
     ConfigError
-        A class of the reference that is used is not among ``classes``.
+        A class of the reference is not among ``classes``.
     """
-    table = _values(reference, classes)
+    table = _value_table(reference, classes)
     votes = int(np.clip(round(grid.pixel_size_um / reference.image.pixel_size_um), 1, VOTES))
     inside = _look_up(reference, grid.refined(votes), table)
     tally = np.zeros((len(classes) + 1, *grid.shape), np.uint8)
@@ -130,37 +139,37 @@ def cell_classes(
 
 
 def _count(tally: NDArray[np.uint8], values: NDArray[np.uint8], votes: int) -> None:
-    """Give the class of each cell some votes; those of UNLABELLED go to the last row of the tally."""
+    """Add votes for the class of each position; those for UNLABELLED go to the last row of the tally."""
     index = np.minimum(values, len(tally) - 1)[None]
     np.put_along_axis(tally, index, np.take_along_axis(tally, index, 0) + votes, 0)
 
 
-def _values(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Table from the reference's values to ours."""
+def _value_table(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Table from the values of the reference to indices of ``classes``."""
     table = np.full(256, UNLABELLED, np.uint8)
     general = {"background": BACKGROUND, "tissue": TISSUE}
-    for value, theirs in enumerate(reference.classes):
-        if theirs.name in classes:
-            table[value] = classes.index(theirs.name)
-        elif theirs.role in general:
-            table[value] = general[theirs.role]
+    for value, each in enumerate(reference.classes):
+        if each.name in classes:
+            table[value] = classes.index(each.name)
+        elif each.role in general:
+            table[value] = general[each.role]
         else:
             raise ConfigError(
-                f"{reference.image.path}: class '{theirs.name}' is not among the configuration's "
-                f"classes ({', '.join(classes)}); rename one of them"
+                f"{reference.image.path}: class '{each.name}' is not among the classes of the "
+                f"configuration ({', '.join(classes)}); rename one of them"
             )
     return table
 
 
 def _look_up(reference: LabelImage, grid: PixelGrid, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Our values at the pixels of a grid; UNLABELLED beside the reference."""
-    found = np.full(grid.shape, UNLABELLED, np.uint8)
+    """Classes at the pixels of a grid, by the table; UNLABELLED outside the reference."""
+    values = np.full(grid.shape, UNLABELLED, np.uint8)
     window = grid.window(reference.image.grid)
     if window.height and window.width:
-        found[window.slices] = table[reference.look_up(grid, window)]
-    return found
+        values[window.slices] = table[reference.look_up(grid, window)]
+    return values
 
 
 def image_classes(slide: Slide, grid: PixelGrid) -> NDArray[np.uint8]:
-    """Class of each cell as far as the image shows it: background or tissue (`tissue.py`)."""
+    """Background or tissue at each position, found in the image by `slide_tissue`."""
     return np.where(slide_tissue(slide, grid), TISSUE, BACKGROUND).astype(np.uint8)

@@ -66,7 +66,7 @@ def documentation(models: ModelSet, markdown: str | None) -> str:
     """
     parts = [
         f"# {package_name(models)}",
-        f"The model set '{models.name}' as one network, made by 'morphinfer bioimageio'. "
+        f"The model set '{models.name}' as one network, exported by 'morphinfer bioimageio'. "
         + _networks(models),
         "## Input",
         *_input(models),

@@ -237,7 +237,7 @@ def _training(card: Table) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Markdown table of a head and rows."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(str(value) for value in line) + " |" for line in lines)
 
 
 def _list(items: Mapping[str, str | None]) -> str:
