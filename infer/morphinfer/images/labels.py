@@ -163,7 +163,8 @@ class LabelImage:
         grid : PixelGrid
             The other grid, in the same micrometre frame.
         window : Window
-            Which of its pixels; the centre of each lies on the level (`PixelGrid.window`).
+            Which of its pixels, none or more; the centre of each lies on the level
+            (`PixelGrid.window`).
         level : int
             Index of the level.
 
@@ -171,12 +172,15 @@ class LabelImage:
         -------
         ndarray of uint8, shape (window.height, window.width)
         """
+        shape = (window.height, window.width)
+        if not all(shape):
+            return np.empty(shape, np.uint8)
         own = self.image.levels[level].grid
         rows = own.locate(grid, 0, np.arange(window.row, window.row_stop))
         cols = own.locate(grid, 1, np.arange(window.col, window.col_stop))
         row, col = int(rows[0]), int(cols[0])
         block = self.read(Window(row, col, int(rows[-1]) + 1 - row, int(cols[-1]) + 1 - col), level)
-        if block.shape == (window.height, window.width):
+        if block.shape == shape:
             return block
         return block.take(rows - row, axis=0).take(cols - col, axis=1)
 

@@ -81,6 +81,18 @@ def test_labels_equal_those_used_in_scoring(reference, size):
     assert (labels == UNLABELLED).all()
 
 
+@pytest.mark.parametrize("size", AWKWARD_UM)
+@pytest.mark.parametrize("corner", CORNERS_UM)
+def test_a_position_half_outside_the_reference_has_the_one_class_of_its_other_half(
+    reference, size, corner
+):
+    values = random_classes(300, 1)
+    written = reference(values, size, corner)
+    labels = reference_classes(written, PixelGrid((150, 1), size * 2, corner), NAMES)
+    upper, lower = values[0:300:2], values[1:300:2]
+    np.testing.assert_array_equal(labels, np.where(upper == lower, upper, UNLABELLED))
+
+
 def test_positions_outside_the_reference_are_unlabelled(reference):
     written = reference(random_classes(10, 10), 5.2)
     assert (reference_classes(written, PixelGrid((4, 4), 5.2, (60, 0)), NAMES) == UNLABELLED).all()

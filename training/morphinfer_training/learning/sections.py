@@ -128,12 +128,16 @@ def reference_classes(
     """
     table = _value_table(reference, classes)
     votes = int(np.clip(round(grid.pixel_size_um / reference.image.pixel_size_um), 1, VOTES))
-    inside = _look_up(reference, grid.refined(votes), table)
+    fine, own = grid.refined(votes), reference.image.grid
+    inside = np.full(fine.shape, UNLABELLED, np.uint8)
+    on_reference = fine.window(own)
+    inside[on_reference.slices] = table[reference.look_up(fine, on_reference)]
     tally = np.zeros((len(classes) + 1, *grid.shape), np.uint8)
     for row in range(votes):
         for col in range(votes):
             _count(tally, inside[row::votes, col::votes], 2)
-    _count(tally, _look_up(reference, grid, table), 1)
+    centres = grid.window(own)  # a centre outside the reference decides no tie
+    _count(tally[:, *centres.slices], table[reference.look_up(grid, centres)], 1)
     winner = tally.argmax(axis=0)
     return np.where(winner == len(classes), UNLABELLED, winner).astype(np.uint8)
 
@@ -159,15 +163,6 @@ def _value_table(reference: LabelImage, classes: tuple[str, ...]) -> NDArray[np.
                 f"configuration ({', '.join(classes)}); rename one of them"
             )
     return table
-
-
-def _look_up(reference: LabelImage, grid: PixelGrid, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Classes at the pixels of a grid, by the table; UNLABELLED outside the reference."""
-    values = np.full(grid.shape, UNLABELLED, np.uint8)
-    window = grid.window(reference.image.grid)
-    if window.height and window.width:
-        values[window.slices] = table[reference.look_up(grid, window)]
-    return values
 
 
 def image_classes(slide: Slide, grid: PixelGrid) -> NDArray[np.uint8]:
