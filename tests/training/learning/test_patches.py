@@ -77,6 +77,27 @@ def test_blocks_depend_on_the_seed_and_contain_all_classes():
     assert 0.15 < first.validation.sum() / (labels != UNLABELLED).sum() < 0.35
 
 
+def test_a_block_that_loses_its_last_label_to_its_neighbour_leaves_the_others_as_drawn():
+    config = make_config(validation={"block_um": 60.0, "fraction": 0.25})
+    side = round(60.0 / (STRIDE * config.pixel_size_um))
+    labels = make_section(rows=8 * side, cols=8 * side).labels
+    labels[4 * side :, 4 * side :] = UNLABELLED
+    labels[5 * side, 4 * side - 1] = labels[5 * side, 4 * side] = 1
+    before = split_section(labels, config, 0).validation
+    labels[5 * side, 4 * side] = UNLABELLED
+    after = split_section(labels, config, 0).validation
+    np.testing.assert_array_equal(after, before & (labels != UNLABELLED))
+
+
+def test_a_draw_that_holds_out_no_label_is_not_taken():
+    config = make_config(validation={"block_um": 60.0, "fraction": 0.2})
+    side = round(60.0 / (STRIDE * config.pixel_size_um))
+    labels = np.full((side, 3 * side), UNLABELLED, np.uint8)
+    labels[:, : 2 * side] = 1
+    for index in range(5):
+        assert split_section(labels, config, index).validation.sum() == side**2
+
+
 def test_the_gap_covers_half_of_the_largest_patch():
     assert gap_positions(make_config(augmentation=PLAIN)) == 4
     assert gap_positions(make_config(augmentation=PLAIN, patch_sizes_px=[48, 160])) == 11

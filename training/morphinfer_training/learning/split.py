@@ -138,7 +138,8 @@ def _choose_blocks(
     known = labels != UNLABELLED
     counts = np.zeros((int(blocks.max()) + 1, classes))
     np.add.at(counts, (blocks[known], labels[known]), 1)
-    used = np.flatnonzero(counts.sum(axis=1))
+    # Blocks that touch a label count as well: a label that leaves a block must not redraw all others.
+    used = np.unique(blocks[maximum_filter(known, size=3, mode="constant", cval=False)])
     number = round(validation.fraction * len(used))
     if validation.fraction > 0 and len(used) > 1:
         number = min(max(number, 1), len(used) - 1)
@@ -146,7 +147,9 @@ def _choose_blocks(
     trials = np.zeros((TRIALS, len(counts)), np.bool_)
     for trial in trials:
         trial[rng.permutation(used)[:number]] = True
-    shares = (trials @ counts) / np.maximum(counts.sum(axis=0), 1)
+    held = trials @ counts
+    shares = held / np.maximum(counts.sum(axis=0), 1)
     present = counts.sum(axis=0) > 0
     unevenness = np.abs(shares - validation.fraction)[:, present].sum(axis=1)
+    unevenness[~held.any(axis=1)] = np.inf
     return np.asarray(trials[np.argmin(unevenness)])
