@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -40,6 +40,7 @@ def variance_between(values, threshold):
 
 
 @given(hnp.arrays(np.float64, st.integers(2, 40), elements=st.integers(0, 50).map(float)))
+@example(np.array([0.0, 9.0, 12.0, 21.0]))
 def test_otsus_threshold_separates_as_well_as_any_other(values):
     assume(len(np.unique(values)) > 1)
     chosen = variance_between(values, otsu_threshold(values, bins=5000))

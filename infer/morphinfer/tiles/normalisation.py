@@ -105,7 +105,8 @@ def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
         between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
     between = np.where(usable, between, -1.0)
     best = between >= between.max() * (1 - 1e-9)  # all along an empty gap between the groups
-    return float(edges[1:-1][best].mean())
+    first = int(best.argmax())  # another gap may separate as well, but no threshold between the two
+    return float(edges[1:-1][first:][np.logical_and.accumulate(best[first:])].mean())
 
 
 def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
