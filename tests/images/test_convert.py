@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner
 
+from commands import runner
 from morphinfer.cli.convert import convert as command
 from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window
@@ -197,7 +197,7 @@ def test_pixels_that_are_not_square_are_refused(tmp_path):
 
 def test_without_a_pixel_size_the_slide_asks_for_one_later(tmp_path):
     source = write(tmp_path / "a.tif", noise(20, 30))
-    result = CliRunner().invoke(command, [str(source), str(tmp_path / "a.zarr"), "-q"])
+    result = runner().invoke(command, [str(source), str(tmp_path / "a.zarr"), "-q"])
     assert result.exit_code == 0
     assert "'segment' will want --pixel-size" in result.stderr
     with pytest.raises(SlideError, match=r"`pixel_size_um=0\.325`"):
@@ -275,7 +275,7 @@ def test_progress_ends_at_the_last_row(tmp_path):
 def test_the_command_prints_what_it_wrote(tmp_path):
     source = write(tmp_path / "a.tif", noise(20, 30))
     arguments = [str(source), str(tmp_path / "a.zarr"), "--pixel-size", "0.5", "-q"]
-    result = CliRunner().invoke(command, arguments)
+    result = runner().invoke(command, arguments)
     assert result.exit_code == 0
     assert "20 x 30 uint16, pixel size 0.5 um" in result.stdout
     assert result.stderr == ""

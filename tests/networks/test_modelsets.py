@@ -6,8 +6,8 @@ import json
 import shutil
 
 import pytest
-from click.testing import CliRunner
 
+from commands import runner
 from morphinfer.cli.models import models
 from morphinfer.errors import ModelError
 from morphinfer.networks.modelsets import show_set
@@ -21,7 +21,7 @@ def copied(tmp_path):
 
 
 def call(*words):
-    return CliRunner().invoke(models, ["show", *map(str, words)])
+    return runner().invoke(models, ["show", *map(str, words)])
 
 
 @pytest.mark.parametrize("name", list(shipped_sets()))

@@ -7,8 +7,8 @@ import hashlib
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from commands import runner
 from morphinfer.cli.phantom import phantom as command
 from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window
@@ -198,7 +198,7 @@ def test_nothing_is_left_of_a_section_that_was_interrupted(tmp_path):
 
 def test_the_command_prints_the_paths_of_the_parts(tmp_path):
     arguments = [str(tmp_path / "p"), "--seed", "4", "--size", "64", "90", "-q"]
-    result = CliRunner().invoke(command, arguments)
+    result = runner().invoke(command, arguments)
     assert result.exit_code == 0
     assert result.stdout.split() == [
         str(tmp_path / "p" / name) for name in ("slide.zarr", "spots.csv", "reference.zarr")

@@ -6,8 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+<<<<<<< HEAD:tests/scoring/test_evaluation.py
+=======
+from commands import runner
+from morphinfer import evaluation
+from morphinfer.bootstrap import bootstrap_dice
+>>>>>>> a1427d9 (Run on the oldest click, zarr and tifffile allowed):tests/test_evaluation.py
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
@@ -242,7 +247,7 @@ def test_a_path_that_is_not_there_is_refused(make, tmp_path):
 
 
 def test_the_command_prints_a_table(make):
-    result = CliRunner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]])), "-q"])
+    result = runner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]])), "-q"])
     assert result.exit_code == 0
     assert "n/a" in result.stdout
     assert (
@@ -254,8 +259,8 @@ def test_the_command_prints_a_table(make):
 def test_the_command_prints_intervals_behind_dice(make):
     paths = [str(make(random_values(60, 60))), str(make(random_values(60, 60, seed=1)))]
     words = [*paths, "-q", "--block-um", "40"]
-    out = CliRunner(env={"COLUMNS": "100"}).invoke(command, words).stdout
-    told = json.loads(CliRunner().invoke(command, [*words, "--json"]).stdout)["dice"]
+    out = runner(env={"COLUMNS": "100"}).invoke(command, words).stdout
+    told = json.loads(runner().invoke(command, [*words, "--json"]).stdout)["dice"]
     low, high = told["intervals"]["mean"]
     assert f"{told['mean']:.3f} [{low:.3f}, {high:.3f}]" in out
     assert "Dice [95 %]" in out
@@ -266,7 +271,7 @@ def test_the_command_prints_intervals_behind_dice(make):
 
 def test_the_command_matches_classes_as_told(make):
     paths = [str(make([[0, 1, 2]])), str(make([[0, 1, 2]], names=(*NAMES[:2], "Neurod6")))]
-    result = CliRunner().invoke(command, [*paths, "--json", "--match", "Neurod6=Slc17a7"])
+    result = runner().invoke(command, [*paths, "--json", "--match", "Neurod6=Slc17a7"])
     assert json.loads(result.stdout)["matched"] == {"Neurod6": "Slc17a7"}
     assert "the reference's 'Neurod6' is compared with 'Slc17a7'" in result.stderr
 
@@ -274,14 +279,14 @@ def test_the_command_matches_classes_as_told(make):
 @pytest.mark.parametrize("words", [["--match", "Neurod6"], ["--match", "a=b", "--match", "a=c"]])
 def test_a_match_that_is_no_pair_is_wrong_usage(make, words):
     path = str(make([[0, 1]]))
-    result = CliRunner().invoke(command, [path, path, *words])
+    result = runner().invoke(command, [path, path, *words])
     assert result.exit_code == 2
     assert "Invalid value for '--match'" in result.stderr
 
 
 def test_the_command_prints_one_json_object(make):
     paths = [str(make([[0, 1, 1]])), str(make([[0, 1, 0]]))]
-    told = json.loads(CliRunner().invoke(command, [*paths, "--json"]).stdout)
+    told = json.loads(runner().invoke(command, [*paths, "--json"]).stdout)
     assert told["dice"]["mean"] == pytest.approx(2 / 3)
     assert told["dice"]["per_class"]["Lamp5"] is None
     assert [told["labels"], told["reference"]] == paths

@@ -6,9 +6,12 @@ Test modules also import from here, before pytest could rewrite it: PYTEST_DONT_
 from __future__ import annotations
 
 import sys
+from inspect import signature
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from morphinfer.cli import main
 from morphinfer.images.multiscale import create_image
@@ -67,6 +70,12 @@ def tall(tmp_path):
 def write_slide(path, image):
     with create_image(path, shape=image.shape, dtype="uint8", pixel_size_um=0.65) as writer:
         writer.write(image)
+
+
+def runner(**options: Any) -> CliRunner:
+    """A runner that keeps stderr apart from stdout, as click does by itself from 8.2 on."""
+    apart = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+    return CliRunner(**apart, **options)
 
 
 def refused(result: tuple[int, str, str], *parts: str, code: int = 1) -> None:

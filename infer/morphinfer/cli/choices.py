@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from morphinfer.cli.console import ParamType
+
 if TYPE_CHECKING:
     from morphinfer.images import Slide
     from morphinfer.networks import Options
@@ -16,7 +18,7 @@ PROVIDERS = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"
 Command = Callable[..., Any]
 
 
-class ZPlane(click.ParamType[Any]):
+class ZPlane(ParamType):
     """An index along z, or 'max'."""
 
     name = "INDEX|max"

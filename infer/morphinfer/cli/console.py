@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from morphinfer.runs import Progress as TileProgress
     from morphinfer.runs import Report
 
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # cannot be subscripted at run time before click 8.4
+
 Progress = Callable[[int, int], None]
 ProgressKind = Literal["auto", "bar", "lines", "json", "none"]
 Clock = Callable[[], float]

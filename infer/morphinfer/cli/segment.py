@@ -11,6 +11,7 @@ import click
 from morphinfer.cli.batch import segment_many
 from morphinfer.cli.choices import chosen_options, engine_options, slide_options
 from morphinfer.cli.console import (
+    ParamType,
     print_json,
     progress_option,
     tile_progress,
@@ -30,7 +31,7 @@ from morphinfer.cli.outcome import print_outcome
 from morphinfer.records import ShardSummary
 
 
-class Shard(click.ParamType[Any]):
+class Shard(ParamType):
     """Which part of how many."""
 
     name = "I/N"

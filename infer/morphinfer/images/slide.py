@@ -205,7 +205,6 @@ def slide_from_array(
 
 def _open_node(path: Path) -> tuple[Any, Path]:
     import zarr
-    from zarr.errors import GroupNotFoundError, NodeNotFoundError
 
     if not path.exists():
         raise SlideError(f"{path}: no such file or folder; check the path")
@@ -220,7 +219,7 @@ def _open_node(path: Path) -> tuple[Any, Path]:
         if "bioformats2raw.layout" in ome and "plate" not in ome:
             path = path / "0"
             node = zarr.open(store=str(path.absolute()), mode="r")
-    except (FileNotFoundError, GroupNotFoundError, NodeNotFoundError) as problem:
+    except FileNotFoundError as problem:  # zarr's own errors derive from it
         raise SlideError(
             f"{path}: no zarr array or group in this folder; name the folder of an OME-Zarr image"
         ) from problem

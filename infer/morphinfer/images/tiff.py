@@ -29,6 +29,8 @@ BAND_ROWS = 512
 """Rows that are decoded at once."""
 CHANNEL_AXES = "CSQI"
 """Axes that become channels: channels, planar samples, and pages of unknown meaning."""
+UNREADABLE = (tifffile.TiffFileError, ValueError, LookupError, struct.error, OSError)
+"""What damaged files raise; TiffFileError is a ValueError from tifffile 2025.9.20 on only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class TiffImage:
         try:
             parts = (plane.read(row, stop) for plane in self.planes[channel])
             block = reduce(np.maximum, parts)
-        except (ValueError, RuntimeError, OSError, KeyError) as problem:
+        except (*UNREADABLE, RuntimeError) as problem:
             raise SlideError(
                 f"{self.source}: channel {self.channels[channel]}, rows {row} to {stop} cannot be "
                 f"decoded ({problem}); copy the file again from its source"
@@ -153,7 +155,7 @@ def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, int, Any]]:
     """The file, and its series of the largest area at full resolution with its number."""
     try:
         file = tifffile.TiffFile(path)
-    except (ValueError, LookupError, struct.error, OSError) as problem:
+    except UNREADABLE as problem:
         raise _unreadable(path, problem) from problem
     with file:
         try:
@@ -161,7 +163,7 @@ def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, int, Any]]:
             index = max(range(len(series)), key=lambda i: prod(series[i].shape[-2:]))
             chosen = series[index].levels[0]
             usable = chosen.keyframe is not None and len(chosen.pages) > 0
-        except (ValueError, LookupError, struct.error, OSError, AttributeError) as problem:
+        except (*UNREADABLE, AttributeError) as problem:
             raise _unreadable(path, problem) from problem
         if not usable:
             raise _unreadable(path, "no image in it")
