@@ -1,15 +1,21 @@
 # make demo   segment a synthetic slide with shipped models and show the result
 # make test   all checks and tests
-# Both make the virtual environment .venv on first use; a second call reuses it.
+# make bounds the inference tests with the oldest versions that pyproject.toml allows
+# The first two make the virtual environment .venv on first use; a second call reuses it.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
+LOWEST := .venv-lowest
+# Tests that make bounds leaves out: those that need torch or make an environment of their own, and slow ones of
+# integers, bytes and plain NumPy, or that call other libraries only as the tests that stay do.
+UNBOUND := wheel background bootstrap draft_damage geometry journal kernels_contract class_matching normalisation \
+	downsampling resources row_writer empty_positions schemas spans staging svg tiling
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test check figures clean
+.PHONY: demo test bounds check figures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -23,6 +29,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test check
 	$(BIN)/python -m pytest
+
+bounds: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest --ignore=tests/training $(UNBOUND:%=--ignore-glob='*/test_%.py')
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -47,6 +56,12 @@ $(VENV)/.installed: $(SOURCES) | $(VENV)/bin/python
 $(VENV)/.installed-test: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(RUNTIME),train,test]'
 	touch $@ $(VENV)/.installed
+
+$(LOWEST)/.installed: $(SOURCES) $(VENV)/.installed-test
+	$(BIN)/python -m venv --clear --without-pip $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --only-binary :all: \
+		-e '.[cpu,test-infer]'
+	touch $@
 
 clean:
 	rm -rf build dist *.egg-info infer/*.egg-info infer/morphinfer/_kernels/*.so ext/*.c demo
