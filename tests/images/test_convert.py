@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-
 from commands import runner
+
 from morphinfer.cli.convert import convert as command
 from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window

@@ -6,8 +6,8 @@ import json
 import shutil
 
 import pytest
-
 from commands import runner
+
 from morphinfer.cli.models import models
 from morphinfer.errors import ModelError
 from morphinfer.networks.modelsets import show_set

@@ -7,8 +7,8 @@ import hashlib
 
 import numpy as np
 import pytest
-
 from commands import runner
+
 from morphinfer.cli.phantom import phantom as command
 from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window

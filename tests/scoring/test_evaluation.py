@@ -6,13 +6,8 @@ import json
 
 import numpy as np
 import pytest
-
-<<<<<<< HEAD:tests/scoring/test_evaluation.py
-=======
 from commands import runner
-from morphinfer import evaluation
-from morphinfer.bootstrap import bootstrap_dice
->>>>>>> a1427d9 (Run on the oldest click, zarr and tifffile allowed):tests/test_evaluation.py
+
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
