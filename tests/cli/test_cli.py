@@ -262,4 +262,4 @@ def test_the_help_lists_every_command(call):
 def test_an_output_without_a_name_is_one_sentence(call, slide, models):
     code, _, err = call("segment", slide, "--models", models, "--out", ".", "--overwrite")
     assert (code, err.count("\n")) == (1, 1)
-    assert "no name for an output" in err
+    assert "not a name for an output" in err
