@@ -30,7 +30,7 @@ def printed(call):
     """Run a command with ``--json`` and give what it prints."""
 
     def run(*words):
-        code, out, err = call(*words, "--json", "-q")
+        code, out, err = call(*words, "--json")
         assert code == 0, err
         return json.loads(out)
 
@@ -104,3 +104,9 @@ def test_what_segment_prints_of_several_slides_is_valid(call, slide, models):
     content = json.loads(out)
     check(content, "BatchSummary")
     assert ["error" in entry for entry in content["slides"]] == [False, True]
+
+
+def test_what_models_prints_is_valid(printed):
+    check(printed("models"), "ModelSets")
+    check(printed("models", "show", "phantom"), "ModelSetCard")
+    check(printed("models", "verify", "phantom"), "ModelSetChecks")

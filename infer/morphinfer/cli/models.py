@@ -8,6 +8,7 @@ import sys
 import click
 
 from morphinfer.cli.console import complain, print_json
+from morphinfer.records import ModelSetChecks, ModelSets
 
 
 @click.group(invoke_without_command=True)
@@ -22,7 +23,8 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
 
     described = describe_sets(folder)
     if as_json:
-        print_json({"sets": described})
+        content: ModelSets = {"sets": described}
+        print_json(content)
         return
     from rich.console import Console
     from rich.table import Table
@@ -77,7 +79,8 @@ def verify(set_name: str, as_json: bool) -> None:
 
     checks = verify_set(set_name)
     if as_json:
-        print_json({"set": set_name, "networks": checks})
+        content: ModelSetChecks = {"set": set_name, "networks": checks}
+        print_json(content)
         return
     for check in checks:
         click.echo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ def _slide(labels: LabelImage, given: str | None) -> Slide | None:
         return None
 
 
-def _summary(labels: LabelImage, choices: dict[str, Any], verbosity: Verbosity) -> Summary:
+def _summary(labels: LabelImage, choices: Mapping[str, Any], verbosity: Verbosity) -> Summary:
     """The outcome in figures, with Dice where there is a reference."""
     from morphinfer.reports import summarise
     from morphinfer.scoring import evaluate, match_sentence

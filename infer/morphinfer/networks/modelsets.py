@@ -15,6 +15,7 @@ from morphinfer.networks.cards import TestVector
 from morphinfer.networks.predictor import DensePredictor, WindowPredictor
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import ModelFile, ModelSet, Session, load_models, shipped_sets
+from morphinfer.records import ModelSetCard, ModelSetSummary, NetworkCheck
 
 PARITY_TOLERANCE = 1e-4
 """ONNX Runtime against the network as trained."""
@@ -24,7 +25,7 @@ HALF_TOLERANCE = 1e-2
 """Both for networks that compute in float16: a sum in another order may round to the next number."""
 
 
-def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
+def describe_sets(folder: str | Path | None = None) -> list[ModelSetSummary]:
     """Name, classes, geometry and path of each shipped set, or of each set in a folder.
 
     Raises
@@ -38,7 +39,7 @@ def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
         paths = sorted(p for p in [root, *root.glob("*")] if p.is_dir() and any(p.glob("*.onnx")))
         if not paths:
             raise ModelError(f"{folder}: no folder of .onnx files here; name the folder of a set")
-    described = []
+    described: list[ModelSetSummary] = []
     for path in paths:
         found = load_models(path)
         described.append(
@@ -58,15 +59,8 @@ def describe_sets(folder: str | Path | None = None) -> list[dict[str, Any]]:
     return described
 
 
-def show_set(models: str | Path) -> dict[str, Any]:
+def show_set(models: str | Path) -> ModelSetCard:
     """The card of a model set, for machines and for people.
-
-    Returns
-    -------
-    dict
-        card: content of card.json, or what the first file's own metadata holds; markdown: README.md,
-        or None; sha256: of the files as they are on disk; changed: files whose hash is not that of
-        the card, that are gone, or that the card does not tell of.
 
     Raises
     ------
@@ -118,13 +112,8 @@ def _card_of(models: ModelSet) -> dict[str, Any]:
     }
 
 
-def verify_set(models: str | Path) -> list[dict[str, Any]]:
+def verify_set(models: str | Path) -> list[NetworkCheck]:
     """Compare each network with its embedded vectors, and dense with patch by patch.
-
-    Returns
-    -------
-    list of dict
-        A network each: network, vectors, largest_difference, dense_difference.
 
     Raises
     ------
@@ -134,7 +123,7 @@ def verify_set(models: str | Path) -> list[dict[str, Any]]:
     return [_verify(file) for file in load_models(models).files]
 
 
-def _verify(file: ModelFile) -> dict[str, Any]:
+def _verify(file: ModelFile) -> NetworkCheck:
     parity, exact = differences(file)
     half = file.card.precision == "float16"
     for found, limit, told in (

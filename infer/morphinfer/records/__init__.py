@@ -1,13 +1,20 @@
 """What morphinfer writes down of a run: the run record in a label image, and what ``--json`` prints.
 
-`run` is the record, `summary` the printed objects, `parsing` reads and writes the JSON values of
-dataclasses, and `schema` describes all of them as JSON Schema for docs/. The package stands at the ground
-of the layers, and not in `runs`, which writes the record, because `reports` and `scoring` below it
+`run` is the record, `summary` and `model_sets` are the printed objects, `parsing` reads and writes the
+JSON values of dataclasses, and `schema` describes them all as JSON Schema. The package stands at the
+ground of the layers, and not in `runs`, which writes the record, because `reports` and `scoring` below it
 read and write the same keys.
 """
 
 from __future__ import annotations
 
+from morphinfer.records.model_sets import (
+    ModelSetCard,
+    ModelSetChecks,
+    ModelSets,
+    ModelSetSummary,
+    NetworkCheck,
+)
 from morphinfer.records.parsing import parse_fields, to_plain
 from morphinfer.records.run import (
     RECORD_VERSION,
@@ -46,6 +53,11 @@ __all__ = [
     "Evaluation",
     "IntervalsJson",
     "IouJson",
+    "ModelSetCard",
+    "ModelSetChecks",
+    "ModelSetSummary",
+    "ModelSets",
+    "NetworkCheck",
     "ReportFile",
     "ReportSummary",
     "RunIntensity",
