@@ -12,7 +12,7 @@ LOWEST := .venv-lowest
 # Tests that make bounds leaves out: those that need torch or make an environment of their own, and slow ones of
 # integers, bytes and plain NumPy, or that call other libraries only as the tests that stay do.
 UNBOUND := wheel background bootstrap draft_damage geometry journal kernels_contract class_matching normalisation \
-	downsampling resources row_writer empty_positions schemas spans staging svg tiling
+	downsampling resources row_writer empty_positions schema spans staging svg tiling
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
 .PHONY: demo test bounds check figures clean
