@@ -23,7 +23,7 @@ class RoleError(MorphinferError, ValueError):
 
 
 class ProviderError(MorphinferError, RuntimeError):
-    """ONNX Runtime is missing, installed twice, or cannot run the execution provider that was asked for."""
+    """ONNX Runtime is missing, installed twice, or cannot run the execution provider that was requested."""
 
 
 class OptionsError(MorphinferError, ValueError):

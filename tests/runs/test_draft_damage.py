@@ -79,7 +79,7 @@ def test_a_row_that_was_written_anew_with_other_values_counts_as_it_stands(tmp_p
     draft = fill(opened(tmp_path), seed=1)
     fill(draft, [2], seed=0)
     assert draft.missing() == []
-    assert draft.standing()[2].counts == tuple(np.bincount(values()[0][32:48].ravel(), minlength=4))
+    assert draft.intact()[2].counts == tuple(np.bincount(values()[0][32:48].ravel(), minlength=4))
 
 
 def test_a_row_without_its_line_is_missing(tmp_path):
@@ -188,7 +188,7 @@ def test_a_task_that_outlives_its_run_leaves_no_stump_in_the_way(tmp_path):
     draft.discard_if_empty()  # the run was interrupted, but a Dask worker is still at it
     labels, soft, uncertainty = values()
     blocks = [labels[:16], soft[:, :16], uncertainty[:16]]
-    with pytest.raises(OSError, match="is gone"):
+    with pytest.raises(OSError, match="no longer exists"):
         writer.write(Window(0, 0, 16, 12), blocks, doubtful()[:16])
     assert opened(tmp_path).missing() == [0, 1, 2, 3, 4]
 

@@ -44,7 +44,7 @@ def test_a_forecast_tells_what_the_plan_says(plan_of):
     assert np.prod(told.tiles) == plan.tiling.count()
     assert told.tile_px == 64
     assert (told.workers, told.threads) == (2, 1)
-    assert (told.provider, told.provider_reason) == ("cpu", "asked for")
+    assert (told.provider, told.provider_reason) == ("cpu", "requested")
     assert (told.skips_background, told.skipping_reason) == (False, "asked for")
     assert told.megapixels == pytest.approx(150 * 250 / 1e6)
     assert told.seconds == pytest.approx(told.megapixels / told.megapixels_per_second)

@@ -155,7 +155,7 @@ def test_exactly_the_rows_that_are_asked_for_are_written(
     draft = open_draft(plan, target, overwrite=False)
     predictor.calls.clear()
     write_rows(plan, draft, rows, seen.append)
-    assert sorted(draft.standing()) == sorted(rows)
+    assert sorted(draft.intact()) == sorted(rows)
     assert len(seen) == len(predictor.calls)
     if rows:
         last = seen[-1]

@@ -1,6 +1,6 @@
-"""What a model file says of itself: the JSON under the key 'morphinfer' of its ONNX metadata_props.
+"""Model cards: the JSON under the key 'morphinfer' in the metadata_props of an ONNX file.
 
-Contract C6: everything that inference needs stands there. A foreign ONNX file may carry the same
+Contract C6: a card holds everything that inference needs. A foreign ONNX file may carry the same
 JSON in a file of its own name with the ending '.json' (contract C3), with at least the classes and the
 pixel size. The role of a class may be left out where its name is 'background' or 'tissue', or where it
 is a target::
@@ -46,7 +46,7 @@ class TestVector:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that one network says of itself."""
+    """The description of one network."""
 
     set_name: str
     """Name of the model set."""
@@ -77,7 +77,7 @@ class Card:
 
 
 def encode_card(card: Card) -> str:
-    """JSON text of a card, as it stands in the metadata of an ONNX file."""
+    """JSON text of a card, as stored in the metadata of an ONNX file."""
     plain = asdict(card)
     plain["format"] = CARD_FORMAT
     plain["test_vectors"] = [
@@ -131,7 +131,7 @@ def _refuse_impossible(card: Card, source: str) -> None:
         "no classes": len(card.classes) > 0,
         f"{norm}": known.get(norm.method, False) and clipped,
     }
-    wrong = [told for told, right in checks.items() if not right]
+    wrong = [value for value, possible in checks.items() if not possible]
     if wrong:
         raise ModelError(f"{source}: {', '.join(wrong)}: impossible; export the model again")
 
@@ -167,6 +167,6 @@ def pack_array(array: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def unpack_array(packed: Mapping[str, Any]) -> NDArray[np.float32]:
-    """Array out of what ``pack_array`` made."""
+    """Array out of the result of ``pack_array``."""
     raw = zlib.decompress(base64.b64decode(packed["float32"]))
     return np.frombuffer(raw, "<f4").reshape(packed["shape"]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The networks of a model set loaded on a provider, in the mode and at the stride asked for."""
+"""The networks of a model set loaded on a provider, in the requested mode and stride."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ensemble:
     options: Options
     """What they were loaded with."""
     by_options: bool = True
-    """Whether the options alone say how, so that another process can load the same."""
+    """Whether the options alone describe them, so that another process can load the same."""
 
     @property
     def weights(self) -> list[float]:
@@ -43,18 +43,18 @@ class Ensemble:
 
     @property
     def cell_um(self) -> float:
-        """Side of a cell in micrometres."""
+        """Distance of positions in micrometres."""
         return self.models.card.pixel_size_um * self.predictor.stride_px
 
-    def run_options(self, asked: Options | None) -> Options:
-        """Options of a run with these networks: what they were loaded with, and the rest as asked for.
+    def run_options(self, requested: Options | None) -> Options:
+        """Options of a run with these networks: what they were loaded with, and the rest as requested.
 
         Raises
         ------
         OptionsError
             An option that is not at its default contradicts how the networks were loaded.
         """
-        if asked is None:
+        if requested is None:
             return self.options
         loaded = {
             "mode": self.mode,
@@ -66,12 +66,12 @@ class Ensemble:
         }
         default = Options()
         for name, value in loaded.items():
-            if getattr(asked, name) not in (getattr(default, name), value):
+            if getattr(requested, name) not in (getattr(default, name), value):
                 raise OptionsError(
-                    f"`{name}={getattr(asked, name)!r}`: these networks were loaded with {value!r}; "
+                    f"`{name}={getattr(requested, name)!r}`: these networks were loaded with {value!r}; "
                     f"load them with these options, or leave it out"
                 )
-        return replace(asked, **{name: getattr(self.options, name) for name in loaded})
+        return replace(requested, **{name: getattr(self.options, name) for name in loaded})
 
 
 def load_ensemble(
@@ -104,28 +104,28 @@ def load_ensemble(
     Raises
     ------
     ModelError
-        The set is damaged, or its networks cannot run in the mode or at the stride asked for.
+        The set is damaged, or its networks cannot run in the requested mode or at the requested stride.
     ProviderError
         The provider does not run here.
     OptionsError
         Both ``providers`` and ``options.provider`` are given.
     """
     options = options or Options()
-    found = models if isinstance(models, ModelSet) else load_models(models)
-    mode = _mode(found, options)
-    choice = _provider(found, options, providers, session_options)
+    model_set = models if isinstance(models, ModelSet) else load_models(models)
+    mode = _mode(model_set, options)
+    choice = _provider(model_set, options, providers, session_options)
     on_cpu = choice.name == "cpu"
     resources = share_out(
         options.threads or available_cores(),
         options.max_memory_mb,
         options.tile_px,
-        found.patch_size_px,
+        model_set.patch_size_px,
         gpu=not on_cpu,
     )
     if own_environment:
         take_environment(resources.arena_bytes if on_cpu else 0)
-    kept = {"settings": session_options, "own_environment": own_environment}
-    sessions = [Session(file, choice, resources.threads, **kept) for file in found.used]
+    settings = {"settings": session_options, "own_environment": own_environment}
+    sessions = [Session(file, choice, resources.threads, **settings) for file in model_set.used]
     predictor: Predictor
     if mode == "windows":
         predictor = WindowPredictor(sessions, options.stride_px)
@@ -133,7 +133,7 @@ def load_ensemble(
         fixed = None if on_cpu else resources.tile_px + resources.tile_px // 8
         predictor = DensePredictor(sessions, options.stride_px, fixed)
     by_options = providers is None and session_options is None
-    return Ensemble(found, choice, mode, predictor, resources, options, by_options)
+    return Ensemble(model_set, choice, mode, predictor, resources, options, by_options)
 
 
 def _mode(models: ModelSet, options: Options) -> Mode:

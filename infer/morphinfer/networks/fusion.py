@@ -18,7 +18,7 @@ MAX_NETWORKS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fused:
-    """What the networks say together."""
+    """The joint prediction of the networks."""
 
     labels: NDArray[np.uint8]
     """Class of the largest mean probability, shape (rows, cols); the lowest class in a tie."""

@@ -41,19 +41,19 @@ def describe_sets(folder: str | Path | None = None) -> list[ModelSetSummary]:
             raise ModelError(f"{folder}: no folder of .onnx files here; name the folder of a set")
     described: list[ModelSetSummary] = []
     for path in paths:
-        found = load_models(path)
+        model_set = load_models(path)
         described.append(
             {
-                "name": found.name,
+                "name": model_set.name,
                 "path": str(path),
-                "classes": [c.name for c in found.card.classes],
-                "roles": roles_by_name(found.card.classes),
-                "pixel_size_um": found.card.pixel_size_um,
-                "patch_sizes_px": [f.card.patch_size_px for f in found.files],
-                "stride_px": found.card.stride_px,
-                "padding_free": found.padding_free,
-                "fusion_weights": [f.card.fusion_weight for f in found.files],
-                "sha256": {f.path.name: f.sha256 for f in found.files},
+                "classes": [c.name for c in model_set.card.classes],
+                "roles": roles_by_name(model_set.card.classes),
+                "pixel_size_um": model_set.card.pixel_size_um,
+                "patch_sizes_px": [f.card.patch_size_px for f in model_set.files],
+                "stride_px": model_set.card.stride_px,
+                "padding_free": model_set.padding_free,
+                "fusion_weights": [f.card.fusion_weight for f in model_set.files],
+                "sha256": {f.path.name: f.sha256 for f in model_set.files},
             }
         )
     return described
@@ -67,30 +67,32 @@ def show_set(models: str | Path) -> ModelSetCard:
     ModelError
         No such set, a damaged file, or a card.json that is no JSON.
     """
-    found = load_models(models)
-    folder = found.path if found.path.is_dir() else found.path.parent
-    card = _card_of(found)
+    model_set = load_models(models)
+    folder = model_set.path if model_set.path.is_dir() else model_set.path.parent
+    card = _card_of(model_set)
     readme, stored = folder / "README.md", folder / "card.json"
     try:
-        if found.path.is_dir() and stored.is_file():
+        if model_set.path.is_dir() and stored.is_file():
             card = json.loads(stored.read_text(encoding="utf-8"))
-        told = {n["file"]: n["sha256"] for n in card.get("networks", [])}
+        listed = {n["file"]: n["sha256"] for n in card.get("networks", [])}
         text = (
-            readme.read_text(encoding="utf-8") if found.path.is_dir() and readme.is_file() else None
+            readme.read_text(encoding="utf-8")
+            if model_set.path.is_dir() and readme.is_file()
+            else None
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ModelError(
-            f"{stored}: cannot be read ({problem!r}); restore it, or remove it to see what the model "
-            f"files themselves say"
+            f"{stored}: cannot be read ({problem!r}); restore it, or remove it to see the cards "
+            f"in the model files"
         ) from problem
-    hashes = {file.path.name: file.sha256 for file in found.files}
-    listed = {*told, *hashes} if told else set()
-    changed = sorted(name for name in listed if told.get(name) != hashes.get(name))
+    hashes = {file.path.name: file.sha256 for file in model_set.files}
+    names = {*listed, *hashes} if listed else set()
+    changed = sorted(name for name in names if listed.get(name) != hashes.get(name))
     return {"card": card, "markdown": text, "sha256": hashes, "changed": changed}
 
 
 def _card_of(models: ModelSet) -> dict[str, Any]:
-    """What the files of a set say, in the form of card.json."""
+    """The cards of the files of a set, in the form of card.json."""
     networks = [
         {
             "network": file.card.network,
@@ -126,13 +128,13 @@ def verify_set(models: str | Path) -> list[NetworkCheck]:
 def _verify(file: ModelFile) -> NetworkCheck:
     parity, exact = differences(file)
     half = file.card.precision == "float16"
-    for found, limit, told in (
+    for difference, limit, reference in (
         (parity, HALF_TOLERANCE if half else PARITY_TOLERANCE, "its embedded vectors"),
         (exact, HALF_TOLERANCE if half else EXACT_TOLERANCE, "its own patch-by-patch output"),
     ):
-        if not found <= limit:
+        if not difference <= limit:
             raise ModelError(
-                f"{file.path}: differs by {found:.1e} from {told} (limit {limit:g}); the file is "
+                f"{file.path}: differs by {difference:.1e} from {reference} (limit {limit:g}); the file is "
                 f"damaged or this ONNX Runtime is faulty, export or install it again"
             )
     return {
@@ -161,8 +163,8 @@ def differences(file: ModelFile) -> tuple[float, float]:
 
 
 def _dense_difference(session: Session, vector: TestVector) -> float:
-    cells = vector.probabilities.shape[1:]
-    shape = (cells[0], cells[1])
+    rows, cols = vector.probabilities.shape[1:]
+    shape = (rows, cols)
     dense = DensePredictor([session]).predict(vector.image, shape)[0]
     return _difference(dense, WindowPredictor([session]).predict(vector.image, shape)[0])
 

@@ -1,4 +1,4 @@
-"""From a tile of network input to the probabilities of its cells: dense, or window by window.
+"""From a tile of network input to the probabilities of its positions: dense, or window by window.
 
 Both give the same numbers for padding-free networks (contract C1). Dense runs the network once on
 the whole tile; a finer stride comes from shifting the input (shift-and-stitch: Sermanet et al.,
@@ -29,11 +29,11 @@ class Predictor(Protocol):
     stride_px: int
 
     def predict(
-        self, tile: NDArray[np.float32], cells: tuple[int, int]
+        self, tile: NDArray[np.float32], positions: tuple[int, int]
     ) -> list[NDArray[np.float32]]:
-        """One array of shape (classes, rows, cols) a network, for ``cells`` = (rows, cols).
+        """One array of shape (classes, rows, cols) a network, for ``positions`` = (rows, cols).
 
-        ``tile`` covers exactly what the largest patches of these cells see.
+        ``tile`` covers exactly what the largest patches of these positions see.
         """
         ...
 
@@ -47,23 +47,23 @@ class EnsemblePredictor(ABC):
         self._sessions = sessions
 
     def predict(
-        self, tile: NDArray[np.float32], cells: tuple[int, int]
+        self, tile: NDArray[np.float32], positions: tuple[int, int]
     ) -> list[NDArray[np.float32]]:
         """Probabilities of each network; see `Predictor`."""
         outputs = []
         for session in self._sessions:
             patch = session.card.patch_size_px
             start = inner_start(self.patch_size_px, patch, self.stride_px)
-            height, width = ((n - 1) * self.stride_px + patch for n in cells)
+            height, width = ((n - 1) * self.stride_px + patch for n in positions)
             seen = tile[start : start + height, start : start + width]
-            outputs.append(self._predict_one(session, seen, cells))
+            outputs.append(self._predict_one(session, seen, positions))
         return outputs
 
     @abstractmethod
     def _predict_one(
-        self, session: Session, seen: NDArray[np.float32], cells: tuple[int, int]
+        self, session: Session, seen: NDArray[np.float32], positions: tuple[int, int]
     ) -> NDArray[np.float32]:
-        """Probabilities, shape (classes, rows, cols), from exactly what the cells' patches see."""
+        """Probabilities, shape (classes, rows, cols), from exactly what the patches of the positions see."""
 
 
 class DensePredictor(EnsemblePredictor):
@@ -90,20 +90,20 @@ class DensePredictor(EnsemblePredictor):
             )
 
     def _predict_one(
-        self, session: Session, seen: NDArray[np.float32], cells: tuple[int, int]
+        self, session: Session, seen: NDArray[np.float32], positions: tuple[int, int]
     ) -> NDArray[np.float32]:
         patch = session.card.patch_size_px
         phases = self._native // self.stride_px
-        out = np.empty((len(session.card.classes), *cells), np.float32)
-        for row in range(min(phases, cells[0])):
-            for col in range(min(phases, cells[1])):
+        out = np.empty((len(session.card.classes), *positions), np.float32)
+        for row in range(min(phases, positions[0])):
+            for col in range(min(phases, positions[1])):
                 view = out[:, row::phases, col::phases]
                 height, width = ((n - 1) * self._native + patch for n in view.shape[1:])
                 top, left = row * self.stride_px, col * self.stride_px
                 part = seen[top : top + height, left : left + width]
                 if view[0].size == 1:
-                    # Runtimes average one lone cell in another order; beside a second one they do
-                    # not, and the cell gets the bits that it gets in any tile (contract C2).
+                    # Runtimes average a single position in another order; beside a second one they
+                    # do not, and it gets the bits that it gets in any tile (contract C2).
                     part = np.pad(part, ((0, 0), (0, self._native)), mode="edge")
                 output = session.run(self._filled(part, patch)[None, None])[0]
                 view[:] = output[:, : view.shape[1], : view.shape[2]]
@@ -126,19 +126,19 @@ class WindowPredictor(EnsemblePredictor):
     """Runs any networks patch by patch."""
 
     def _predict_one(
-        self, session: Session, seen: NDArray[np.float32], cells: tuple[int, int]
+        self, session: Session, seen: NDArray[np.float32], positions: tuple[int, int]
     ) -> NDArray[np.float32]:
         patch = session.card.patch_size_px
         seen = np.ascontiguousarray(seen)
-        count = cells[0] * cells[1]
+        count = positions[0] * positions[1]
         out = np.empty((count, len(session.card.classes)), np.float32)
         for first in range(0, count, WINDOW_BATCH):
             stop = min(count, first + WINDOW_BATCH)
             batch = gather_windows(seen, patch, self.stride_px, first, stop - first)
             out[first:stop] = session.run(batch)[:, :, 0, 0]
-        return np.ascontiguousarray(out.T).reshape(-1, *cells)
+        return np.ascontiguousarray(out.T).reshape(-1, *positions)
 
 
 def inner_start(largest_px: int, patch_size_px: int, stride_px: int) -> int:
-    """Where a smaller patch begins inside the largest one of the same cell."""
+    """Where a smaller patch begins inside the largest one of the same position."""
     return patch_offset(patch_size_px, stride_px) - patch_offset(largest_px, stride_px)

@@ -1,4 +1,4 @@
-"""Where a model set comes from, as the run record keeps it: what its cards tell, and no more than fits."""
+"""Where a model set comes from, as the run record keeps it: a part of what its cards state."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ DIGITS = 4
 
 
 def provenance_of(models: ModelSet) -> dict[str, Any]:
-    """What the cards of a set tell of its training, as JSON values.
+    """The training of a set as its cards state it, in JSON values.
 
     Returns
     -------
     dict
-        The keys of `KEPT` that the first card has; 'card', what its author says of use and limits,
-        where that is told; 'networks', by name the patch size in pixels and the fusion weight; and
+        The keys of `KEPT` that the first card has; 'card', use and limits in the words of its author, if
+        stated; 'networks', by name the patch size in pixels and the fusion weight; and
         'history', the learning curves by network, where there are any.
     """
-    told = {
+    provenance = {
         key: _plain(models.card.provenance[key]) for key in KEPT if key in models.card.provenance
     }
     config = models.card.provenance.get("config")
     if isinstance(config, Mapping) and config.get("card"):
-        told["card"] = _plain(config["card"])
-    told["networks"] = {
+        provenance["card"] = _plain(config["card"])
+    provenance["networks"] = {
         f.card.network or f.path.stem: {
             "patch_size_px": f.card.patch_size_px,
             "fusion_weight": f.card.fusion_weight,
@@ -40,10 +40,10 @@ def provenance_of(models: ModelSet) -> dict[str, Any]:
     }
     history: dict[str, Any] = {}
     for file in models.files:
-        found = file.card.provenance.get("history")
-        if isinstance(found, Mapping):
-            history.update({str(name): _curve(curve) for name, curve in found.items()})
-    return {**told, "history": history} if history else told
+        curves = file.card.provenance.get("history")
+        if isinstance(curves, Mapping):
+            history.update({str(name): _curve(curve) for name, curve in curves.items()})
+    return {**provenance, "history": history} if history else provenance
 
 
 def _curve(curve: Any) -> dict[str, list[Any]]:
@@ -68,7 +68,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The value with null for what JSON cannot say, infinite and undefined numbers."""
+    """The value with null in place of infinite and undefined numbers, which JSON lacks."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

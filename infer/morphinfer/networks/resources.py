@@ -2,7 +2,7 @@
 
 Tiles side by side, one thread each, are faster than one tile on all threads (1.1 to 1.5 times on 2 cores,
 docs/performance.md), since threads of one network wait for each other after every layer. Each takes
-its own working memory, so the memory allowed says how many there may be.
+its own working memory, so the memory limit sets their number.
 """
 
 from __future__ import annotations

@@ -53,11 +53,11 @@ class ProviderChoice:
     reason: str
     """One clause for the log and the record."""
     callers: Providers = ()
-    """What the caller wants ONNX Runtime to be given; by default what the name stands for."""
+    """Execution providers as the caller passed them; empty where the name was chosen here."""
 
     @property
-    def given(self) -> Providers:
-        """What ONNX Runtime is given."""
+    def arguments(self) -> Providers:
+        """Execution providers as ONNX Runtime takes them."""
         default = (PROVIDERS.get(self.name, self.name), PROVIDER_OPTIONS.get(self.name, {}))
         return self.callers or (default,)
 
@@ -70,19 +70,19 @@ def load_runtime() -> ModuleType:
     ProviderError
         None is installed, or more than one, or it does not load.
     """
-    found = [name for name in FLAVOURS if _is_installed(name)]
-    if not found:
+    installed = [name for name in FLAVOURS if _is_installed(name)]
+    if not installed:
         raise ProviderError(f"ONNX Runtime is not installed; install one of {EXTRAS} with pip")
-    if len(found) > 1:
+    if len(installed) > 1:
         raise ProviderError(
-            f"{' and '.join(found)} are installed together and overwrite each other; uninstall them "
+            f"{' and '.join(installed)} are installed together and overwrite each other; uninstall them "
             f"all with pip, then install one of {EXTRAS}"
         )
     try:
         import onnxruntime
     except ImportError as problem:
         raise ProviderError(
-            f"{found[0]} is installed but does not load ({problem}); install it again with pip"
+            f"{installed[0]} is installed but does not load ({problem}); install it again with pip"
         ) from problem
     runtime: ModuleType = onnxruntime
     return runtime
@@ -96,12 +96,12 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def choose_provider(wanted: Provider, probe: bytes) -> ProviderChoice:
+def choose_provider(requested: Provider, probe: bytes) -> ProviderChoice:
     """Decide which execution provider runs.
 
     Parameters
     ----------
-    wanted : Provider
+    requested : Provider
         'auto' tries CUDA, then DirectML, then takes the CPU; any other is taken or refused.
     probe : bytes
         An ONNX model; a provider counts as working when it takes this model.
@@ -109,17 +109,17 @@ def choose_provider(wanted: Provider, probe: bytes) -> ProviderChoice:
     Raises
     ------
     ProviderError
-        The provider that was asked for is not in this ONNX Runtime, or does not load.
+        The requested provider is not in this ONNX Runtime, or does not load.
     """
-    if wanted == "cpu":
-        return ProviderChoice("cpu", "asked for")
-    if wanted != "auto":
-        problem = why_not(wanted, probe)
+    if requested == "cpu":
+        return ProviderChoice("cpu", "requested")
+    if requested != "auto":
+        problem = why_not(requested, probe)
         if problem:
             raise ProviderError(
-                f"provider '{wanted}' cannot run here: {problem}; use `provider='auto'` or 'cpu'"
+                f"provider '{requested}' cannot run here: {problem}; use `provider='auto'` or 'cpu'"
             )
-        return ProviderChoice(wanted, "asked for")
+        return ProviderChoice(requested, "requested")
     refused = []
     for name in AUTO_ORDER:
         problem = why_not(name, probe)
@@ -181,9 +181,9 @@ def why_not(name: str, probe: bytes) -> str:
 
 
 def _preload(ort: ModuleType) -> str | None:
-    """Load the libraries of CUDA where pip has put them; the line that says which one is missing.
+    """Load the CUDA libraries that pip installed; returns the line that names a missing one.
 
-    ONNX Runtime prints these lines to stdout, which is not ours.
+    ONNX Runtime prints these lines to stdout, which belongs to the caller.
     """
     with unprinted() as lines:
         ort.preload_dlls()

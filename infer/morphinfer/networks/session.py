@@ -23,7 +23,7 @@ from morphinfer.networks.runtime import ProviderChoice, load_runtime
 OUT_OF_MEMORY = re.compile(
     r"bad.alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
 )
-"""What providers say when memory ends."""
+"""Messages of providers when memory runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class ModelFile:
     """One ONNX file with its card."""
 
     path: Path
-    """Where it stands."""
+    """Where it is."""
     card: Card
-    """What it says of itself."""
+    """Its description."""
     sha256: str
     """Hash of its bytes."""
 
@@ -51,7 +51,7 @@ class ModelSet:
 
     @property
     def card(self) -> Card:
-        """Card of the first network; what all agree on stands there."""
+        """Card of the first network; it holds what all agree on."""
         return self.files[0].card
 
     @property
@@ -131,7 +131,7 @@ class Session:
         if output.shape[1] != len(self.card.classes):
             raise ModelError(
                 f"{self.card.network}: {output.shape[1]} outputs for {len(self.card.classes)} "
-                f"classes; mend the classes in its card"
+                f"classes; correct the classes in its card"
             )
         return softmax(output) if self.card.output == "logits" else output
 
@@ -170,7 +170,7 @@ def available_cores() -> int:
 def _open(path: Path, provider: ProviderChoice, options: Any) -> Any:
     try:
         return load_runtime().InferenceSession(
-            str(path), options, providers=list(provider.given), enable_fallback=0
+            str(path), options, providers=list(provider.arguments), enable_fallback=0
         )
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
         first = str(problem).strip().splitlines()[0]
@@ -240,13 +240,13 @@ def _load_file(path: Path) -> ModelFile:
 def _foreign_card(sidecar: Path, shape: list[Any]) -> str:
     """Card of a foreign model: its JSON file, with the patch size of the model's own input."""
     try:
-        told = json.loads(sidecar.read_text(encoding="utf-8"))
+        card = json.loads(sidecar.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise ModelError(f"{sidecar}: no valid JSON ({problem}); mend it") from problem
+        raise ModelError(f"{sidecar}: not valid JSON ({problem}); correct it") from problem
     if isinstance(shape[-1], int) and shape[-1] == shape[-2]:
-        told.setdefault("patch_size_px", shape[-1])
-    told.setdefault("network", sidecar.stem)
-    return json.dumps(told)
+        card.setdefault("patch_size_px", shape[-1])
+    card.setdefault("network", sidecar.stem)
+    return json.dumps(card)
 
 
 def _refuse_disagreement(models: ModelSet) -> None:

@@ -1,12 +1,12 @@
-"""How sure the networks are of each cell.
+"""How uncertain the networks are at each position.
 
-The uncertainty of a cell is the entropy of the fused probabilities, divided by the logarithm of the
+The uncertainty of a position is the entropy of the fused probabilities, divided by the logarithm of the
 number of classes: 0 where one class is certain, 1 where all are equally likely. The entropy of a
 weighted mean is the weighted mean of the networks' own entropies plus the weighted mean of their
 divergences from it, so it rises with the doubt of each network and with the disagreement of the five
 alike (Lakshminarayanan, Pritzel and Blundell, NeurIPS 2017, arXiv 1612.01474, use it so for deep
 ensembles; Depeweg et al., ICML 2018, arXiv 1710.07283, part it in two). It is no probability of an
-error; model cards tell the share of wrong cells from the least to the most uncertain third.
+error; model cards state the share of wrong positions, from the least to the most uncertain third.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNCERTAIN_BELOW = 0.6
-"""A cell is uncertain where the fused probability of its class is lower."""
+"""A position is uncertain where the fused probability of its class is lower."""
 LEAST_PROBABILITY = np.float32(1e-30)
-"""Stands in for 0, which has no logarithm; it adds nothing to a sum."""
+"""Replaces 0, which has no logarithm; it adds nothing to a sum."""
 
 
 def normalised_entropy(total: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Uncertainty of each cell, 0 (certain) to 255 (all classes are equally likely).
+    """Uncertainty at each position, 0 (certain) to 255 (all classes are equally likely).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def normalised_entropy(total: NDArray[np.float32]) -> NDArray[np.uint8]:
 def uncertain_tissue(
     labels: NDArray[np.uint8], total: NDArray[np.float32], background: Iterable[int]
 ) -> NDArray[np.bool_]:
-    """Which cells are not background and have a class whose probability is below `UNCERTAIN_BELOW`.
+    """Which positions are not background and have a class whose probability is below `UNCERTAIN_BELOW`.
 
     Parameters
     ----------

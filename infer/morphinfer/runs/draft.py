@@ -1,8 +1,8 @@
-"""Drafts: label images in the making, which survive an interruption and take rows from many processes.
+"""Drafts: unfinished label images, which survive an interruption and take rows from many processes.
 
 A draft is the folder ``LABELS.zarr.unfinished`` beside its target. Whole rows of chunks are written
-in any order, by any number of processes that know nothing of each other; a journal tells which rows
-are done, with a checksum, so that a row that a power cut tore is computed anew. ``finish`` makes the
+in any order, by any number of processes that know nothing of each other; a journal lists the rows that
+are done, with a checksum, so that a row torn by a power loss is computed again. ``finish`` makes the
 pyramid and publishes by one rename.
 """
 
@@ -44,7 +44,7 @@ LOCK = "finishing"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A label image in the making."""
+    """An unfinished label image."""
 
     target: Path
     """Where it will be published."""
@@ -63,7 +63,7 @@ class Draft:
 
     @property
     def folder(self) -> Path:
-        """Where the draft stands."""
+        """Where the draft is."""
         return draft_folder(self.target)
 
     @property
@@ -72,18 +72,18 @@ class Draft:
         return row_count(self.layout.grid.shape[0], self.layout.chunk)
 
     def cells(self, row: int) -> tuple[int, int]:
-        """First and one past the last cell row of a row of chunks."""
+        """First and one past the last row of positions of a row of chunks."""
         return row_cells(row, self.layout.grid.shape[0], self.layout.chunk)
 
     @classmethod
     def open(cls, target: Path, header: DraftHeader, *, overwrite: bool = False) -> Draft:
-        """Begin a draft, or go on with the one that an interrupted run or another shard has left.
+        """Begin a draft, or resume the one that an interrupted run or another shard has left.
 
         Raises
         ------
         OutputError
             The target exists or cannot be written to, or an unfinished run with other models,
-            another slide or other options stands there.
+            another slide or other options exists.
         """
         draft = cls(target, header)
         if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
@@ -94,7 +94,7 @@ class Draft:
         if not draft._is_ours():
             raise OutputError(
                 f"{draft.folder}: an unfinished run with {draft._difference()}; give the same "
-                f"options again to go on with it, or `overwrite=True` to begin again"
+                f"options again to resume it, or `overwrite=True` to start over"
             )
         return draft
 
@@ -105,7 +105,7 @@ class Draft:
         Raises
         ------
         OutputError
-            There is none, or it cannot be read.
+            There is no draft, or it cannot be read.
         """
         folder = draft_folder(target)
         if not folder.is_dir():
@@ -116,26 +116,26 @@ class Draft:
         draft = cls(target, DraftHeader.read(folder))
         if not draft._is_usable():
             raise OutputError(
-                f"{folder}: parts of it were published already by a run that did not end well; "
+                f"{folder}: parts of it were published already by a run that failed; "
                 f"remove this folder, or run the shards again"
             )
         return draft
 
-    def standing(self) -> dict[int, RowDone]:
-        """The rows that stand as the journal tells, by number."""
+    def intact(self) -> dict[int, RowDone]:
+        """The rows that are on disk as the journal describes them, by number."""
         images = self._images()
-        found: dict[int, RowDone] = {}
-        for row, told in read_journals(self.folder).items():
+        rows: dict[int, RowDone] = {}
+        for row, entries in read_journals(self.folder).items():
             checksums = self._checksums(images, row)
-            matching = [done for done in told if done.checksums == checksums]
+            matching = [done for done in entries if done.checksums == checksums]
             if matching:
-                found[row] = matching[0]
-        return found
+                rows[row] = matching[0]
+        return rows
 
     def missing(self) -> list[int]:
         """Rows of chunks that still have to be computed."""
-        standing = self.standing()
-        return [row for row in range(self.row_count) if row not in standing]
+        intact = self.intact()
+        return [row for row in range(self.row_count) if row not in intact]
 
     def writer(self, since: float | None = None) -> RowWriter:
         """A writer for any rows of the draft; ``since`` is when the work on them began."""
@@ -144,14 +144,14 @@ class Draft:
         return RowWriter(self._images(), classes, journal, since or time.perf_counter())
 
     def finish(self, *, overwrite: bool = False) -> None:
-        """Make the pyramid, write the metadata and publish; the draft is gone afterwards.
+        """Fill the pyramid, write the metadata and publish; removes the draft.
 
         Raises
         ------
         OutputError
             Rows are missing or damaged, or the target exists.
         """
-        with as_output_errors(self.target, f"what was done stands in {self.folder}"):
+        with as_output_errors(self.target, f"finished rows are kept in {self.folder}"):
             try:
                 with locked(self.folder / LOCK) as alone:
                     if not (alone and self._is_usable()):
@@ -166,24 +166,24 @@ class Draft:
             remove(self.folder)
 
     def _finish(self, *, overwrite: bool) -> None:
-        standing = self.standing()
-        missing = [row for row in range(self.row_count) if row not in standing]
+        intact = self.intact()
+        missing = [row for row in range(self.row_count) if row not in intact]
         if missing:
             raise OutputError(
                 f"{self.folder}: {len(missing)} of {self.row_count} rows of chunks are missing "
-                f"(the first is {missing[0]}); run the shards that did not end well once more, then "
-                f"finish again"
+                f"(the first is {missing[0]}); run the shards that failed again, then "
+                f"finish"
             )
         for path in published_paths(self.target, self.layers, overwrite=overwrite):
             check_target(path, overwrite=overwrite, folder=True)
-        for image in self._images(self._completed(list(standing.values()))):
+        for image in self._images(self._completed(list(intact.values()))):
             image.fill_levels()
             image.describe()
         flush(self.folder)
         for layer in LAYERS:
             if layer in self.layers:
                 publish(self.folder / f"{layer}.zarr", layer_path(self.target, layer))
-            elif overwrite:  # that of an earlier run no longer belongs to the labels
+            elif overwrite:  # one of an earlier run does not belong to these labels
                 remove(layer_path(self.target, layer))
         publish(self.folder / "labels.zarr", self.target)
 
@@ -203,7 +203,7 @@ class Draft:
         )
 
     def discard_if_empty(self) -> bool:
-        """Remove the draft where no row of it was done; whether it was."""
+        """Remove the draft if no row of it is done; returns whether it was removed."""
         if self.folder.exists() and read_journals(self.folder):
             return False
         remove(self.folder)
@@ -238,21 +238,21 @@ class Draft:
         return [NewImage(self.folder / name, spec) for name, spec in pairs]
 
     def _is_usable(self) -> bool:
-        """Whether it is this run's, and no part was moved by one that died while it published."""
+        """Whether it belongs to this run, and no part of it was published already."""
         return self._is_ours() and all((self.folder / name).is_dir() for name in self._names())
 
     def _is_ours(self) -> bool:
         return self._difference() == ""
 
     def _difference(self) -> str:
-        """Which settings that move the result differ from those of the draft that stands there."""
+        """Which settings that affect the result differ from those of the existing draft."""
         return self.header.difference(DraftHeader.read(self.folder))
 
     def _checksums(self, images: list[NewImage], row: int) -> tuple[int, ...]:
         try:
             return tuple(checksum(image.read_rows(*self.cells(row))) for image in images)
         except (OSError, ValueError, RuntimeError, SystemError, MemoryError):
-            return ()  # a torn chunk does not decode, whatever numcodecs makes of that
+            return ()  # a torn chunk does not decode, whatever error numcodecs raises
 
 
 def draft_folder(target: Path) -> Path:

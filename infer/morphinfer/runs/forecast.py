@@ -1,13 +1,13 @@
-"""What a run would take, told before it begins: its tiles, its memory, and its time by a sample.
+"""What a run needs, before it begins: its tiles, its memory, and its time from a sample.
 
 Nothing is written. The expected memory is that of the tiles side by side (`resources`) and what
 grows with the width of the slide:
 
 - the frontier of pixels that are kept between two rows of blocks (`tiling`): as many rows of the
   level as the halo and an unfinished chunk need, in the slide's data type;
-- the rows of chunks of the label image that are open at once (`rows`): those that one row of blocks
-  touches, one byte a cell, and where layers are kept one more for their uncertainty and one a class
-  for their probabilities.
+- the rows of chunks of the label image that are open at once (`row_writer`): those that one row of blocks
+  touches, one byte a position, and with layers one more for uncertainty and one a class for
+  probabilities.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from morphinfer.runs.engine import Worker
 from morphinfer.runs.plan import Plan
 from morphinfer.tiles import Block, Tiling, read_block
 
-WARM_UP_CELLS = 16
+WARM_UP_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run would take."""
+    """What a run needs."""
 
     slide: str
     """Path, or name, of the slide."""
@@ -51,7 +51,7 @@ class Forecast:
     cells: tuple[int, int]
     """Rows and columns of the label image."""
     cell_um: float
-    """Side of a cell."""
+    """Distance of positions."""
     labels_mb: float
     """The label image, not compressed and without its pyramid."""
     tiles: tuple[int, int]
@@ -60,7 +60,7 @@ class Forecast:
     """About the side of a tile in model pixels, without its halo."""
     halo_percent: float
     """By how much the networks compute more pixels than the slide has, for each network, in percent:
-    for the halo of the tiles, and for each patch or shift where cells are predicted one by one or
+    for the halo of the tiles, and for each patch or shift where positions are predicted one by one or
     more densely than the networks' own stride."""
     workers: int
     """Tiles side by side."""
@@ -73,7 +73,7 @@ class Forecast:
     memory_mb: float
     """Most memory that the process is expected to take."""
     skips_background: bool
-    """Whether empty cells are skipped."""
+    """Whether empty positions are skipped."""
     skipping_reason: str
     """Why."""
     megapixels: float
@@ -87,7 +87,7 @@ class Forecast:
 
 
 def forecast_run(plan: Plan, *, layers: Sequence[Layer] = ()) -> Forecast:
-    """What a run of a plan would take; a few tiles of it are computed to tell.
+    """What a run of a plan needs; a few tiles are computed for the time.
 
     Parameters
     ----------
@@ -169,9 +169,9 @@ def memory_mb(plan: Plan, layers: Sequence[Layer] = ()) -> float:
     frontier = kept * width * plan.image.slide.dtype.itemsize
     chunk = plan.layout.chunk
     open_rows = max(ceil_div(span.stop, chunk) - span.start // chunk for span in spans)
-    cells = min(open_rows * chunk, tiling.shape[0]) * tiling.shape[1]
+    positions = min(open_rows * chunk, tiling.shape[0]) * tiling.shape[1]
     shapes = [plan.layout.layer(layer, layer).shape for layer in layers]
-    rows = cells * (1 + sum(math.prod(shape[:-2]) for shape in shapes))
+    rows = positions * (1 + sum(math.prod(shape[:-2]) for shape in shapes))
     return plan.ensemble.resources.memory_mb + (frontier + rows) / 1e6
 
 
@@ -179,7 +179,7 @@ def measure_pace(plan: Plan) -> tuple[float, float]:
     """Seconds that a megapixel takes, computed and read, by the tiles in the middle of the slide.
 
     As many tiles as run side by side are computed at once, after a small one that wakes the
-    networks. Nothing is skipped, so that the time is an upper bound where empty cells will be.
+    networks. Nothing is skipped, so the time is an upper bound for slides with empty parts.
     Reading counts the chunks that were touched.
     """
     whole = replace(plan, skipping=replace(plan.skipping, on=False))
@@ -195,8 +195,8 @@ def measure_pace(plan: Plan) -> tuple[float, float]:
         list(pool.map(worker.predict, blocks, windows))
     computed = perf_counter() - started
     megapixels = math.prod(plan.image.shape) / 1e6
-    cells = sum(window.height * window.width for window in windows)
-    share_computed = cells / math.prod(tiling.shape)
+    positions = sum(window.height * window.width for window in windows)
+    share_computed = positions / math.prod(tiling.shape)
     share_read = sum(_touched(tiling, block) for block in blocks)
     return computed / (share_computed * megapixels), read / (share_read * megapixels)
 
@@ -218,12 +218,12 @@ def middle_tiles(tiling: Tiling, count: int) -> list[Window]:
 
 
 def _tiles(tiling: Tiling, axis: int) -> list[tuple[int, int]]:
-    """First cells and counts of all tiles along an axis."""
+    """First positions and counts of all tiles along an axis."""
     return [tile for span in tiling.spans(axis) for tile in span.tiles(tiling.tile)]
 
 
 def _warm_up(window: Window) -> Window:
-    sides = (min(WARM_UP_CELLS, side) for side in (window.height, window.width))
+    sides = (min(WARM_UP_SIDE, side) for side in (window.height, window.width))
     return Window(window.row, window.col, *sides)
 
 

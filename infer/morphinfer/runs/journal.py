@@ -1,4 +1,4 @@
-"""The journal of a draft: which rows of chunks are done, told by any number of processes.
+"""The journal of a draft: which rows of chunks are done, written by any number of processes.
 
 Each process appends lines to a file of its own. A line that a power cut has torn is no line, and a
 line whose checksum does not fit the row is not believed.
@@ -29,10 +29,10 @@ class RowDone:
     checksums: tuple[int, ...]
     """CRC-32 of its labels and of each layer that is kept beside them."""
     counts: tuple[int, ...]
-    """Cells of each class."""
+    """Positions of each class."""
     uncertain: int
-    """Cells of tissue whose class is uncertain; the line of a version that did not count them is no
-    line, so its row is computed anew."""
+    """Positions of tissue whose class is uncertain. A line without this number is ignored, so its row
+    is computed again."""
     seconds: float
     """What it took."""
 
@@ -51,12 +51,12 @@ def append(journal: Path, done: RowDone) -> None:
 
 
 def read_journals(folder: Path) -> dict[int, list[RowDone]]:
-    """What all journals of a folder tell of each row."""
-    told: dict[int, list[RowDone]] = {}
+    """The entries of all journals of a folder, by row."""
+    entries: dict[int, list[RowDone]] = {}
     for path in folder.glob(JOURNALS):
         for done in _lines(path):
-            told.setdefault(done.row, []).append(done)
-    return told
+            entries.setdefault(done.row, []).append(done)
+    return entries
 
 
 def checksum(block: NDArray[np.uint8]) -> int:
@@ -67,13 +67,13 @@ def checksum(block: NDArray[np.uint8]) -> int:
 def _lines(path: Path) -> Iterator[RowDone]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            told = json.loads(line)
+            entry = json.loads(line)
             yield RowDone(
-                int(told["row"]),
-                tuple(told["checksums"]),
-                tuple(told["counts"]),
-                int(told["uncertain"]),
-                float(told["seconds"]),
+                int(entry["row"]),
+                tuple(entry["checksums"]),
+                tuple(entry["counts"]),
+                int(entry["uncertain"]),
+                float(entry["seconds"]),
             )
         except (ValueError, KeyError, TypeError, OverflowError):
             continue

@@ -31,10 +31,10 @@ class OpenRow:
 
     blocks: list[NDArray[np.uint8]]
     """Its part of each image."""
-    cells_left: int
-    """Cells that no tile has brought yet."""
+    positions_left: int
+    """Positions that no tile has covered yet."""
     uncertain: int = 0
-    """Uncertain cells of tissue among those that are there."""
+    """Uncertain positions of tissue among those that are covered."""
 
 
 class RowWriter:
@@ -57,11 +57,11 @@ class RowWriter:
         Parameters
         ----------
         window : Window
-            Where it lies, in cells.
+            Where it lies, in positions.
         blocks : list of ndarray of uint8, shape (M, N) or (C, M, N)
             Its labels, and its part of each layer that is kept.
         uncertain : ndarray of bool, shape (M, N)
-            Which of its cells are uncertain tissue.
+            Which of its positions are uncertain tissue.
         """
         for row in range(window.row // self._chunk, ceil_div(window.row_stop, self._chunk)):
             start, stop = row_cells(row, self._height, self._chunk)
@@ -71,8 +71,8 @@ class RowWriter:
                 part = block[..., inside, :]
                 target[..., first - start : last - start, window.col : window.col_stop] = part
             open_row.uncertain += int(np.count_nonzero(uncertain[inside]))
-            open_row.cells_left -= (last - first) * window.width
-            if open_row.cells_left == 0:
+            open_row.positions_left -= (last - first) * window.width
+            if open_row.positions_left == 0:
                 self._complete(row)
 
     def _open(self, row: int) -> OpenRow:
@@ -90,7 +90,7 @@ class RowWriter:
         done = self._rows.pop(row)
         if not self._journal.parent.is_dir():  # zarr would make it again, without its header
             raise OutputError(
-                f"{self._journal.parent}: is gone, finished or given up by another process; run again"
+                f"{self._journal.parent}: no longer exists: another process finished or removed it; run again"
             )
         with as_output_errors(self._journal.parent, "the rows that are done stay there"):
             for image, block in zip(self._images, done.blocks, strict=True):
@@ -98,11 +98,11 @@ class RowWriter:
             self._note(row, done)
 
     def _note(self, row: int, done: OpenRow) -> None:
-        # Line by line: counting makes eight bytes of every cell that it is given at once.
+        # Line by line: counting takes eight bytes for every position at once.
         lines = [np.bincount(line, minlength=self._classes) for line in done.blocks[0]]
         counts = tuple(np.sum(lines, axis=0).tolist())
         checksums = tuple(checksum(block) for block in done.blocks)
         now = time.perf_counter()
-        told = RowDone(row, checksums, counts, done.uncertain, now - self._since)
+        entry = RowDone(row, checksums, counts, done.uncertain, now - self._since)
         self._since = now
-        append(self._journal, told)
+        append(self._journal, entry)
