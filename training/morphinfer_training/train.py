@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
@@ -12,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from morphinfer.errors import OutputError
 from morphinfer.images import check_target, remove
@@ -20,9 +17,7 @@ from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import (
     Fitted,
     Fusion,
-    HeldOutScorer,
     Progress,
-    Row,
     Section,
     Split,
     TrainingJob,
@@ -30,18 +25,20 @@ from morphinfer_training.learning import (
     choose_fusion,
     draw_curves,
     fit_side_by_side,
-    gap_positions,
     load_section,
-    mean_dice,
     network_name,
     pick_device,
     reference_names,
-    reliability,
     silent,
     split_section,
     train_on_all,
 )
-from morphinfer_training.publishing import SetFacts, publish_set
+from morphinfer_training.publishing import (
+    SetFacts,
+    publish_set,
+    training_provenance,
+    validation_scores,
+)
 
 REFERENCES = "references"
 """Subfolder of a run with the references that were made of spots."""
@@ -120,20 +117,19 @@ def train(
         (run / network_name(patch)).mkdir(exist_ok=True)
     if jobs > 1:
         fit_side_by_side(job, resume=resume, progress=progress, jobs=jobs)
-    networks = []
+    networks, histories = [], {}
     with torch.random.fork_rng():
         for patch in config.patch_sizes_px:
             networks.append(job.fit(patch, scorer, resume=resume or jobs > 1, progress=progress))
-            curves = {network_name(n.patch_size_px): n.history for n in networks}
-            draw_curves(run / "curves.png", curves)
+            histories[network_name(patch)] = networks[-1].history
+            draw_curves(run / "curves.png", histories)
     probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
     fusion = choose_fusion(scorer.merged(probabilities), scorer.labels)
     calibrate_networks(networks, fusion)
-    scores = validation_scores(config, scorer, probabilities, fusion)
-    provenance = training_provenance(config, data, scores, date, torch_device)
-    provenance["history"] = {
-        network_name(n.patch_size_px): rounded_history(n.history) for n in networks
-    }
+    provenance = training_provenance(
+        config, data.sections, data.splits, histories=histories, date=date, device=torch_device,
+        scores=validation_scores(config, scorer, probabilities, fusion),
+    )  # fmt: skip
     facts = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), provenance)
     return publish_set(out, networks, facts, overwrite=overwrite)
 
@@ -224,110 +220,3 @@ def load_data(
     ]
     check_split(labels, splits, config)
     return Data(sections, splits)
-
-
-def validation_scores(
-    config: TrainConfig,
-    scorer: HeldOutScorer,
-    probabilities: NDArray[np.float32],
-    fusion: Fusion,
-) -> dict[str, Any]:
-    """Scores of the calibrated networks and of their fusion on the held-out positions, as JSON types.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Names of networks and classes.
-    scorer : HeldOutScorer
-        The held-out positions.
-    probabilities : ndarray of float32, shape (M, K, C)
-        Uncalibrated probabilities of M networks at K held-out positions.
-    fusion : Fusion
-        Calibrations, weights and class factors.
-    """
-
-    def rounded(dice: NDArray[np.float64]) -> dict[str, Any]:
-        values = [None if np.isnan(d) else round(float(d), 4) for d in dice]
-        return {
-            "mean": round(mean_dice(dice), 4),
-            "per_class": dict(zip(config.classes, values, strict=True)),
-        }
-
-    names = map(network_name, config.patch_sizes_px)
-    calibrated, fused = fusion.calibrated(probabilities), fusion(probabilities)
-    return {
-        "networks": {n: rounded(scorer.dice(p)) for n, p in zip(names, calibrated, strict=True)},
-        "fused": rounded(scorer.dice(fused)),
-        "cells": len(scorer.labels),
-        "class_factors": [round(float(f), 4) for f in fusion.factors],
-        "temperatures": [round(c.temperature, 4) for c in fusion.calibrations],
-        "biases": [[round(float(b), 4) for b in c.bias] for c in fusion.calibrations],
-        "calibration_error": round(reliability(scorer.merged(fused), scorer.labels)[1], 4),
-    }
-
-
-def training_provenance(
-    config: TrainConfig, data: Data, scores: dict[str, Any], date: str, device: torch.device
-) -> dict[str, Any]:
-    """Description of the training in every file of a set, as JSON types.
-
-    It contains no path but those of the configuration, where environment variables are not expanded.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Training configuration.
-    data : Data
-        Sections and splits.
-    scores : dict
-        Result of `validation_scores`.
-    date : str
-        Date of the training.
-    device : torch.device
-        Where it was computed.
-    """
-    validation = config.validation
-    gap_um = gap_positions(config) * config.stride_px * config.pixel_size_um
-    held_out = (
-        f"the {validation.side} part"
-        if validation.side
-        else f"blocks of {validation.block_um:g} micrometres"
-    )
-    return {
-        "date": date,
-        "config": config.plain(),
-        "sections": [
-            _section_facts(section, split, config)
-            for section, split in zip(data.sections, data.splits, strict=True)
-        ],
-        "protocol": f"{held_out} of each section with transcripts held out ({validation.fraction:.0%}), "
-        f"with a gap of {gap_um:.0f} micrometres that was neither trained on nor scored.",
-        "validation": scores,
-        "versions": {
-            "morphinfer": version("morphinfer"),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "device": device.type,
-    }
-
-
-def rounded_history(history: list[Row]) -> dict[str, list[float]]:
-    """Learning curve of a network, rounded, as JSON types."""
-    return {
-        "step": [row.step for row in history],
-        "loss": [round(row.loss, 4) for row in history],
-        "mean_dice": [round(row.mean_dice, 4) for row in history],
-    }
-
-
-def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[str, Any]:
-    counts = np.bincount(section.labels[split.train], minlength=len(config.classes))
-    return {
-        "name": section.name,
-        "identity": section.identity,
-        "synthetic": section.synthetic,
-        "trained_cells": dict(zip(config.classes, counts.tolist(), strict=True)),
-        "held_out_cells": int(split.validation.sum()),
-    }

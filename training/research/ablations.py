@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cost import multiply_adds_per_pixel
 from faint import SLIDE, faint_section
 from morphinfer.images import open_slide
 from morphinfer_training.config import TrainConfig, parse_config
@@ -37,7 +38,6 @@ from morphinfer_training.learning import (
 )
 from morphinfer_training.learning.calibration import fuse
 from morphinfer_training.learning.loop import fit
-from morphinfer_training.learning.nets import multiply_adds_per_pixel
 from morphinfer_training.learning.patches import TileSampler
 from morphinfer_training.references import RegionSettings, Spots, make_regions, read_spots
 from morphinfer_training.train import Data, load_data

@@ -22,8 +22,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cost import multiply_adds_per_pixel
 from morphinfer_training.config import read_config
-from morphinfer_training.learning.nets import multiply_adds_per_pixel
 from morphinfer_training.train import train
 from protocol import ROOT, SETS, WORK, SetProtocol, prepare, write_results
 from validation_figures import HeldOut, fusion_of, needed_by

@@ -13,7 +13,6 @@ from morphinfer_training.learning.nets import (
     band_pass,
     fold,
     make_network,
-    multiply_adds_per_pixel,
 )
 
 SIZES = (40, 48, 64, 96, 128, 160)
@@ -131,11 +130,6 @@ def test_dropout_acts_in_training_only():
     image = torch.rand(1, 1, 48, 48)
     network.eval()
     assert torch.equal(network(image), network(image))
-
-
-def test_multiply_adds_count_each_layer_at_its_resolution():
-    by_hand = 25 * 16 + 9 * (16 * 32 / 4 + 32 * 64 / 16 + 2 * 64 * 64 / 64) + 64 * 4 / 64
-    assert multiply_adds_per_pixel((16, 32, 64, 64), 4) == by_hand
 
 
 def test_the_same_seed_gives_the_same_network():

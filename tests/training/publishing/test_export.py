@@ -23,7 +23,8 @@ from morphinfer_training.learning.sections import load_section
 from morphinfer_training.learning.split import split_section
 from morphinfer_training.publishing import publish
 from morphinfer_training.publishing.export import build_model, check_parity, smooth_image
-from morphinfer_training.train import Data, train, training_provenance
+from morphinfer_training.publishing.provenance import training_provenance
+from morphinfer_training.train import train
 
 SIZES = (48, 64, 96, 128, 160)
 CONFIG = make_config(patch_sizes_px=list(SIZES), channels=[16, 32, 64, 64])
@@ -40,10 +41,13 @@ def fitted(patch, config=CONFIG):
 
 def facts(config=CONFIG):
     section = make_section()
-    data = Data([section], [split_section(section.labels, config, 0)])
+    split = split_section(section.labels, config, 0)
     each = {"mean": 0.5, "per_class": {"background": 0.5, "tissue": None, "gene A": 0.25}}
     scores = {"networks": {f"p{p:03d}": each for p in SIZES}, "fused": each, "cells": 10}
-    provenance = training_provenance(config, data, scores, "2026-01-02", torch.device("cpu"))
+    provenance = training_provenance(
+        config, [section], [split], scores=scores, histories={}, date="2026-01-02",
+        device=torch.device("cpu"),
+    )  # fmt: skip
     return publish.SetFacts(config, (0.2,) * 5, provenance)
 
 
@@ -182,7 +186,7 @@ def test_a_target_that_the_configuration_does_not_name_is_refused(tmp_path):
     write_section(tmp_path)
     config = make_config(classes=["background", "tissue", "gene B"])
     with pytest.raises(
-        ConfigError, match="class 'gene A' is not among the configuration's classes"
+        ConfigError, match="class 'gene A' is not among the classes of the configuration"
     ):
         load_section(config.sections[0], config, tmp_path)
 

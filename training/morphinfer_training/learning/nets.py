@@ -219,19 +219,5 @@ def fold(network: PaddingFreeNet) -> Weights:
     return Weights(convolutions, head, bias, float(network.log_floor.detach().exp()))
 
 
-def multiply_adds_per_pixel(channels: tuple[int, ...], classes: int) -> float:
-    """Multiply-adds of the convolutions per input pixel of a large tile, with a dilated fifth one.
-
-    >>> multiply_adds_per_pixel((16, 32, 64, 64), 4)
-    3860.0
-    """
-    first = (KERNEL + len(BLUR) - 1) ** 2 * channels[0]
-    pairs = zip(channels, (*channels[1:], channels[-1]), strict=True)
-    others: float = sum(
-        KERNEL**2 * i * o / 4 ** min(depth, POOLINGS) for depth, (i, o) in enumerate(pairs, start=1)
-    )
-    return first + others + channels[-1] * classes / STRIDE_PX**2
-
-
 def _double(tensor: Tensor) -> NDArray[np.float64]:
     return np.asarray(tensor.detach().cpu().contiguous().numpy(), np.float64)

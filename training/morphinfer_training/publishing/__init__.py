@@ -1,6 +1,7 @@
 """From trained networks to files: ONNX model sets with cards, float16 sets, BioImage.IO packages.
 
-`export` builds and checks the ONNX file of a network, `publish` writes a set with its `model_card`.
+`export` builds and checks the ONNX file of a network, `publish` writes a set with its `provenance` and
+`model_card`.
 Sets that morphinfer exported (`exported_set`) are converted by `half` to float16 and by `bioimageio`
 to a package: `joined_graph` joins the networks into one graph, `bioimageio_description` and
 `bioimageio_text` describe it.
@@ -15,6 +16,7 @@ from morphinfer.lazy import attach
 if TYPE_CHECKING:
     from morphinfer_training.publishing.bioimageio import export_package
     from morphinfer_training.publishing.half import halve_set
+    from morphinfer_training.publishing.provenance import training_provenance, validation_scores
     from morphinfer_training.publishing.publish import SetFacts, publish_set
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "export_package",
     "halve_set",
     "publish_set",
+    "training_provenance",
+    "validation_scores",
 ]
 
 if not TYPE_CHECKING:
@@ -30,6 +34,10 @@ if not TYPE_CHECKING:
         {
             "bioimageio": ("export_package",),
             "half": ("halve_set",),
+            "provenance": (
+                "training_provenance",
+                "validation_scores",
+            ),
             "publish": (
                 "SetFacts",
                 "publish_set",

@@ -31,7 +31,7 @@ class SetFacts:
     weights: tuple[float, ...]
     """Fusion weights, in the order of the networks."""
     provenance: dict[str, Any]
-    """Sections, versions, protocol and figures; see `train.training_provenance`."""
+    """Sections, versions, protocol and figures; see `training_provenance`."""
 
 
 def publish_set(

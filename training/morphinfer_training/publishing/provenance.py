@@ -1,0 +1,144 @@
+"""Provenance of a model set: how it was trained and how it scored, as every file of the set contains it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from morphinfer_training.config import TrainConfig
+from morphinfer_training.learning import (
+    Fusion,
+    HeldOutScorer,
+    Row,
+    Section,
+    Split,
+    gap_positions,
+    mean_dice,
+    network_name,
+    reliability,
+)
+
+
+def validation_scores(
+    config: TrainConfig,
+    scorer: HeldOutScorer,
+    probabilities: NDArray[np.float32],
+    fusion: Fusion,
+) -> dict[str, Any]:
+    """Scores of the calibrated networks and of their fusion on the held-out positions, as JSON types.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Names of networks and classes.
+    scorer : HeldOutScorer
+        The held-out positions.
+    probabilities : ndarray of float32, shape (M, K, C)
+        Uncalibrated probabilities of M networks at K held-out positions.
+    fusion : Fusion
+        Calibrations, weights and class factors.
+    """
+
+    def rounded(dice: NDArray[np.float64]) -> dict[str, Any]:
+        values = [None if np.isnan(d) else round(float(d), 4) for d in dice]
+        return {
+            "mean": round(mean_dice(dice), 4),
+            "per_class": dict(zip(config.classes, values, strict=True)),
+        }
+
+    names = map(network_name, config.patch_sizes_px)
+    calibrated, fused = fusion.calibrated(probabilities), fusion(probabilities)
+    return {
+        "networks": {n: rounded(scorer.dice(p)) for n, p in zip(names, calibrated, strict=True)},
+        "fused": rounded(scorer.dice(fused)),
+        "cells": len(scorer.labels),
+        "class_factors": [round(float(f), 4) for f in fusion.factors],
+        "temperatures": [round(c.temperature, 4) for c in fusion.calibrations],
+        "biases": [[round(float(b), 4) for b in c.bias] for c in fusion.calibrations],
+        "calibration_error": round(reliability(scorer.merged(fused), scorer.labels)[1], 4),
+    }
+
+
+def training_provenance(
+    config: TrainConfig,
+    sections: Sequence[Section],
+    splits: Sequence[Split],
+    *,
+    scores: Mapping[str, Any],
+    histories: Mapping[str, Sequence[Row]],
+    date: str,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Description of the training in every file of a set, as JSON types.
+
+    It contains no path but those of the configuration, where environment variables are not expanded.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Training configuration.
+    sections : sequence of Section
+        Images and classes.
+    splits : sequence of Split
+        Positions of each section for training and held out.
+    scores : mapping
+        Result of `validation_scores`.
+    histories : mapping of str to sequence of Row
+        Evaluations by network.
+    date : str
+        Date of the training.
+    device : torch.device
+        Where it was computed.
+    """
+    validation = config.validation
+    gap_um = gap_positions(config) * config.stride_px * config.pixel_size_um
+    held_out = (
+        f"the {validation.side} part"
+        if validation.side
+        else f"blocks of {validation.block_um:g} micrometres"
+    )
+    return {
+        "date": date,
+        "config": config.plain(),
+        "sections": [
+            _section_facts(section, split, config)
+            for section, split in zip(sections, splits, strict=True)
+        ],
+        "protocol": f"{held_out} of each section with transcripts held out ({validation.fraction:.0%}), "
+        f"with a gap of {gap_um:.0f} micrometres that was neither trained on nor scored.",
+        "validation": dict(scores),
+        "versions": {
+            "morphinfer": version("morphinfer"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "device": device.type,
+        "history": {name: _learning_curve(history) for name, history in histories.items()},
+    }
+
+
+def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[str, Any]:
+    counts = np.bincount(section.labels[split.train], minlength=len(config.classes))
+    return {
+        "name": section.name,
+        "identity": section.identity,
+        "synthetic": section.synthetic,
+        "trained_cells": dict(zip(config.classes, counts.tolist(), strict=True)),
+        "held_out_cells": int(split.validation.sum()),
+    }
+
+
+def _learning_curve(history: Sequence[Row]) -> dict[str, list[float]]:
+    """Learning curve of a network, rounded, as JSON types."""
+    return {
+        "step": [row.step for row in history],
+        "loss": [round(row.loss, 4) for row in history],
+        "mean_dice": [round(row.mean_dice, 4) for row in history],
+    }
