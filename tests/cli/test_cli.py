@@ -1,4 +1,4 @@
-"""The command line: what it prints, its exit codes, and one sentence for everything that is wrong."""
+"""The command line: its output, its exit codes, and one sentence for each error."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ KEYS = {
 def test_segment_prints_one_json_object_with_the_promised_keys(call, slide, models):
     code, out, _ = call("segment", slide, "--models", models, "--json", "--provider", "cpu")
     assert code == 0
-    told = json.loads(out)
-    assert set(told) == KEYS
-    assert told["provider"] == "cpu"
-    assert told["stride_px"] == 8
+    summary = json.loads(out)
+    assert set(summary) == KEYS
+    assert summary["provider"] == "cpu"
+    assert summary["stride_px"] == 8
 
 
 def test_a_reference_adds_dice_iou_and_confusion(call, slide, models):
@@ -37,13 +37,13 @@ def test_a_reference_adds_dice_iou_and_confusion(call, slide, models):
         "segment", slide, "--models", models, "--json", "--reference", "first.zarr", "-q"
     )
     assert code == 0
-    told = json.loads(out)
-    assert told["dice"]["mean"] == 1
-    assert set(told["dice"]) >= {"mean", "per_class"}
-    assert {"iou", "confusion", "pixels_compared"} <= set(told)
+    summary = json.loads(out)
+    assert summary["dice"]["mean"] == 1
+    assert set(summary["dice"]) >= {"mean", "per_class"}
+    assert {"iou", "confusion", "pixels_compared"} <= set(summary)
 
 
-def test_a_reference_of_other_genes_is_matched_as_told(call, slide, models, tmp_path):
+def test_a_reference_of_other_genes_is_matched_by_the_option(call, slide, models, tmp_path):
     call("segment", slide, "--models", models, "--out", "first.zarr", "-q")
     values = open_labels(tmp_path / "first.zarr").read(Window(0, 0, 19, 25))
     with create_labels(
@@ -80,30 +80,30 @@ def test_quiet_leaves_stderr_empty(call, slide, models):
 
 def test_evaluate_prints_dice_and_na(call, tmp_path):
     classes = default_classes(("background", "tissue", "GeneA"))
-    cells = np.repeat(np.arange(2, dtype=np.uint8), 8)[None, :, None] * np.ones(
+    values = np.repeat(np.arange(2, dtype=np.uint8), 8)[None, :, None] * np.ones(
         (1, 1, 16), np.uint8
     )
     for name in ("a.zarr", "b.zarr"):
         with create_labels(
             tmp_path / name, grid=PixelGrid((16, 16), 5, (0, 0)), classes=classes
         ) as writer:
-            writer.write(Window(0, 0, 16, 16), cells)
+            writer.write(Window(0, 0, 16, 16), values)
     code, out, _ = call("evaluate", "a.zarr", "b.zarr", "--json")
     assert code == 0
-    told = json.loads(out)
-    assert told["dice"]["per_class"] == {"background": 1, "tissue": 1, "GeneA": None}
+    evaluation = json.loads(out)
+    assert evaluation["dice"]["per_class"] == {"background": 1, "tissue": 1, "GeneA": None}
     assert "n/a" in call("evaluate", "a.zarr", "b.zarr")[1]
 
 
-def test_evaluate_refuses_a_foreign_class_and_takes_it_as_matched(call, tmp_path):
-    cells = np.ones((1, 8, 8), np.uint8)
+def test_evaluate_refuses_a_foreign_class_unless_it_is_matched(call, tmp_path):
+    values = np.ones((1, 8, 8), np.uint8)
     for name, gene in (("a.zarr", "Neurod6"), ("b.zarr", "Slc17a7")):
         with create_labels(
             tmp_path / name,
             grid=PixelGrid((8, 8), 5, (0, 0)),
             classes=default_classes(("background", "tissue", gene)),
         ) as writer:
-            writer.write(Window(0, 0, 8, 8), cells)
+            writer.write(Window(0, 0, 8, 8), values)
     refused(call("evaluate", "a.zarr", "b.zarr", "-q"), "--match Slc17a7=Neurod6")
     words = ("evaluate", "a.zarr", "b.zarr", "--match", "Slc17a7=Neurod6")
     assert "the reference's 'Slc17a7' is compared with 'Neurod6'" in call(*words)[2]
@@ -135,7 +135,7 @@ def test_a_group_without_an_image_is_refused(call, tmp_path):
     refused(call("segment", "g.zarr"), "g.zarr", "multiscales")
 
 
-def test_a_tiff_is_told_how_to_be_converted(call, tmp_path):
+def test_the_error_for_a_tiff_names_the_convert_command(call, tmp_path):
     (tmp_path / "slide.tif").write_bytes(b"II*\0")
     refused(call("segment", "slide.tif"), "morphinfer convert slide.tif slide.zarr")
 
@@ -187,7 +187,7 @@ def test_a_picture_that_exists_is_refused_before_any_work(call, slide, models, t
     assert not (tmp_path / "slide_labels.zarr").exists()
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(call, slide, models, monkeypatch, tmp_path):
+def test_a_full_disk_is_an_error_and_leaves_nothing(call, slide, models, monkeypatch, tmp_path):
     from collections import namedtuple
 
     usage = namedtuple("usage", "total used free")

@@ -32,10 +32,10 @@ def test_two_shards_and_finish_give_the_bytes_of_one_run(call, shard, tall, mode
     code, out, _ = shard("1/2")
     assert code == 0
     assert "shard 1/2: row 0 is done; 2 of 3 rows of chunks are missing" in out
-    assert "when all shards are done, publish: morphinfer finish l.zarr" in out
+    assert "when all shards are done, run: morphinfer finish l.zarr" in out
     _, out, _ = shard("2/2")
     assert "rows 1 to 2 are done; 0 of 3" in out
-    assert "\nall shards are done, publish: morphinfer finish l.zarr" in out
+    assert "\nall shards are done, run: morphinfer finish l.zarr" in out
     assert not (tmp_path / "l.zarr").exists()
     code, out, _ = call("finish", "l.zarr", "--json")
     assert code == 0
@@ -48,7 +48,7 @@ def test_two_shards_and_finish_give_the_bytes_of_one_run(call, shard, tall, mode
     assert not (tmp_path / "l.zarr.unfinished").exists()
 
 
-def test_a_shard_tells_machines_what_is_missing(shard):
+def test_the_json_of_a_shard_lists_the_missing_rows(shard):
     code, out, _ = shard("2/3", "--json", "-q")
     assert code == 0
     assert json.loads(out) == {
@@ -65,7 +65,7 @@ def test_a_shard_tells_machines_what_is_missing(shard):
 def test_more_shards_than_rows_leave_some_without_work(shard):
     code, out, _ = shard("1/9", "-q")
     assert code == 0
-    assert "shard 1/9: no row falls to it; 3 of 3" in out
+    assert "shard 1/9: it has no rows; 3 of 3" in out
 
 
 def test_finish_with_a_missing_shard_says_which_rows(call, shard, tmp_path):
@@ -86,7 +86,7 @@ def test_finish_scores_against_a_reference(call, shard, tall, models):
     assert json.loads(out)["dice"]["mean"] == 1
 
 
-def test_finish_matches_classes_as_told_and_refuses_foreign_ones(call, shard, tmp_path):
+def test_finish_matches_classes_by_the_option_and_refuses_foreign_ones(call, shard, tmp_path):
     with create_labels(
         tmp_path / "r.zarr", grid=PixelGrid((525, 12), 5.2, (0, 0)),
         classes=default_classes(("background", "tissue", "Slc17a7")),
@@ -101,7 +101,7 @@ def test_finish_matches_classes_as_told_and_refuses_foreign_ones(call, shard, tm
     assert json.loads(out)["dice"]["per_class"]["GeneA"] is None
 
 
-def test_finish_refuses_reports_that_stand_there_before_it_publishes(call, shard, tmp_path):
+def test_finish_refuses_to_replace_a_report_before_it_publishes(call, shard, tmp_path):
     shard("1/1", "-q")
     (tmp_path / "l.png").write_text("mine")
     refused(call("finish", "l.zarr"), "l.png", "--overwrite")
@@ -116,7 +116,7 @@ def test_finish_publishes_where_the_slide_is_gone(call, shard, tmp_path):
     code, out, err = call("finish", "l.zarr", "-q")
     assert code == 0
     assert err.count("\n") == 1
-    assert "no picture could be made: " in err
+    assert "without a report: " in err
     assert "tall.zarr: no such file" in err
     assert "labels   l.zarr" in out
     assert (tmp_path / "l.zarr").is_dir()
@@ -138,11 +138,11 @@ def test_a_shard_beside_published_labels_is_refused(call, shard):
     refused(shard("1/1"), "l.zarr: exists already")
 
 
-def test_plan_tells_what_would_be_done_and_writes_nothing(call, tall, models, tmp_path):
+def test_plan_prints_tiles_and_memory_and_writes_nothing(call, tall, models, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     code, out, err = call("plan", tall, "--models", models, "--tile", "512", *CPU)
     assert (code, err) == (0, "")
-    for part in ("4200 x 90", "525 x 12 cells of 5.2 um", "9 x 1 of about 512 px", "cpu", "MB"):
+    for part in ("4200 x 90", "525 x 12 positions of 5.2 um", "9 x 1 of about 512 px", "cpu", "MB"):
         assert part in out
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -151,11 +151,11 @@ def test_plan_prints_one_json_object(call, slide, models):
     words = ("plan", slide, "--models", models, "--json", "--skip-background", "off", *CPU)
     code, out, err = call(*words)
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert told["model_shape"] == [150, 200]
-    assert told["provider"] == "cpu"
-    assert told["skips_background"] is False
-    assert told["seconds"] > 0
+    forecast = json.loads(out)
+    assert forecast["model_shape"] == [150, 200]
+    assert forecast["provider"] == "cpu"
+    assert forecast["skips_background"] is False
+    assert forecast["seconds"] > 0
 
 
 def test_plan_refuses_what_segment_refuses(call, slide, models):

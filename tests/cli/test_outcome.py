@@ -1,4 +1,4 @@
-"""What is told of a finished segmentation: how much of its tissue is uncertain."""
+"""The output of a finished segmentation: how much of its tissue is uncertain."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SUMMARY = {
 @pytest.mark.parametrize(("share", "percent"), [
     (0, "0"), (0.0012, "0.1"), (0.0449, "4.5"), (0.1234, "12"), (0.996, "100"), (1, "100"),
 ])  # fmt: skip
-def test_one_sentence_tells_how_much_of_the_tissue_is_uncertain(share, percent):
-    told = f"{percent} % of the tissue is uncertain (winning probability below 0.6)"
-    assert uncertain_sentence(share) == told
+def test_one_sentence_says_how_much_of_the_tissue_is_uncertain(share, percent):
+    sentence = f"{percent} % of the tissue is uncertain (winning probability below 0.6)"
+    assert uncertain_sentence(share) == sentence
 
 
-def test_where_there_is_no_tissue_nothing_is_said_of_it(capsys):
+def test_without_tissue_no_uncertain_share_is_printed(capsys):
     print_summary(SUMMARY)
     assert "uncertain" not in capsys.readouterr().out
     print_slides([SUMMARY])
@@ -38,9 +38,9 @@ def test_segment_prints_the_sentence_and_keeps_the_layer(call, slide, models, tm
     code, out, _ = call("segment", slide, "--models", models, "--uncertainty", "-q", *CPU)
     assert code == 0
     (percent,) = re.findall(r"^([\d.]+) % of the tissue is uncertain \(.*\)$", out, re.MULTILINE)
-    told = json.loads((tmp_path / "slide_labels.json").read_text())
-    assert float(percent) == pytest.approx(100 * told["uncertain_fraction"], abs=0.5)
-    assert told["run"]["uncertain_below"] == 0.6
+    record = json.loads((tmp_path / "slide_labels.json").read_text())
+    assert float(percent) == pytest.approx(100 * record["uncertain_fraction"], abs=0.5)
+    assert record["run"]["uncertain_below"] == 0.6
     layer = open_slide(tmp_path / "slide_labels_uncertainty.zarr")
     labels = open_slide(tmp_path / "slide_labels.zarr")
     assert (layer.shape, layer.dtype) == (labels.shape, "uint8")
@@ -60,7 +60,7 @@ def test_the_table_of_many_slides_has_a_column_for_it(call, slide, tall, models)
     assert len(re.findall(r"│ +[\d.]+% │ +[\d.]+ │", out)) == 2
 
 
-def test_a_layer_that_stands_there_is_refused_before_any_work(call, slide, models, tmp_path):
+def test_a_layer_that_exists_is_refused_before_any_work(call, slide, models, tmp_path):
     (tmp_path / "slide_labels_uncertainty.zarr").write_text("mine")
     words = ("segment", slide, "--models", models, *CPU)
     refused(call(*words, "--uncertainty"), "slide_labels_uncertainty.zarr: exists already")

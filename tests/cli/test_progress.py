@@ -1,4 +1,4 @@
-"""What `segment` tells while it runs: lines, objects of JSON, or a bar."""
+"""The progress that `segment` reports: lines, objects of JSON, or a bar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TICK = 0.3
 
 
 @pytest.fixture
-def told(capsys):
+def report_run(capsys):
     """Run through tiles of 2 megapixels, 0.3 seconds each; returns the lines on stderr."""
 
     def run(kind, tiles=100, verbosity=Verbosity.NORMAL):
@@ -31,15 +31,15 @@ def told(capsys):
     return run
 
 
-def test_lines_tell_every_tenth_with_pace_and_time_left(told):
-    lines = told("lines")
+def test_lines_report_every_tenth_with_rate_and_time_left(report_run):
+    lines = report_run("lines")
     assert len(lines) == 10
     assert lines[2] == "segmenting: 30 of 100 tiles, 6.7 Mpx/s, 21 s left"
     assert lines[-1] == "segmenting: 100 of 100 tiles, 6.7 Mpx/s, 0 s left"
 
 
-def test_json_is_told_about_once_a_second_and_at_the_end(told):
-    objects = [json.loads(line) for line in told("json")]
+def test_json_is_printed_about_once_a_second_and_at_the_end(report_run):
+    objects = [json.loads(line) for line in report_run("json")]
     assert len(objects) == 26
     assert objects[1]["tiles"] - objects[0]["tiles"] == 4
     assert objects[-1] == {
@@ -54,10 +54,10 @@ def test_json_is_told_about_once_a_second_and_at_the_end(told):
     }
 
 
-def test_a_terminal_gets_a_bar(told, monkeypatch):
+def test_a_terminal_gets_a_bar(report_run, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    assert any("100 of 100 tiles, 6.7 Mpx/s, 0 s left" in line for line in told("bar"))
+    assert any("100 of 100 tiles, 6.7 Mpx/s, 0 s left" in line for line in report_run("bar"))
 
 
 def test_a_clock_that_stands_still_divides_nothing_by_zero(capsys):
@@ -75,8 +75,8 @@ def test_a_clock_that_stands_still_divides_nothing_by_zero(capsys):
         ("lines", Verbosity.QUIET, 10),
     ],
 )
-def test_quiet_silences_what_was_not_asked_for(told, kind, verbosity, count):
-    assert len(told(kind, verbosity=verbosity)) == count
+def test_quiet_silences_progress_unless_a_kind_is_named(report_run, kind, verbosity, count):
+    assert len(report_run(kind, verbosity=verbosity)) == count
 
 
 def test_progress_without_a_terminal_is_plain_lines(call, slide, models):
@@ -92,4 +92,4 @@ def test_a_quiet_run_with_json_progress_has_nothing_else_on_stderr(call, slide, 
     assert code == 0
     objects = [json.loads(line) for line in err.splitlines()]
     assert objects[-1]["tiles"] == objects[-1]["all_tiles"]
-    assert {told["slide"] for told in objects} == {slide}
+    assert {line["slide"] for line in objects} == {slide}

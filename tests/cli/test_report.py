@@ -1,4 +1,4 @@
-"""`report`: the page of a finished label image, with the slide or without it."""
+"""`report`: the page of a finished label image, with and without the slide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def labels(call, slide, models):
     return "l.zarr"
 
 
-def test_the_page_of_segment_is_made_again(call, labels, tmp_path):
+def test_report_writes_the_page_of_segment_again(call, labels, tmp_path):
     before = (tmp_path / "l.html").read_text()
     code, out, err = call("report", labels, "--overwrite")
     assert (code, out, err) == (0, "report   l.html\n", "")
@@ -31,14 +31,14 @@ def test_the_page_of_segment_is_made_again(call, labels, tmp_path):
     refused(call("report", labels), "l.html", "--overwrite")
 
 
-def test_a_page_goes_where_it_is_told_and_alone(call, labels, tmp_path):
+def test_out_names_the_page_and_nothing_else_is_written(call, labels, tmp_path):
     code, out, _ = call("report", labels, "--out", "sub.html", "--json")
     assert code == 0
-    told = json.loads(out)
-    assert told["report"] == "sub.html"
-    assert told["picture_of_nuclei"] is True
-    assert told["seams"]["verdict"]
-    assert "class_fractions" in told
+    summary = json.loads(out)
+    assert summary["report"] == "sub.html"
+    assert summary["picture_of_nuclei"] is True
+    assert summary["seams"]["verdict"]
+    assert "class_fractions" in summary
     assert not (tmp_path / "sub.png").exists()
 
 
@@ -72,14 +72,14 @@ def test_without_the_slide_the_classes_are_shown_alone(call, labels, slide, tmp_
     assert "The classes over the nuclei" in (tmp_path / "q.html").read_text()
 
 
-def test_a_slide_that_is_named_and_not_there_is_refused(call, labels, tmp_path):
+def test_a_named_slide_that_does_not_exist_is_refused(call, labels, tmp_path):
     words = ("report", labels, "--out", "p.html", "--slide", "absent.zarr")
     refused(call(*words), "absent.zarr: no such file")
     assert not (tmp_path / "p.html").exists()
 
 
 def test_match_without_a_reference_is_wrong_usage(call, labels):
-    refused(call("report", labels, "--match", "A=B"), "--match says how to compare", code=2)
+    refused(call("report", labels, "--match", "A=B"), "--match needs a --reference", code=2)
 
 
 def test_a_slide_is_no_label_image(call, slide):

@@ -50,11 +50,11 @@ def test_a_broken_slide_does_not_stop_the_others(call, slides, models, tmp_path)
         "morphinfer: broken.zarr: no zarr array or group in this folder; name the folder of an "
         "OME-Zarr image"
     ]
-    told = json.loads(out)
-    assert told["failed"] == 1
-    assert [summary["slide"] for summary in told["slides"]] == list(slides)
-    assert "no zarr array" in told["slides"][1]["error"]
-    assert told["slides"][2]["labels"] == "b_labels.zarr"
+    batch = json.loads(out)
+    assert batch["failed"] == 1
+    assert [summary["slide"] for summary in batch["slides"]] == list(slides)
+    assert "no zarr array" in batch["slides"][1]["error"]
+    assert batch["slides"][2]["labels"] == "b_labels.zarr"
     for name in ("a", "b"):
         assert (tmp_path / f"{name}_labels.zarr").is_dir()
         assert (tmp_path / f"{name}_labels.html").is_file()
@@ -68,7 +68,7 @@ def test_many_slides_end_with_a_table(call, slides, models):
     assert "failed: " in out
 
 
-def test_a_slide_that_fails_in_the_middle_is_told_by_its_name(call, slides, models, monkeypatch):
+def test_the_error_of_a_slide_starts_with_its_name(call, slides, models, monkeypatch):
     from morphinfer.errors import OutOfMemoryError
 
     stop_when(monkeypatch, OutOfMemoryError("p046: the memory does not suffice"), lambda: True)
@@ -105,14 +105,14 @@ def test_slides_that_are_done_are_left_alone(call, slides, models, tmp_path):
     again = ("segment", *good, "--skip-done", "--models", models, "--json", "-q", *CPU)
     code, out, _ = call(*again)
     assert code == 0
-    told = json.loads(out)["slides"]
-    assert told[0]["class_fractions"] == json.loads(first[1])["class_fractions"]
+    summaries = json.loads(out)["slides"]
+    assert summaries[0]["class_fractions"] == json.loads(first[1])["class_fractions"]
     assert (tmp_path / "b_labels.zarr").is_dir()
     assert (tmp_path / "a_labels.zarr" / "zarr.json").stat().st_mtime_ns == before
     assert call(*again)[0] == 0
 
 
-def test_a_label_image_of_another_tool_is_no_slide_that_is_done(call, slides, models, tmp_path):
+def test_a_label_image_of_another_tool_does_not_count_as_done(call, slides, models, tmp_path):
     with create_labels(
         tmp_path / "a_labels.zarr", grid=PixelGrid((3, 3), 5, (0, 0)),
         classes=default_classes(("background", "tissue")),
@@ -124,7 +124,7 @@ def test_a_label_image_of_another_tool_is_no_slide_that_is_done(call, slides, mo
     assert "failed: " in out
 
 
-def test_labels_of_all_slides_go_into_one_folder_that_is_made(call, slides, models, tmp_path):
+def test_labels_of_all_slides_go_into_one_folder_that_is_created(call, slides, models, tmp_path):
     words = ("--models", models, "--out-dir", "new/results", "-q", *CPU)
     assert call("segment", "a.zarr", "b.zarr", *words)[0] == 0
     names = {p.name for p in (tmp_path / "new" / "results").glob("*.zarr")}
@@ -138,10 +138,10 @@ def test_one_slide_takes_an_output_folder_too(call, slides, models, tmp_path):
     assert (tmp_path / "results" / "a_labels.zarr").is_dir()
 
 
-def test_an_output_folder_that_cannot_be_made_is_one_sentence(call, slides, models, tmp_path):
+def test_an_output_folder_that_cannot_be_created_is_one_sentence(call, slides, models, tmp_path):
     (tmp_path / "file").write_text("mine")
     words = ("segment", "a.zarr", "b.zarr", "--models", models, "--out-dir", "file")
-    refused(call(*words), "file: the folder cannot be made", "--out-dir")
+    refused(call(*words), "file: the folder cannot be created", "--out-dir")
 
 
 def test_slides_of_one_output_name_are_refused_before_any_work(call, slides, models, tmp_path):
@@ -152,7 +152,7 @@ def test_slides_of_one_output_name_are_refused_before_any_work(call, slides, mod
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("a", "b", "--out", "o"), "--out names one label image and there are 2 slides"),
         (("a", "b", "--reference", "r"), "--reference scores one slide and there are 2"),
@@ -161,16 +161,16 @@ def test_slides_of_one_output_name_are_refused_before_any_work(call, slides, mod
         (("a", "--shard", "1/2", "--reference", "r"), "morphinfer finish"),
         (("a", "--shard", "1/2", "--overwrite"), "--shard replaces nothing"),
         (("a", "--shard", "1/2", "--dask", "tcp://x"), "--shard and --dask exclude each other"),
-        (("a", "--match", "A=B"), "--match says how to compare with a --reference"),
-        (("a", "--shard", "3/2"), "there are the shards 1/2 to 2/2"),
+        (("a", "--match", "A=B"), "--match needs a --reference"),
+        (("a", "--shard", "3/2"), "name one of 1/2 to 2/2"),
         (("a", "--shard", "half"), "'half' is not I/N"),
     ],
 )
-def test_options_that_contradict_each_other_exit_with_two(call, words, told):
-    refused(call("segment", *words), "Usage", told, code=2)
+def test_options_that_contradict_each_other_exit_with_two(call, words, message):
+    refused(call("segment", *words), "Usage", message, code=2)
 
 
-def test_an_interrupted_run_goes_on_from_where_it_was(call, tall, models, tmp_path, monkeypatch):
+def test_the_same_command_resumes_an_interrupted_run(call, tall, models, tmp_path, monkeypatch):
     words = ("segment", tall, "--models", models, "--tile", "256", *CPU)
     with monkeypatch.context() as patch:
         rows = lambda: list(tmp_path.glob("part.zarr.unfinished/journal-*"))  # noqa: E731
@@ -179,8 +179,8 @@ def test_an_interrupted_run_goes_on_from_where_it_was(call, tall, models, tmp_pa
     assert (code, out) == (130, "")
     assert err.splitlines() == [
         "morphinfer: interrupted",
-        "morphinfer: what was done stands in part.zarr.unfinished; the same command goes on from "
-        "there",
+        "morphinfer: finished rows are kept in part.zarr.unfinished; the same command resumes the "
+        "run",
     ]
     code, _, err = call(*words, "--out", "part.zarr", "--progress", "json", "-q")
     assert code == 0
@@ -191,7 +191,7 @@ def test_an_interrupted_run_goes_on_from_where_it_was(call, tall, models, tmp_pa
     assert pixel_files(tmp_path / "part.zarr") == pixel_files(tmp_path / "whole.zarr")
 
 
-def test_a_run_that_failed_after_some_rows_says_how_to_go_on(
+def test_a_run_that_failed_after_some_rows_says_how_to_resume(
     call, tall, models, tmp_path, monkeypatch
 ):
     from morphinfer.errors import SlideError
@@ -202,8 +202,8 @@ def test_a_run_that_failed_after_some_rows_says_how_to_go_on(
     assert code == 1
     assert err.splitlines() == [
         "morphinfer: tall.zarr: a chunk is damaged",
-        "morphinfer: what was done stands in tall_labels.zarr.unfinished; the same command goes "
-        "on from there",
+        "morphinfer: finished rows are kept in tall_labels.zarr.unfinished; the same command "
+        "resumes the run",
     ]
 
 
@@ -241,11 +241,14 @@ def test_dask_workers_give_the_bytes_of_one_run(call, tall, models, tmp_path):
 
 def test_a_scheduler_that_does_not_answer_is_refused():
     pytest.importorskip("distributed")
-    told = "^--dask tcp://127.0.0.1:9: no Dask scheduler answered within 0.2 s; start one"
-    with pytest.raises(ProviderError, match=told), dask_client("tcp://127.0.0.1:9", timeout_s=0.2):
+    message = "^--dask tcp://127.0.0.1:9: no Dask scheduler answered within 0.2 s; start one"
+    with (
+        pytest.raises(ProviderError, match=message),
+        dask_client("tcp://127.0.0.1:9", timeout_s=0.2),
+    ):
         pass
 
 
-def test_dask_that_is_not_installed_is_one_sentence(call, slide, monkeypatch):
+def test_the_error_without_dask_is_one_sentence(call, slide, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     refused(call("segment", slide, "--dask", "tcp://x:1"), "install morphinfer[dask]")

@@ -199,7 +199,7 @@ def test_without_a_pixel_size_the_slide_asks_for_one_later(tmp_path):
     source = write(tmp_path / "a.tif", noise(20, 30))
     result = runner().invoke(command, [str(source), str(tmp_path / "a.zarr"), "-q"])
     assert result.exit_code == 0
-    assert "'segment' will want --pixel-size" in result.stderr
+    assert "give --pixel-size to 'morphinfer segment'" in result.stderr
     with pytest.raises(SlideError, match=r"`pixel_size_um=0\.325`"):
         open_slide(tmp_path / "a.zarr")
     assert open_slide(tmp_path / "a.zarr", pixel_size_um=0.5).shape == (20, 30)

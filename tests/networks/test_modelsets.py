@@ -49,7 +49,7 @@ def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
     done = call(copied)
     assert done.exit_code == 0
     name = card["networks"][0]["file"]
-    assert f"{name} is gone, or not the file that the card of" in done.stderr
+    assert f"{name} is missing, or is not the file that the card of" in done.stderr
 
 
 def test_files_that_are_gone_or_that_the_card_does_not_list_are_told(copied):

@@ -1,4 +1,4 @@
-"""The command line: one command a file, loaded when it is called."""
+"""The command line: one command per file, loaded when it is called."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ COMMANDS = {
     "phantom": "morphinfer.cli.phantom:phantom",
 }
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module only when the command is named or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Own commands first, then those of installed packages."""
+        """Commands of this package first, then those of other installed packages."""
         return [*COMMANDS, *(e.name for e in entry_points(group="morphinfer.commands"))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command, or None where there is none of that name."""
+        """Load one command; None if no command has the name."""
         if cmd_name in COMMANDS:
             module, attribute = COMMANDS[cmd_name].split(":")
             command: click.Command = getattr(import_module(module), attribute)
@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; errors name its options, Ctrl-C is a line on stderr and exit code 130."""
+        """Run the command; errors name its options, Ctrl-C gives a line on stderr and exit code 130."""
         try:
             return super().invoke(ctx)
         except MorphinferError as problem:
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("morphinfer"), prog_name="morphinfer")
 def cli() -> None:
-    """Segment nuclei-stained whole slides with CNNs that gene expression has taught."""
+    """Segment nuclei-stained whole slides with CNNs that were supervised by gene expression."""
 
 
 def main() -> None:
@@ -73,8 +73,8 @@ def main() -> None:
         sys.exit(1)
     except MemoryError as problem:
         complain(
-            f"the memory does not suffice ({problem}); close other programs, or give a smaller "
-            f"--max-memory or --tile",
+            f"not enough memory ({problem}); close other programs, or give a smaller --max-memory "
+            f"or --tile",
             notes=getattr(problem, "__notes__", ()),
         )
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Many slides by one command: one that fails does not stop the others."""
+"""Many slides in one command: a slide that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from morphinfer.cli.console import complain, print_json, say
-from morphinfer.cli.jobs import How, Job, do_job, load_networks, make_folder, make_job
+from morphinfer.cli.jobs import Job, RunSettings, do_job, load_networks, make_folder, make_job
 from morphinfer.cli.outcome import print_slides
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError, OutputError, RecordError
@@ -18,71 +18,74 @@ from morphinfer.records import BatchSummary, SlideFailure, Summary
 
 
 def segment_many(
-    slides: Sequence[str], how: How, choices: Mapping[str, Any], *, as_json: bool
+    slides: Sequence[str], settings: RunSettings, choices: Mapping[str, Any], *, as_json: bool
 ) -> None:
-    """Segment slides one after the other, and print what became of each; exit code 1 if any failed."""
+    """Segment slides one after the other and print the outcome of each; exit code 1 if any failed."""
     jobs = _open_all(slides, choices)
     _refuse_clashes([job for job in jobs if isinstance(job, Job)])
     if any(isinstance(job, Job) for job in jobs):
         make_folder(choices["out_dir"])
-        how = replace(how, models=load_networks(choices["models"], how.options))
+        networks = load_networks(choices["models"], settings.options)
+        settings = replace(settings, models=networks)
     skip = bool(choices["skip_done"])
-    told = [
-        _attempt(given, job, how, f"segmenting {given} ({number} of {len(jobs)})", skip_done=skip)
-        for number, (given, job) in enumerate(zip(slides, jobs, strict=True), 1)
+    summaries = [
+        _attempt(
+            slide, job, settings, f"segmenting {slide} ({number} of {len(jobs)})", skip_done=skip
+        )
+        for number, (slide, job) in enumerate(zip(slides, jobs, strict=True), 1)
     ]
-    failed = sum("error" in summary for summary in told)
+    failed = sum("error" in summary for summary in summaries)
     if as_json:
-        content: BatchSummary = {"slides": told, "failed": failed}
+        content: BatchSummary = {"slides": summaries, "failed": failed}
         print_json(content)
     else:
-        print_slides(told)
+        print_slides(summaries)
     if failed:
         click.get_current_context().exit(1)
 
 
 def _open_all(slides: Sequence[str], choices: Mapping[str, Any]) -> list[Job | MorphinferError]:
-    """A job for each slide, or why there can be none; nothing but metadata is read."""
+    """A job for each slide, or the error of opening it; only metadata is read."""
     jobs: list[Job | MorphinferError] = []
-    for given in slides:
+    for slide in slides:
         try:
-            jobs.append(make_job(given, choices))
+            jobs.append(make_job(slide, choices))
         except MorphinferError as problem:
             jobs.append(problem)
     return jobs
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
-    """Refuse, before any work is done, slides of which one would replace the other's labels."""
-    takers = defaultdict(list)
+    """Refuse, before any work is done, slides whose label images would have the same path."""
+    slides_of = defaultdict(list)
     for job in jobs:
-        takers[job.target.resolve()].append(job.given)
-    for target, given in takers.items():
-        if len(given) > 1:
+        slides_of[job.target.resolve()].append(job.slide_path)
+    for target, slides in slides_of.items():
+        if len(slides) > 1:
             raise OutputError(
-                f"{target}: the labels of {' and of '.join(given)} cannot all stand there; give each "
-                f"slide a name of its own, or segment them one by one with --out"
+                f"{target}: the label images of {' and of '.join(slides)} would have the same path; "
+                f"rename the slides, or segment them one by one with --out"
             )
 
 
 def _attempt(
-    given: str, job: Job | MorphinferError, how: How, label: str, *, skip_done: bool
+    slide: str, job: Job | MorphinferError, settings: RunSettings, label: str, *, skip_done: bool
 ) -> Summary | SlideFailure:
-    """The summary of a slide, or the error that it ended with."""
+    """The summary of a slide, or its error."""
     try:
         if isinstance(job, MorphinferError):
             raise job
         if skip_done and job.target.exists():
             summary = _finished(job)
-            say(how.verbosity, f"{given}: {job.target} stands there already")
-            return {**summary, "slide": given}
-        result, report = do_job(job, how, label=label)
+            say(settings.verbosity, f"{slide}: {job.target} exists already")
+            return {**summary, "slide": slide}
+        result, report = do_job(job, settings, label=label)
     except MorphinferError as problem:
-        about = "" if str(problem).startswith(given) else f"{given}: "
+        about = "" if str(problem).startswith(slide) else f"{slide}: "
         complain(f"{about}{problem}", notes=getattr(problem, "__notes__", ()))
-        return {"slide": given, "error": in_options(str(problem))}
-    say(how.verbosity, f"{given}: {result.summary['labels']}, {report.page}")
-    return {**result.summary, "slide": given}
+        return {"slide": slide, "error": in_options(str(problem))}
+    say(settings.verbosity, f"{slide}: {result.summary['labels']}, {report.page}")
+    return {**result.summary, "slide": slide}
 
 
 def _finished(job: Job) -> Summary:
@@ -95,6 +98,5 @@ def _finished(job: Job) -> Summary:
         return summarise(labels, None)
     except RecordError as problem:
         raise OutputError(
-            f"{job.target}: stands there, but 'morphinfer segment' did not write it; name another "
-            f"--out-dir"
+            f"{job.target}: exists, but 'morphinfer segment' did not write it; name another --out-dir"
         ) from problem

@@ -1,4 +1,4 @@
-"""What ``segment`` and ``plan`` ask alike: which slide, which networks, and how to run them."""
+"""Options that ``segment`` and ``plan`` share: the slide, the networks, and how to run them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class ZPlane(ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | Literal["max"]:
-        """Parse 'max' or a number that is not negative."""
+        """Parse 'max' or an index."""
         if value == "max":
             return "max"
         if str(value).isdigit():
             return int(str(value))
-        self.fail(f"{value!r} is neither a number nor 'max'", param, ctx)
+        self.fail(f"{value!r} is neither an index (0, 1, ...) nor 'max'", param, ctx)
 
 
 SLIDE_OPTIONS = (
@@ -45,54 +45,54 @@ SLIDE_OPTIONS = (
 )  # fmt: skip
 ENGINE_OPTIONS = (
     click.option("--stride", "stride_px", type=click.IntRange(min=1), metavar="S",
-                 help="Distance of predictions in model pixels.  [default: the networks' own]"),
+                 help="Distance of predictions in model pixels.  [default: that of the networks]"),
     click.option("--mode", type=click.Choice(["dense", "windows"]),
-                 help="Whole tiles, or patch by patch.  [default: dense where it can]"),
+                 help="Whole tiles, or patch by patch.  [default: dense if the networks allow it]"),
     click.option("--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
                  help="ONNX Runtime execution provider."),
     click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N",
                  help="Threads that run at once.  [default: all cores]"),
     click.option("--tile", "tile_px", type=click.IntRange(min=8), metavar="N",
-                 help="Side of a tile in model pixels.  [default: what suits and fits]"),
+                 help="Side of a tile in model pixels.  [default: chosen to fit the memory]"),
     click.option("--max-memory", "max_memory_mb", type=click.FloatRange(min=1), default=800,
                  show_default=True, metavar="MB",
-                 help="Memory of the process, which bounds the tiles that run side by side."),
+                 help="Memory of the process; it limits the number of tiles that run at once."),
     click.option("--skip-background", type=click.Choice(["off", "on", "auto"]), default="auto",
                  show_default=True,
-                 help="Call cells that see nothing but darkness background without computing them; "
-                 "auto: where the networks agree on a sample of the slide."),
-    click.option("--probabilities", is_flag=True, help="Also keep the probabilities, as uint8."),
+                 help="Skip positions whose patches are dark and label them background; auto: only "
+                 "if the networks predict background for a sample of them."),
+    click.option("--probabilities", is_flag=True, help="Also write the probabilities, as uint8."),
     click.option("--uncertainty", is_flag=True,
-                 help="Also keep how uncertain each cell is, as uint8 (255: all classes are equally "
-                 "likely)."),
+                 help="Also write the uncertainty of each position, as uint8 (255: all classes are "
+                 "equally likely)."),
 )  # fmt: skip
 
 
 def slide_options(command: Command) -> Command:
-    """Add the options that say which slide and which networks."""
+    """Add the options for the slide and the networks."""
     return _with(command, SLIDE_OPTIONS)
 
 
 def engine_options(command: Command) -> Command:
-    """Add the options that say how to run the networks."""
+    """Add the options for running the networks."""
     return _with(command, ENGINE_OPTIONS)
 
 
 def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
-    for option in reversed(options):  # the last one that is added is listed first
+    for option in reversed(options):  # click lists the option that is added last first
         command = option(command)
     return command
 
 
 def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
-    """Open a slide as the options say."""
+    """Open a slide with the options of the command."""
     from morphinfer.images import open_slide
 
     return open_slide(path, **{name: choices[name] for name in ("channel", "z", "pixel_size_um")})
 
 
 def chosen_options(choices: Mapping[str, Any]) -> Options:
-    """How to run the networks, as the options say."""
+    """The options of the run, from those of the command."""
     from morphinfer.networks import Options
 
     names = [field.name for field in fields(Options) if field.name in choices]

@@ -1,4 +1,4 @@
-"""What the commands share: verbosity, progress on stderr, JSON and tables on stdout."""
+"""Output of all commands: verbosity, progress on stderr, JSON on stdout."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 ProgressKind = Literal["auto", "bar", "lines", "json", "none"]
 Clock = Callable[[], float]
 SHORTEST_SECONDS = 1.0
-"""Between two objects of ``--progress json``."""
+"""Least time between two objects of ``--progress json``."""
 
 
 class Verbosity(IntEnum):
@@ -46,7 +46,7 @@ def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
         else:
             ctx.params.setdefault("verbosity", Verbosity.NORMAL)
 
-    for flags, text in (("-q/--quiet", "Errors only."), ("-v/--verbose", "Say what is done.")):
+    for flags, text in (("-q/--quiet", "Errors only."), ("-v/--verbose", "More messages.")):
         command = click.option(
             *flags.split("/"), is_flag=True, expose_value=False, callback=chosen, help=text
         )(command)
@@ -58,18 +58,18 @@ def progress_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--progress", type=click.Choice(get_args(ProgressKind)), default="auto", show_default=True,
         help="Progress on stderr; auto is a bar on a terminal, lines elsewhere, and none with -q; "
-        "json is one object a line.",
+        "json is one object per line.",
     )(command)  # fmt: skip
 
 
 def say(verbosity: Verbosity, text: str, *, least: Verbosity = Verbosity.NORMAL) -> None:
-    """Print a line to stderr, where the verbosity asks for it."""
+    """Print a line to stderr if the verbosity is at least ``least``."""
     if verbosity >= least:
         click.echo(in_options(text), err=True)
 
 
 def complain(problem: str, *, notes: Sequence[str] = ()) -> None:
-    """Print what went wrong, and each note on it, as a line on stderr."""
+    """Print an error or a warning, and each note on it, as a line on stderr."""
     for line in (problem, *notes):
         click.echo(f"morphinfer: {in_options(line)}", err=True)
 
@@ -81,7 +81,7 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def progress_bar(label: str, verbosity: Verbosity) -> Iterator[Progress]:
-    """Yield a callback of (done, total): a bar on a terminal, every tenth part as a line elsewhere."""
+    """Yield a callback of (done, total): a bar on a terminal, a line for every tenth elsewhere."""
     if verbosity == Verbosity.QUIET:
         yield lambda done, total: None
     elif sys.stderr.isatty():
@@ -101,7 +101,7 @@ def tile_progress(
     verbosity: Verbosity,
     clock: Clock = perf_counter,
 ) -> Iterator[Report | None]:
-    """Yield a callback of `morphinfer.runs.steps.Progress`, or None where nothing is to be told."""
+    """Yield a callback of `morphinfer.runs.Progress`, or None if no progress is shown."""
     if kind == "auto":
         shown: ProgressKind = "bar" if sys.stderr.isatty() else "lines"
         kind = "none" if verbosity == Verbosity.QUIET else shown
@@ -119,11 +119,11 @@ def _tile_bar(label: str, clock: Clock) -> Iterator[Report]:
     from rich.progress import TextColumn
 
     began = clock()
-    with _rich_bar(label, TextColumn("{task.fields[told]}", markup=False)) as (bar, task):
+    with _rich_bar(label, TextColumn("{task.fields[status]}", markup=False)) as (bar, task):
 
         def report(done: TileProgress) -> None:
-            told = _told(done, clock() - began)
-            bar.update(task, completed=done.tiles, total=done.all_tiles, told=told)
+            status = _status(done, clock() - began)
+            bar.update(task, completed=done.tiles, total=done.all_tiles, status=status)
 
         yield report
 
@@ -135,48 +135,48 @@ def _rich_bar(label: str, *columns: Any) -> Iterator[tuple[Any, Any]]:
 
     head = (TextColumn(label, markup=False), BarColumn())
     with Progress(*head, *columns, console=Console(stderr=True), transient=True) as bar:
-        yield bar, bar.add_task(label, total=None, told="")
+        yield bar, bar.add_task(label, total=None, status="")
 
 
 def _tile_lines(label: str, clock: Clock) -> Report:
     began = clock()
     latest: list[TileProgress] = []
-    tell = _every_tenth(
-        lambda *_: click.echo(f"{label}: {_told(latest[-1], clock() - began)}", err=True)
+    advance = _every_tenth(
+        lambda *_: click.echo(f"{label}: {_status(latest[-1], clock() - began)}", err=True)
     )
 
     def report(done: TileProgress) -> None:
         latest[:] = [done]
-        tell(done.tiles, done.all_tiles)
+        advance(done.tiles, done.all_tiles)
 
     return report
 
 
-def _every_tenth(tell: Progress) -> Progress:
+def _every_tenth(callback: Progress) -> Progress:
     """Pass on a call whenever another tenth is done."""
-    told = 0
+    tenths = 0
 
     def report(done: int, total: int) -> None:
-        nonlocal told
-        tenth = 10 * done // max(total, 1)
-        if tenth > told:
-            told = tenth
-            tell(done, total)
+        nonlocal tenths
+        now = 10 * done // max(total, 1)
+        if now > tenths:
+            tenths = now
+            callback(done, total)
 
     return report
 
 
 def _json_lines(slide: str, clock: Clock) -> Report:
-    """At most about one object a second, and the last."""
+    """About one object a second at most, and one at the end."""
     began = clock()
-    told = began - SHORTEST_SECONDS
+    printed = began - SHORTEST_SECONDS
 
     def report(done: TileProgress) -> None:
-        nonlocal told
+        nonlocal printed
         now = clock()
-        if now - told < SHORTEST_SECONDS and done.tiles < done.all_tiles:
+        if now - printed < SHORTEST_SECONDS and done.tiles < done.all_tiles:
             return
-        told = now
+        printed = now
         rate, left = _pace(done, now - began)
         line = {
             "event": "progress",
@@ -193,20 +193,20 @@ def _json_lines(slide: str, clock: Clock) -> Report:
     return report
 
 
-def _told(done: TileProgress, seconds: float) -> str:
+def _status(done: TileProgress, seconds: float) -> str:
     rate, left = _pace(done, seconds)
     tiles = f"{done.tiles} of {done.all_tiles} tiles"
     return f"{tiles}, {rate:.1f} Mpx/s, {duration(left)} left"
 
 
 def _pace(done: TileProgress, seconds: float) -> tuple[float, float]:
-    """Megapixels a second so far, and the seconds that are left at this pace."""
+    """Megapixels a second so far, and the seconds left at this rate."""
     rate = done.megapixels / max(seconds, 1e-6)
     return rate, max(0.0, done.all_megapixels - done.megapixels) / max(rate, 1e-6)
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it.
+    """A time in seconds, minutes or hours, rounded.
 
     >>> [duration(s) for s in (0.4, 90, 600, 9000)]
     ['0 s', '90 s', '10 min', '2.5 h']

@@ -17,9 +17,9 @@ from morphinfer.cli.console import Verbosity, progress_bar, say, verbosity_optio
 @click.argument("target", metavar="SLIDE.zarr", type=click.Path(path_type=Path))
 @click.option(
     "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
-    help="Side of a pixel in micrometres; overrides what the file says.",
+    help="Side of a pixel in micrometres; overrides the file's metadata.",
 )  # fmt: skip
-@click.option("--channel", metavar="NAME|N", help="Keep this channel only; all by default.")
+@click.option("--channel", metavar="NAME|N", help="Keep only this channel.  [default: all]")
 @click.option(
     "--version", type=click.Choice(["0.4", "0.5"]), default="0.5", show_default=True,
     help="Version of OME-Zarr to write.",
@@ -38,8 +38,8 @@ def convert(
     """Write a TIFF, OME-TIFF or ImageJ TIFF as OME-Zarr with a pyramid.
 
     Tiled, striped and pyramidal files of uint8, uint16 or float32 are read band by band, at full
-    resolution. All channels are kept with their names. A stack along z becomes its maximum
-    projection; of several time points the first is taken. Colour images are refused.
+    resolution. All channels are kept with their names. A z stack becomes its maximum projection. Of
+    several time points the first is converted. Colour images are refused.
     """
     from morphinfer.images.convert import convert as run
 
@@ -47,21 +47,22 @@ def convert(
         logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     started = perf_counter()
     with progress_bar("rows converted", verbosity) as advance:
-        done = run(
+        converted = run(
             source, target, pixel_size_um=pixel_size_um, channel=channel, version=version,
             overwrite=overwrite, progress=advance,
         )  # fmt: skip
-    if done.pixel_size_um is None:
+    if converted.pixel_size_um is None:
         click.echo(
-            f"morphinfer: warning: {source} tells no pixel size, so {target} has none; "
-            f"'segment' will want --pixel-size",
+            f"morphinfer: warning: {source} states no pixel size, so {target} has none; give "
+            f"--pixel-size to 'morphinfer segment'",
             err=True,
         )
     seconds = perf_counter() - started
-    rate = done.shape[0] * done.shape[1] * len(done.channels) / 1e6 / seconds
+    rate = converted.shape[0] * converted.shape[1] * len(converted.channels) / 1e6 / seconds
     say(verbosity, f"{seconds:.1f} s, {rate:.0f} megapixels a second", least=Verbosity.VERBOSE)
-    size = "unknown" if done.pixel_size_um is None else f"{done.pixel_size_um:g} um"
+    size_um = converted.pixel_size_um
+    size = "unknown" if size_um is None else f"{size_um:g} um"
     click.echo(
-        f"{done.path}: {done.shape[0]} x {done.shape[1]} {done.dtype}, pixel size {size}, "
-        f"channels {', '.join(done.channels)}"
+        f"{converted.path}: {converted.shape[0]} x {converted.shape[1]} {converted.dtype}, pixel size "
+        f"{size}, channels {', '.join(converted.channels)}"
     )

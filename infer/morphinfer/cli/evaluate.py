@@ -16,7 +16,7 @@ from morphinfer.records import Evaluation, ScoresJson
 @match_option
 @click.option("--block-um", type=click.FloatRange(min=0, min_open=True), default=200,
               show_default=True, metavar="UM",
-              help="Side of the blocks that the bootstrap of the intervals draws.")  # fmt: skip
+              help="Side of the blocks for the bootstrap of the intervals.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @verbosity_options
 def evaluate(
@@ -27,12 +27,11 @@ def evaluate(
     as_json: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Score LABELS, a label image, against REFERENCE, another one of the same section.
+    """Score LABELS, a label image, against REFERENCE, a label image of the same section.
 
-    Classes are compared by their names, or as --match says. Cells that REFERENCE leaves unlabelled
-    do not count. A class that neither image has, or that REFERENCE does not name, shows n/a and is
-    left out of the mean. Behind each Dice stands its 95 % interval, from a bootstrap over square
-    blocks of the section.
+    Classes are matched by name, or by --match. Pixels without a label in REFERENCE do not count. A
+    class that neither image has, or that REFERENCE does not name, shows n/a and is left out of the
+    mean. Each Dice has a 95 % interval, from a bootstrap over square blocks of the section.
     """
     from morphinfer.scoring import evaluate as run
     from morphinfer.scoring import match_sentence, scores_json
@@ -49,7 +48,7 @@ def evaluate(
 
 
 def print_scores(scores: ScoresJson) -> None:
-    """Print Dice with its interval and IoU of each class, their means, and what they rest on."""
+    """Print Dice with its interval and IoU of each class, their means, and the number of pixels."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""``morphinfer finish``: publish a label image whose shards are all done."""
+"""``morphinfer finish``: publish a label image after all its shards are done."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
 @match_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--overwrite", is_flag=True, help="Replace results that stand there.")
+@click.option("--overwrite", is_flag=True, help="Replace results that exist.")
 @verbosity_options
 def finish(
     labels: str,
@@ -33,10 +33,10 @@ def finish(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Publish LABELS.zarr when all its shards ('morphinfer segment --shard') are done.
+    """Publish LABELS.zarr after all its shards ('morphinfer segment --shard') are done.
 
-    Picture, run record and report are made beside it, as 'segment' makes them, where the slide can
-    still be opened.
+    Picture, run record and report are written beside it, as by 'segment', if the slide can still be
+    opened.
     """
     from morphinfer.reports import ReportPaths
     from morphinfer.runs import Draft
@@ -51,12 +51,12 @@ def finish(
 
 
 def _report(result: Segmentation, *, overwrite: bool) -> ReportPaths | None:
-    """Make the report; None, and a line on stderr, where the slide cannot be shown any more."""
+    """Write the report; None, and a warning on stderr, if the slide cannot be read any more."""
     from morphinfer.reports import recorded_slide, write_report
 
     try:
         slide = recorded_slide(result.labels)
         return write_report(slide, result.labels, result.summary, overwrite=overwrite)
     except MorphinferError as problem:
-        complain(f"warning: the labels are published, but no picture could be made: {problem}")
+        complain(f"warning: the label image is published, but without a report: {problem}")
         return None

@@ -1,4 +1,4 @@
-"""One slide after the other: what is the same for all of them, and the run of one."""
+"""Segmentation of one slide, and the settings that all slides of a command share."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from morphinfer.runs import Models, Segmentation
 
 DASK_SECONDS = 10
-"""How long a Dask scheduler may take to answer."""
+"""Time that a Dask scheduler has to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A slide, and where its label image will stand."""
+    """A slide and the path of its label image."""
 
-    given: str
+    slide_path: str
     """The slide as the command named it."""
     source: Slide
     target: Path
+    """Label image to write."""
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """What is the same for all slides of a command."""
+class RunSettings:
+    """Settings that all slides of a command share."""
 
     models: Models
     options: Options
@@ -47,17 +48,17 @@ class How:
     verbosity: Verbosity
 
 
-def make_job(given: str, choices: Mapping[str, Any]) -> Job:
-    """Open a slide and say where its label image will stand."""
+def make_job(slide_path: str, choices: Mapping[str, Any]) -> Job:
+    """Open a slide and choose the path of its label image."""
     from morphinfer.runs import default_out
 
-    source = chosen_slide(given, choices)
+    source = chosen_slide(slide_path, choices)
     target = default_out(source)
     if choices["out"]:
         target = Path(choices["out"])
     elif choices["out_dir"]:
         target = Path(choices["out_dir"]) / target.name
-    return Job(given, source, target)
+    return Job(slide_path, source, target)
 
 
 def load_networks(models: str, options: Options) -> Ensemble:
@@ -68,20 +69,20 @@ def load_networks(models: str, options: Options) -> Ensemble:
 
 
 @contextmanager
-def loading(how: How) -> Iterator[Callable[[], How]]:
-    """Load the networks in a thread meanwhile; the callable that is yielded waits for them."""
+def loading(settings: RunSettings) -> Iterator[Callable[[], RunSettings]]:
+    """Load the networks in a thread; yield a callable that waits for the settings with them."""
     with ThreadPoolExecutor(1, "morphinfer-load") as pool:
-        loaded = pool.submit(load_networks, str(how.models), how.options)
-        yield lambda: replace(how, models=loaded.result())
+        networks = pool.submit(load_networks, str(settings.models), settings.options)
+        yield lambda: replace(settings, models=networks.result())
 
 
 def make_folder(folder: str | None) -> None:
-    """Make the folder of --out-dir, where there is none.
+    """Create the folder of --out-dir if it does not exist.
 
     Raises
     ------
     OutputError
-        It cannot be made.
+        It cannot be created.
     """
     if folder is None:
         return
@@ -89,44 +90,45 @@ def make_folder(folder: str | None) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputError(
-            f"{folder}: the folder cannot be made ({problem.strerror}); name another --out-dir"
+            f"{folder}: the folder cannot be created ({problem.strerror}); name another --out-dir"
         ) from problem
 
 
 def do_job(
     job: Job,
-    how: How,
+    settings: RunSettings,
     *,
     reference: str | None = None,
     match: Mapping[str, str] | None = None,
     label: str = "segmenting",
 ) -> tuple[Segmentation, ReportPaths]:
-    """Segment a slide, and write picture, record and page beside the label image."""
+    """Segment a slide; write the picture, the run record and the page beside the label image."""
     from morphinfer.images import check_target
     from morphinfer.reports import ReportPaths, write_report
     from morphinfer.runs import segment
 
-    check_target(job.target, overwrite=how.overwrite, folder=True)
-    ReportPaths.beside(job.target).check(overwrite=how.overwrite)
-    told = tile_progress(label, job.given, how.progress, how.verbosity)
-    with resumable(job.target), told as progress:
+    overwrite = settings.overwrite
+    check_target(job.target, overwrite=overwrite, folder=True)
+    ReportPaths.beside(job.target).check(overwrite=overwrite)
+    shown = tile_progress(label, job.slide_path, settings.progress, settings.verbosity)
+    with resumable(job.target), shown as progress:
         result = segment(
             job.source,
-            models=how.models,
+            models=settings.models,
             out=job.target,
             reference=reference,
             match=match,
-            options=how.options,
-            overwrite=how.overwrite,
+            options=settings.options,
+            overwrite=overwrite,
             progress=progress,
-            client=how.client,
+            client=settings.client,
         )
-    return result, write_report(job.source, result.labels, result.summary, overwrite=how.overwrite)
+    return result, write_report(job.source, result.labels, result.summary, overwrite=overwrite)
 
 
 @contextmanager
 def resumable(target: Path) -> Iterator[None]:
-    """Note on an error or an interruption that rows were done which the same command will find."""
+    """Add a note to an error or an interruption if the same command can resume the run."""
     from morphinfer.runs import JOURNALS, draft_folder
 
     folder = draft_folder(target)
@@ -136,7 +138,7 @@ def resumable(target: Path) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as problem:
         if set(folder.glob(JOURNALS)) - before:
             problem.add_note(
-                f"what was done stands in {folder}; the same command goes on from there"
+                f"finished rows are kept in {folder}; the same command resumes the run"
             )
         raise
 

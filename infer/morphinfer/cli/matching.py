@@ -1,4 +1,4 @@
-"""The option --match, which ``evaluate``, ``segment``, ``finish`` and ``report`` ask alike."""
+"""The option --match of ``evaluate``, ``segment``, ``finish`` and ``report``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 
 def _pairs(
-    ctx: click.Context, param: click.Parameter, given: Sequence[str]
+    ctx: click.Context, param: click.Parameter, values: Sequence[str]
 ) -> dict[str, str] | None:
     pairs: dict[str, str] = {}
-    for text in given:
+    for text in values:
         theirs, sign, ours = (part.strip() for part in text.partition("="))
         if not (theirs and sign and ours):
             raise click.BadParameter(
@@ -20,14 +20,16 @@ def _pairs(
             )
         if pairs.setdefault(theirs, ours) != ours:
             raise click.BadParameter(
-                f"'{theirs}' is matched with '{pairs[theirs]}' and with '{ours}'", ctx, param
+                f"'{theirs}' is matched with '{pairs[theirs]}' and with '{ours}'; give it once",
+                ctx,
+                param,
             )
     return pairs or None
 
 
 def match_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --match, which arrives as the keyword ``match``: a dict, or None where it was not given."""
+    """Add --match, which arrives as the keyword ``match``: a dict, or None without the option."""
     return click.option(
         "--match", multiple=True, metavar="THEIRS=OURS", callback=_pairs,
-        help="Compare a class of the reference with one of another name; may be given several times.",
+        help="Compare the reference's class THEIRS with class OURS; may be given several times.",
     )(command)  # fmt: skip

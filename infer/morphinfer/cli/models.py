@@ -1,4 +1,4 @@
-"""``morphinfer models``: which model sets there are, and whether they compute what they should."""
+"""``morphinfer models``: list model sets, show their cards, verify their networks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from morphinfer.records import ModelSetChecks, ModelSets
 
 
 @click.group(invoke_without_command=True)
-@click.option("--folder", type=click.Path(), help="List the model sets in this folder instead.")
+@click.option("--folder", type=click.Path(),
+              help="List the model sets in this folder instead of the shipped ones.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
-    """List model sets: those shipped, or those in a folder."""
+    """List the shipped model sets, or those in a folder."""
     if ctx.invoked_subcommand is not None:
         return
     from morphinfer.networks import describe_sets
@@ -51,30 +52,30 @@ def show(set_name: str, as_json: bool) -> None:
     """Print the model card of SET: data, use and limits, figures, hashes."""
     from morphinfer.networks import show_set
 
-    told = show_set(set_name)
-    for name in told["changed"]:
+    description = show_set(set_name)
+    for name in description["changed"]:
         complain(
-            f"warning: {name} is gone, or not the file that the card of {set_name} tells of; what the "
-            f"card says need not hold for it"
+            f"warning: {name} is missing, or is not the file that the card of {set_name} describes; "
+            f"the card may not hold for it"
         )
     if as_json:
-        print_json(told)
-    elif told["markdown"] is None:
-        click.echo(json.dumps(told["card"], indent=1))
+        print_json(description)
+    elif description["markdown"] is None:
+        click.echo(json.dumps(description["card"], indent=1))
     elif sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(told["markdown"]))
+        Console().print(Markdown(description["markdown"]))
     else:
-        click.echo(told["markdown"], nl=False)
+        click.echo(description["markdown"], nl=False)
 
 
 @models.command()
 @click.argument("set_name", metavar="SET")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(set_name: str, as_json: bool) -> None:
-    """Run the networks of SET on their embedded test vectors and compare (no torch needed)."""
+    """Run the networks of SET on their embedded test vectors and compare the outputs."""
     from morphinfer.networks import verify_set
 
     checks = verify_set(set_name)

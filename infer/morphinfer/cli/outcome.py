@@ -1,4 +1,4 @@
-"""What is printed of a finished segmentation: classes, shares, Dice, and where the files stand."""
+"""Output of a finished segmentation: shares of the classes, Dice, and the paths of the files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def print_outcome(
     as_json: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Print one segmentation, with its report where there is one."""
+    """Print one segmentation, with its report if there is one."""
     from morphinfer.scoring import match_sentence
 
     provider = result.record.provider
@@ -40,7 +40,7 @@ def print_outcome(
 
 
 def print_summary(summary: Summary) -> None:
-    """Print the classes with their shares, and Dice where there is a reference."""
+    """Print the classes with their shares, and Dice if there is a reference."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -65,12 +65,12 @@ def print_summary(summary: Summary) -> None:
 
 
 def dice_columns(scores: ScoresJson) -> list[str]:
-    """Heads of the columns of scores; they say where there are intervals."""
+    """Headings of the columns of scores; that of Dice says whether it has an interval."""
     return ["Dice" if dice_interval(scores) is None else "Dice [95 %]", "IoU"]
 
 
 def dice_rows(scores: ScoresJson) -> dict[str | None, tuple[str, str]]:
-    """Dice with its interval, and IoU, by class; those of the mean stand under None."""
+    """Dice with its interval, and IoU, by class; the key of the mean is None."""
     from morphinfer.reports import show
 
     dice, iou = scores["dice"], scores["iou"]
@@ -83,25 +83,25 @@ def dice_rows(scores: ScoresJson) -> dict[str | None, tuple[str, str]]:
 
 
 def dice_basis(scores: ScoresJson) -> str:
-    """What Dice and its intervals rest on, or why there are no intervals."""
+    """Number of classes, pixels and blocks behind Dice, or why it has no interval."""
     from morphinfer.scoring import FEWEST_BLOCKS
 
     classes = len(scores["dice"]["per_class"])
-    told = (
+    counts = (
         f"{scores['classes_counted']} of {classes} classes counted, "
         f"{scores['pixels_compared']} pixels compared"
     )
     intervals = scores["dice"]["intervals"]
     if intervals is None:
-        return told
+        return counts
     blocks = f"{intervals['blocks']} blocks of {intervals['block_um']:g} micrometres"
     if intervals["mean"] is None:
-        return f"{told}; {blocks} are too few for an interval ({FEWEST_BLOCKS} are needed)"
-    return f"{told}; 95 % intervals from a bootstrap over {blocks}"
+        return f"{counts}; {blocks} are too few for an interval ({FEWEST_BLOCKS} are needed)"
+    return f"{counts}; 95 % intervals from a bootstrap over {blocks}"
 
 
 def uncertain_sentence(share: float) -> str:
-    """How much of the tissue is uncertain.
+    """One sentence with the uncertain share of the tissue.
 
     >>> uncertain_sentence(0.1234)
     '12 % of the tissue is uncertain (winning probability below 0.6)'
@@ -109,12 +109,12 @@ def uncertain_sentence(share: float) -> str:
     from morphinfer.networks import UNCERTAIN_BELOW
 
     percent = 100 * share
-    told = f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}"
-    return f"{told} % of the tissue is uncertain (winning probability below {UNCERTAIN_BELOW:g})"
+    number = f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}"
+    return f"{number} % of the tissue is uncertain (winning probability below {UNCERTAIN_BELOW:g})"
 
 
 def print_slides(summaries: Sequence[Summary | SlideFailure]) -> None:
-    """Print a line for each of many slides: shares of classes and uncertain tissue, or why it failed."""
+    """Print a row for each slide: shares of the classes and uncertain tissue, or the error."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""``morphinfer phantom``: a synthetic section."""
+"""``morphinfer phantom``: write a synthetic section."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def phantom(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Make a SYNTHETIC section to try the other commands on; it is not a measurement.
+    """Write a SYNTHETIC section to try the other commands on; it is not a measurement.
 
-    The folder OUT gets slide.zarr (synthetic nuclei), spots.csv (gene, x, y of invented genes:
-    GeneA in a dense layer, GeneB in a white-matter-like rim, housekeeping genes everywhere) and
+    The folder OUT receives slide.zarr (synthetic nuclei), spots.csv (gene, x, y of invented genes:
+    GeneA in a dense layer, GeneB in a rim like white matter, housekeeping genes everywhere) and
     reference.zarr (the true regions). Train on one seed and test on another.
     """
     from morphinfer.phantom import make_phantom

@@ -1,4 +1,4 @@
-"""``morphinfer plan``: what segmenting a slide would take; nothing is written."""
+"""``morphinfer plan``: predict tiles, memory and time of a segmentation; nothing is written."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ if TYPE_CHECKING:
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(slide: str, as_json: bool, **choices: Any) -> None:
-    """Tell what 'morphinfer segment' would do with SLIDE: tiles, memory and time.
+    """Predict what 'morphinfer segment' needs for SLIDE: tiles, memory and time.
 
-    The time comes from a few tiles in the middle of the slide that are really computed. Nothing is
-    written.
+    The time is measured on a few tiles in the middle of the slide. Nothing is written.
     """
     from morphinfer.runs import forecast_run, make_plan
 
     source = chosen_slide(slide, choices)
-    found = make_plan(source, load_networks(choices["models"], chosen_options(choices)))
-    told = forecast_run(found, layers=found.options.layers)
+    run_plan = make_plan(source, load_networks(choices["models"], chosen_options(choices)))
+    forecast = forecast_run(run_plan, layers=run_plan.options.layers)
     if as_json:
-        print_json(asdict(told))
+        print_json(asdict(forecast))
     else:
-        print_forecast(told)
+        print_forecast(forecast)
 
 
-def print_forecast(told: Forecast) -> None:
+def print_forecast(forecast: Forecast) -> None:
     """Print a table of two columns."""
     from rich.console import Console
     from rich.table import Table
@@ -46,28 +45,31 @@ def print_forecast(told: Forecast) -> None:
     table = Table(show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
-    for name, value in forecast_rows(told):
+    for name, value in forecast_rows(forecast):
         table.add_row(name, Text(value))
     Console().print(table)
 
 
-def forecast_rows(told: Forecast) -> list[tuple[str, str]]:
-    """Name and value of each line."""
+def forecast_rows(forecast: Forecast) -> list[tuple[str, str]]:
+    """Name and value of each row of the table."""
     by = "{} x {}".format
-    level = f"{told.level}, {by(*told.level_shape)} pixels of {told.level_pixel_size_um:g} um"
-    skipping = "are skipped" if told.skips_background else "are computed like all others"
-    most = "at most " if told.skips_background else ""
-    pace = f"{told.megapixels_per_second:.1f} megapixels a second, limited by {told.limited_by}"
+    size_um = forecast.level_pixel_size_um
+    level = f"{forecast.level}, {by(*forecast.level_shape)} pixels of {size_um:g} um"
+    skipping = "are skipped" if forecast.skips_background else "are computed like all others"
+    most = "at most " if forecast.skips_background else ""
+    rate = f"{forecast.megapixels_per_second:.1f} megapixels a second"
+    positions = f"{by(*forecast.cells)} positions of {forecast.cell_um:g} um"
+    megapixels = f"{forecast.megapixels:.1f} megapixels ({rate}, limited by {forecast.limited_by})"
     return [
-        ("slide", told.slide),
-        ("level that is read", f"{level}, in chunks of {by(*told.chunk)}"),
-        ("model pixels", f"{by(*told.model_shape)} of {told.model_pixel_size_um:g} um"),
-        ("label image", f"{by(*told.cells)} cells of {told.cell_um:g} um, {told.labels_mb:.1f} MB"),
-        ("tiles", f"{by(*told.tiles)} of about {told.tile_px} px"),
-        ("halo", f"{told.halo_percent:.0f} % more pixels than without"),
-        ("side by side", f"{told.workers} tiles, {told.threads} threads each"),
-        ("provider", f"{told.provider} ({told.provider_reason})"),
-        ("memory", f"about {told.memory_mb:.0f} MB"),
-        ("empty cells", f"{skipping} ({told.skipping_reason})"),
-        ("time", f"{most}{duration(told.seconds)} for {told.megapixels:.1f} megapixels ({pace})"),
+        ("slide", forecast.slide),
+        ("level to read", f"{level}, in chunks of {by(*forecast.chunk)}"),
+        ("model pixels", f"{by(*forecast.model_shape)} of {forecast.model_pixel_size_um:g} um"),
+        ("label image", f"{positions}, {forecast.labels_mb:.1f} MB"),
+        ("tiles", f"{by(*forecast.tiles)} of about {forecast.tile_px} px"),
+        ("halo", f"{forecast.halo_percent:.0f} % more pixels than without"),
+        ("at once", f"{forecast.workers} tiles, {forecast.threads} threads each"),
+        ("provider", f"{forecast.provider} ({forecast.provider_reason})"),
+        ("memory", f"about {forecast.memory_mb:.0f} MB"),
+        ("empty positions", f"{skipping} ({forecast.skipping_reason})"),
+        ("time", f"{most}{duration(forecast.seconds)} for {megapixels}"),
     ]

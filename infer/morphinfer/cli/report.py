@@ -1,4 +1,4 @@
-"""``morphinfer report``: the page of a label image that was made before."""
+"""``morphinfer report``: write the page of an existing label image."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("labels", metavar="LABELS.zarr", type=click.Path())
 @click.option("--slide", type=click.Path(), metavar="SLIDE.zarr",
-              help="Where the slide stands by now.  [default: where the run record says]")  # fmt: skip
+              help="Present path of the slide.  [default: the path in the run record]")  # fmt: skip
 @click.option("--reference", type=click.Path(), metavar="REF.zarr",
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
 @match_option
 @click.option("--out", type=click.Path(), metavar="PAGE.html",
               help="Page to write.  [default: LABELS.html beside the label image]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--overwrite", is_flag=True, help="Replace a page that stands there.")
+@click.option("--overwrite", is_flag=True, help="Replace a page that exists.")
 @verbosity_options
 def report(
     labels: str, as_json: bool, overwrite: bool, verbosity: Verbosity, **choices: Any
 ) -> None:
-    """Make the report of LABELS.zarr, which 'morphinfer segment' wrote, once more.
+    """Write the report of LABELS.zarr, a label image from 'morphinfer segment', again.
 
     It is one HTML file that needs no network and no other file: the picture, the classes with areas
-    and Dice, the check for seams, the models and the run record. Where the slide is gone the picture
-    shows the classes alone.
+    and Dice, the check for seams, the models and the run record. If the slide cannot be read, the
+    picture shows the classes alone.
     """
     from morphinfer.images import check_target, open_labels
     from morphinfer.reports import ReportPaths, write_page
 
     if choices["match"] and not choices["reference"]:
-        raise click.UsageError("--match says how to compare with a --reference; give one")
+        raise click.UsageError("--match needs a --reference; give one")
     image = open_labels(labels)
-    image.run_record()  # refuses a label image of another tool before any work is done
+    image.run_record()  # refuse a label image of another tool before any work is done
     out = Path(choices["out"]) if choices["out"] else ReportPaths.beside(Path(labels)).page
     check_target(out, overwrite=overwrite)
     slide = _slide(image, choices["slide"])
@@ -69,12 +69,12 @@ def report(
     click.echo(f"report   {out}")
 
 
-def _slide(labels: LabelImage, given: str | None) -> Slide | None:
-    """The slide; None, and a line on stderr, where it no longer stands where the record says."""
+def _slide(labels: LabelImage, path: str | None) -> Slide | None:
+    """The slide; None, and a warning on stderr, if it is not at the path in the run record."""
     from morphinfer.reports import recorded_slide
 
-    if given is not None:
-        return recorded_slide(labels, given)
+    if path is not None:
+        return recorded_slide(labels, path)
     try:
         return recorded_slide(labels)
     except SlideError as problem:
@@ -85,7 +85,7 @@ def _slide(labels: LabelImage, given: str | None) -> Slide | None:
 
 
 def _summary(labels: LabelImage, choices: Mapping[str, Any], verbosity: Verbosity) -> Summary:
-    """The outcome in figures, with Dice where there is a reference."""
+    """The figures of the report, with Dice if there is a reference."""
     from morphinfer.reports import summarise
     from morphinfer.scoring import evaluate, match_sentence
 

@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line: parameters become options.
+"""Messages of the library for the command line: names of parameters become options.
 
 A message names a parameter in backticks, alone or with a value (`morphinfer.errors`). Each option of
 a command is declared with the name of the parameter that it sets, so click itself holds the mapping.
@@ -24,8 +24,8 @@ def in_options(text: str, command: click.Command | None = None) -> str:
     text : str
         Message of the library.
     command : click.Command, optional
-        The command that runs; that of the current context by default. A parameter for which it has no
-        option stays as it is.
+        The command that runs; that of the current context by default. A parameter without an option
+        of this command stays as it is.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def _options(command: click.Command) -> Iterator[click.Option]:
 
 
 def _with_value(option: click.Option, value: str | None) -> str:
-    """An option as it is typed, with a value that is written in Python."""
+    """An option as it is typed, with a value that the message writes in Python."""
     name = max(option.opts, key=len)
     if value is None:
         return name
@@ -64,7 +64,7 @@ def _with_value(option: click.Option, value: str | None) -> str:
         return name if value == "True" else max(option.secondary_opts, key=len, default=name)
     try:
         words = list(_typed(ast.parse(value, mode="eval").body))
-    except (SyntaxError, ValueError):  # text between backticks that is no parameter
+    except (SyntaxError, ValueError):  # the value is not a Python literal
         words = [value]
     if option.multiple:
         return " ".join(f"{name} {quote(word)}" for word in words)
@@ -72,7 +72,7 @@ def _with_value(option: click.Option, value: str | None) -> str:
 
 
 def _typed(value: ast.expr) -> Iterator[str]:
-    """The words for a value: itself, or KEY=VALUE of each entry of a dict or argument of a call."""
+    """The value; for a dict or a call, KEY=VALUE of each entry or argument."""
     if isinstance(value, ast.Dict):
         for key, entry in zip(value.keys, value.values, strict=True):
             yield f"{ast.literal_eval(key or entry)}={ast.literal_eval(entry)}"
