@@ -21,8 +21,8 @@ settings.load_profile("morphinfer")
 def make_slide(tmp_path):
     """Write an image group below ``tmp_path`` and give its path."""
 
-    def make(*images: np.ndarray, name: str = "slide.zarr", **told: Any) -> Path:
-        spec = SlideSpec(list(images), **told)
+    def make(*images: np.ndarray, name: str = "slide.zarr", **fields: Any) -> Path:
+        spec = SlideSpec(list(images), **fields)
         path = tmp_path / name
         zarr_format = 2 if spec.version == "0.4" else 3
         group = zarr.open_group(str(path), mode="w", zarr_format=zarr_format)

@@ -1,4 +1,4 @@
-"""What a class stands for: its stated role, else that of its name; in training, that of its place."""
+"""The role of a class: its stated role, else that of its name; in training, that of its place."""
 
 from __future__ import annotations
 

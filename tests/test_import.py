@@ -18,8 +18,10 @@ def run_python(*arguments):
 
 
 def heavy_after(code):
-    told = f"import json, sys\n{code}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
-    return json.loads(run_python("-c", told).stdout.splitlines()[-1])
+    script = (
+        f"import json, sys\n{code}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
+    return json.loads(run_python("-c", script).stdout.splitlines()[-1])
 
 
 def test_importing_morphinfer_loads_nothing_heavy():

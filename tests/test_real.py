@@ -61,9 +61,9 @@ def test_labels_of_real_tissue_do_not_depend_on_the_tile(image, models, tile_px)
 
 @pytest.mark.parametrize("name", ["hippocampus", "septum"])
 def test_the_figures_of_a_model_card_follow_from_its_confusion_matrices(name):
-    told = json.loads((ROOT / "models" / name / "figures.json").read_text(encoding="utf-8"))
-    assert [s["independent"] for s in told["sections"]] == [False, True]
-    for section in told["sections"]:
+    figures = json.loads((ROOT / "models" / name / "figures.json").read_text(encoding="utf-8"))
+    assert [s["independent"] for s in figures["sections"]] == [False, True]
+    for section in figures["sections"]:
         for method in section["methods"]:
             matrix = np.array(method["confusion"])
             held = matrix.sum(axis=1) > 0

@@ -70,9 +70,9 @@ def test_an_environment_without_torch_segments_a_slide(python, tmp_path):
     words = ("segment", "section/slide.zarr", "--models", "phantom", "--json", "-q")
     done = run(python, *words, "--reference", "section/reference.zarr", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["provider"] == "cpu"
-    assert told["dice"]["mean"] > 0.5
+    summary = json.loads(done.stdout)
+    assert summary["provider"] == "cpu"
+    assert summary["dice"]["mean"] > 0.5
     assert (tmp_path / "section" / "slide_labels.zarr").is_dir()
 
 

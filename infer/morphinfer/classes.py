@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from morphinfer.errors import RoleError
 
 UNLABELLED = 255
-"""Value of cells that a reference says nothing about; left out of training and of Dice."""
+"""Value of pixels without a label; they are left out of training and of Dice."""
 
 DEFAULT_COLOURS = ("#000000", "#808080", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7")
 """Background black, tissue grey, then the colour-blind safe palette of Okabe and Ito."""

@@ -206,7 +206,7 @@ def test_without_a_pixel_size_the_slide_asks_for_one_later(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("image", "photometric", "told"),
+    ("image", "photometric", "message"),
     [
         (np.zeros((20, 30, 3), np.uint8), "rgb", "RGB"),
         (np.zeros((20, 30), np.uint8), "miniswhite", "MINISWHITE"),
@@ -215,9 +215,9 @@ def test_without_a_pixel_size_the_slide_asks_for_one_later(tmp_path):
         (np.zeros((20, 30), bool), "minisblack", "bool"),
     ],
 )
-def test_colour_and_other_types_are_refused_by_name(tmp_path, image, photometric, told):
+def test_colour_and_other_types_are_refused_by_name(tmp_path, image, photometric, message):
     source = write(tmp_path / "odd.tif", image, photometric=photometric)
-    with pytest.raises(SlideError, match=rf"odd\.tif.*{told}"):
+    with pytest.raises(SlideError, match=rf"odd\.tif.*{message}"):
         convert(source, tmp_path / "a.zarr")
     assert not (tmp_path / "a.zarr").exists()
 

@@ -124,7 +124,7 @@ def test_the_corners_of_the_labels_lie_on_those_of_the_slide(
 
 def test_an_image_without_classes_is_refused(make_slide, noise):
     path = make_slide(noise(20, 20, dtype="uint8"))
-    with pytest.raises(AlignmentError, match="not a label image of ours"):
+    with pytest.raises(AlignmentError, match="not a label image that can be read"):
         open_labels(path)
 
 
@@ -173,8 +173,10 @@ def test_classes_without_a_role_have_that_of_their_name(make_slide, noise):
 def test_an_unknown_role_is_refused_with_the_known_ones(make_slide, noise, role):
     block = {"properties": [{"label-value": 0, "class": "a", "role": role}]}
     path = make_slide(noise(20, 20, dtype="uint8"), more={"image-label": block})
-    told = rf"zarr: class 'a' has the role {re.escape(repr(role))}; a role is background, tissue or"
-    with pytest.raises(AlignmentError, match=told):
+    message = (
+        rf"zarr: class 'a' has the role {re.escape(repr(role))}; a role is background, tissue or"
+    )
+    with pytest.raises(AlignmentError, match=message):
         open_labels(path)
 
 
@@ -223,8 +225,8 @@ def test_probabilities_are_channels_named_after_the_classes(tmp_path, version):
     with write_image(path, spec) as writers:
         for writer, plane in zip(writers, values, strict=True):
             writer.write(plane)
-    for index, told in enumerate(CLASSES):
-        slide = open_slide(path, channel=told.name)
+    for index, entry in enumerate(CLASSES):
+        slide = open_slide(path, channel=entry.name)
         assert slide.grid.corner_um == pytest.approx((1, 2))
         np.testing.assert_array_equal(slide.read(Window(0, 0, 20, 30)), values[index])
 

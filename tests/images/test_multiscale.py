@@ -17,8 +17,8 @@ VERSIONS = ["0.4", "0.5"]
 
 
 def write(path, image, bands=None, **options):
-    told = {"shape": image.shape, "dtype": image.dtype, "pixel_size_um": 0.5, **options}
-    with create_image(path, **told) as writer:
+    fields = {"shape": image.shape, "dtype": image.dtype, "pixel_size_um": 0.5, **options}
+    with create_image(path, **fields) as writer:
         row = 0
         for height in bands or [image.shape[0]]:
             writer.write(image[row : row + height])
@@ -38,11 +38,11 @@ def everything(path: Path):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_same_bytes_are_written_in_any_band_heights(tmp_path, noise, version):
     image = noise(300, 270)
-    told = {"chunk": 64, "version": version, "channel": "DAPI"}
+    options = {"chunk": 64, "version": version, "channel": "DAPI"}
     found = []
     for place, bands in (("a", None), ("b", [1] * 300), ("c", [63, 2, 129, 0, 106])):
         (tmp_path / place).mkdir()
-        found.append(everything(write(tmp_path / place / "s.zarr", image, bands, **told)))
+        found.append(everything(write(tmp_path / place / "s.zarr", image, bands, **options)))
     assert found[0] == found[1] == found[2]
 
 
@@ -233,8 +233,8 @@ def test_further_attributes_stand_where_the_specification_wants_them(tmp_path, n
     ],
 )
 def test_an_image_is_shown_from_its_darkest_to_its_brightest_pixel(image, window):
-    told = display_window(image)
-    assert tuple(told[k] for k in ("start", "end", "min", "max")) == window
+    limits = display_window(image)
+    assert tuple(limits[k] for k in ("start", "end", "min", "max")) == window
 
 
 @pytest.mark.parametrize("chunk", [-2, 0, 7])

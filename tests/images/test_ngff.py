@@ -59,8 +59,8 @@ floats = st.floats(0.01, 100)
 
 @given(st.lists(st.tuples(st.booleans(), floats, floats), max_size=4), floats, floats)
 def test_composed_transformations_move_a_point_as_they_do_one_by_one(steps, row, col):
-    told = [scale(a, b) if scaled else translation(a, b) for scaled, a, b in steps]
-    dataset = parse(block(scale(2, 3), coordinateTransformations=told)).datasets[0]
+    outer = [scale(a, b) if scaled else translation(a, b) for scaled, a, b in steps]
+    dataset = parse(block(scale(2, 3), coordinateTransformations=outer)).datasets[0]
     at = (row * 2, col * 3)
     for scaled, a, b in steps:
         at = (at[0] * a, at[1] * b) if scaled else (at[0] + a, at[1] + b)
@@ -149,9 +149,9 @@ def test_units_of_length_agree_with_the_micrometre():
 WINDOW = {"start": 0.0, "end": 9.0, "min": 0.0, "max": 255.0}
 
 
-def attributes(version="0.5", **told):
+def attributes(version="0.5", **changes):
     start = {"name": "n", "level_paths": ["0", "1", "2"], "pixel_size_um": 0.5}
-    return image_attributes(version=version, **{**start, "origin_um": (3.0, 4.0), **told})
+    return image_attributes(version=version, **{**start, "origin_um": (3.0, 4.0), **changes})
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
@@ -186,10 +186,10 @@ def test_each_labelled_channel_needs_a_window():
 
 
 def test_classes_have_name_colour_and_role_in_an_image_label_block():
-    told = label_attributes(
+    metadata = label_attributes(
         [(0, "glass", "#000000", "background"), (2, "unlabelled", "#e69f00", None)], "0.4"
     )
-    assert told["image-label"] == {
+    assert metadata["image-label"] == {
         "version": "0.4",
         "colors": [
             {"label-value": 0, "rgba": [0, 0, 0, 255]},

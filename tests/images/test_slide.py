@@ -102,8 +102,8 @@ def test_the_first_image_of_a_bioformats2raw_container_is_taken(make_slide, nois
 def test_a_plate_is_refused_and_an_image_in_it_named(tmp_path, version, more):
     path = tmp_path / "plate.zarr"
     group = zarr.open_group(str(path), mode="w", zarr_format=2 if version == "0.4" else 3)
-    told = {"plate": {"wells": [{"path": "B/2", "rowIndex": 1, "columnIndex": 1}]}, **more}
-    group.attrs.update(told if version == "0.4" else {"ome": {"version": "0.5", **told}})
+    content = {"plate": {"wells": [{"path": "B/2", "rowIndex": 1, "columnIndex": 1}]}, **more}
+    group.attrs.update(content if version == "0.4" else {"ome": {"version": "0.5", **content}})
     with pytest.raises(SlideError, match=r"a plate of many images.*plate\.zarr/B/2/0"):
         open_slide(path)
 

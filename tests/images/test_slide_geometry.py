@@ -1,4 +1,4 @@
-"""Pixel sizes and places of the levels, out of whatever the metadata tell."""
+"""Pixel sizes and places of the levels, as the metadata state them."""
 
 from __future__ import annotations
 

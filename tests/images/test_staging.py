@@ -68,13 +68,13 @@ def test_the_partial_output_stands_on_the_same_disk_and_is_hidden(tmp_path):
 
 
 @pytest.mark.parametrize("write", [write_text, write_folder])
-@pytest.mark.parametrize("stands", ["file", "folder"])
-def test_an_output_that_stands_there_is_refused_without_overwrite(tmp_path, write, stands):
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_existing_output_is_refused_without_overwrite(tmp_path, write, kind):
     path = tmp_path / "out"
-    (write_text if stands == "file" else write_folder)(path, "old")
+    (write_text if kind == "file" else write_folder)(path, "old")
     with pytest.raises(OutputError, match="exists already; give `overwrite=True`"):
         write(path)
-    assert (path if stands == "file" else path / "part").read_text() == "old"
+    assert (path if kind == "file" else path / "part").read_text() == "old"
     assert names(tmp_path) == ["out"]
 
 
@@ -86,19 +86,19 @@ def test_a_folder_that_is_no_result_is_not_replaced_even_with_overwrite(tmp_path
 
 
 @pytest.mark.parametrize("write", [write_text, write_folder])
-@pytest.mark.parametrize("stands", ["nothing", "file", "folder", "link to a folder", "dead link"])
-def test_an_output_is_replaced_with_overwrite(tmp_path, write, stands):
+@pytest.mark.parametrize("kind", ["nothing", "file", "folder", "link to a folder", "dead link"])
+def test_an_output_is_replaced_with_overwrite(tmp_path, write, kind):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "zarr.json").touch()
     path = tmp_path / "out"
-    if stands == "file":
+    if kind == "file":
         write_text(path, "old")
-    elif stands == "folder":
+    elif kind == "folder":
         write_folder(path, "old")
         (path / "zarr.json").touch()
-    elif stands != "nothing":
-        path.symlink_to(elsewhere if stands == "link to a folder" else tmp_path / "nowhere")
+    elif kind != "nothing":
+        path.symlink_to(elsewhere if kind == "link to a folder" else tmp_path / "nowhere")
     write(path, overwrite=True)
     assert (path if write is write_text else path / "part").read_text() == "new"
     assert names(tmp_path) == ["elsewhere", "out"]
@@ -224,8 +224,8 @@ with create_labels(
 
 
 def die_halfway(path, how):
-    told = [sys.executable, "-c", KILLED, str(path), how]
-    return subprocess.run(told, check=False).returncode
+    command = [sys.executable, "-c", KILLED, str(path), how]
+    return subprocess.run(command, check=False).returncode
 
 
 @pytest.mark.parametrize("how", ["killed", "exits"])

@@ -41,8 +41,8 @@ CARD = Card(
 )
 
 
-def edited(**told):
-    return json.dumps({**json.loads(encode_card(CARD)), **told})
+def edited(**changes):
+    return json.dumps({**json.loads(encode_card(CARD)), **changes})
 
 
 def without(*keys):
@@ -106,7 +106,7 @@ def test_text_that_is_no_card_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "changes",
     [
         {"patch_size_px": 0}, {"stride_px": 0}, {"stride_px": -8}, {"pixel_size_um": 0},
         {"pixel_size_um": -0.65}, {"pixel_size_um": 1000}, {"pixel_size_um": float("nan")},
@@ -117,13 +117,13 @@ def test_text_that_is_no_card_is_refused(text):
         {"normalisation": {"clip": [1, 0]}}, {"normalisation": {"clip": [0]}},
     ],
 )  # fmt: skip
-def test_impossible_values_are_refused(told):
+def test_impossible_values_are_refused(changes):
     with pytest.raises(ModelError, match="impossible; export the model again"):
-        decode_card(edited(**told), "m.onnx")
+        decode_card(edited(**changes), "m.onnx")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "changes",
     [
         {"normalisation": {"median": 1}}, {"normalisation": {"low": "dark"}},
         {"classes": [{"name": "a"}]}, {"classes": 3}, {"pixel_size_um": "small"},
@@ -132,9 +132,9 @@ def test_impossible_values_are_refused(told):
         {"test_vectors": [{}]},
     ],
 )  # fmt: skip
-def test_malformed_values_are_refused(told):
+def test_malformed_values_are_refused(changes):
     with pytest.raises(ModelError, match="cannot be read"):
-        decode_card(edited(**told), "m.onnx")
+        decode_card(edited(**changes), "m.onnx")
 
 
 def test_the_role_of_a_class_is_written_and_read_back():

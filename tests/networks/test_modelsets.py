@@ -1,4 +1,4 @@
-"""``morphinfer models show``: the card, and whether the files are still those that it tells of."""
+"""``morphinfer models show``: the card, and whether the files are still those that it lists."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def call(*words):
 
 @pytest.mark.parametrize("name", list(shipped_sets()))
 def test_the_files_of_a_shipped_set_are_those_of_its_card(name):
-    told = show_set(name)
-    assert told["changed"] == []
-    assert {n["file"]: n["sha256"] for n in told["card"]["networks"]} == told["sha256"]
+    shown = show_set(name)
+    assert shown["changed"] == []
+    assert {n["file"]: n["sha256"] for n in shown["card"]["networks"]} == shown["sha256"]
 
 
 def test_the_card_is_printed_as_it_stands():
@@ -37,9 +37,9 @@ def test_the_card_is_printed_as_it_stands():
 
 
 def test_one_json_object_holds_card_and_hashes(copied):
-    told = json.loads(call(copied, "--json").stdout)
-    assert told["card"]["name"] == "phantom"
-    assert sorted(told["sha256"]) == sorted(p.name for p in copied.glob("*.onnx"))
+    shown = json.loads(call(copied, "--json").stdout)
+    assert shown["card"]["name"] == "phantom"
+    assert sorted(shown["sha256"]) == sorted(p.name for p in copied.glob("*.onnx"))
 
 
 def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
@@ -60,10 +60,10 @@ def test_files_that_are_gone_or_that_the_card_does_not_list_are_told(copied):
 def test_a_set_without_cards_shows_what_its_files_say(copied):
     (copied / "card.json").unlink()
     (copied / "README.md").unlink()
-    told = json.loads(call(copied).stdout)
-    assert told["classes"] == ["background", "tissue", "GeneA", "GeneB"]
-    assert "protocol" in told["provenance"]
-    assert [n["patch_size_px"] for n in told["networks"]] == [48, 64, 96, 128, 160]
+    shown = json.loads(call(copied).stdout)
+    assert shown["classes"] == ["background", "tissue", "GeneA", "GeneB"]
+    assert "protocol" in shown["provenance"]
+    assert [n["patch_size_px"] for n in shown["networks"]] == [48, 64, 96, 128, 160]
 
 
 def test_a_damaged_card_is_refused_by_name(copied):

@@ -21,11 +21,11 @@ def set_with(tmp_path, **provenance):
 
 def test_the_configuration_is_left_to_the_model_files(tmp_path):
     config = {"steps": 5, "card": {"limits": ("Not human tissue.",)}}
-    told = provenance_of(set_with(tmp_path, date="2026-01-02", config=config))
-    assert told["date"] == "2026-01-02"
-    assert told["card"] == {"limits": ["Not human tissue."]}
-    assert "config" not in told
-    assert told["networks"]["p062"] == {"patch_size_px": 62, "fusion_weight": 0.5}
+    provenance = provenance_of(set_with(tmp_path, date="2026-01-02", config=config))
+    assert provenance["date"] == "2026-01-02"
+    assert provenance["card"] == {"limits": ["Not human tissue."]}
+    assert "config" not in provenance
+    assert provenance["networks"]["p062"] == {"patch_size_px": 62, "fusion_weight": 0.5}
 
 
 def test_a_set_without_provenance_has_its_networks_only(tmp_path):
@@ -42,12 +42,12 @@ def test_learning_curves_are_thinned_and_keep_their_end(tmp_path):
 
 def test_undefined_numbers_become_null(tmp_path):
     short = {key: values[:5] for key, values in HISTORY.items()}
-    told = provenance_of(
+    provenance = provenance_of(
         set_with(tmp_path, history={"p046": short}, sections=[{"w": float("inf")}])
     )
-    assert told["history"]["p046"]["mean_dice"][0] is None
-    assert told["sections"] == [{"w": None}]
-    json.dumps(told, allow_nan=False)
+    assert provenance["history"]["p046"]["mean_dice"][0] is None
+    assert provenance["sections"] == [{"w": None}]
+    json.dumps(provenance, allow_nan=False)
 
 
 def test_a_history_of_another_form_is_left_out(tmp_path):

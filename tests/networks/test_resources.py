@@ -23,7 +23,7 @@ from morphinfer.networks.resources import (
 cores = st.integers(1, 256)
 memory = st.floats(1, 1e6)
 patches = st.integers(1, 300)
-asked = st.none() | st.integers(8, 8192)
+tile_sizes = st.none() | st.integers(8, 8192)
 
 
 def shared(cores, memory_mb, tile_px, patch):
@@ -34,17 +34,17 @@ def shared(cores, memory_mb, tile_px, patch):
         assume(False)
 
 
-@given(cores, memory, asked, patches)
+@given(cores, memory, tile_sizes, patches)
 def test_no_more_memory_is_planned_than_allowed(cores, memory_mb, tile_px, patch):
     assert shared(cores, memory_mb, tile_px, patch).memory_mb <= memory_mb
 
 
-@given(cores, memory, asked, patches)
+@given(cores, memory, tile_sizes, patches)
 def test_no_more_threads_run_than_there_are_cores(cores, memory_mb, tile_px, patch):
-    found = shared(cores, memory_mb, tile_px, patch)
-    assert found.workers >= 1
-    assert found.threads >= 1
-    assert found.workers * found.threads <= cores
+    resources = shared(cores, memory_mb, tile_px, patch)
+    assert resources.workers >= 1
+    assert resources.threads >= 1
+    assert resources.workers * resources.threads <= cores
 
 
 @given(cores, memory, st.integers(8, 8192), patches)
@@ -61,7 +61,7 @@ def test_a_tile_that_was_not_named_is_the_largest_that_fits(cores, memory_mb, pa
             share_out(cores, memory_mb, 2 * tile, patch, gpu=False)
 
 
-@given(cores, memory, memory, asked, patches)
+@given(cores, memory, memory, tile_sizes, patches)
 def test_more_memory_never_means_smaller_tiles_or_fewer_workers_for_them(
     cores, one, other, tile_px, patch
 ):
@@ -73,19 +73,19 @@ def test_more_memory_never_means_smaller_tiles_or_fewer_workers_for_them(
 
 
 def test_with_plenty_of_memory_each_core_has_its_worker():
-    found = share_out(16, 1e5, None, 158, gpu=False)
-    assert (found.workers, found.threads, found.tile_px) == (16, 1, CPU_TILE_PX)
+    resources = share_out(16, 1e5, None, 158, gpu=False)
+    assert (resources.workers, resources.threads, resources.tile_px) == (16, 1, CPU_TILE_PX)
 
 
 def test_with_room_for_one_tile_all_cores_work_on_it():
     one = share_out(1, 1e5, None, 158, gpu=False).memory_mb
-    found = share_out(8, one + 1, None, 158, gpu=False)
-    assert (found.workers, found.threads, found.tile_px) == (1, 8, CPU_TILE_PX)
+    resources = share_out(8, one + 1, None, 158, gpu=False)
+    assert (resources.workers, resources.threads, resources.tile_px) == (1, 8, CPU_TILE_PX)
 
 
 def test_the_default_memory_holds_two_workers_of_whole_tiles_with_the_largest_patch():
-    found = share_out(2, 800, None, 158, gpu=False)
-    assert (found.workers, found.threads, found.tile_px) == (2, 1, CPU_TILE_PX)
+    resources = share_out(2, 800, None, 158, gpu=False)
+    assert (resources.workers, resources.threads, resources.tile_px) == (2, 1, CPU_TILE_PX)
 
 
 def test_too_little_memory_is_refused_with_what_is_needed():
@@ -100,10 +100,11 @@ def test_a_tile_too_large_for_the_memory_is_refused_with_both_ways_out():
         share_out(2, 800, 4096, 158, gpu=False)
 
 
-@given(cores, memory, asked, patches)
+@given(cores, memory, tile_sizes, patches)
 def test_the_memory_of_the_processor_holds_no_tile_of_a_gpu_back(cores, memory_mb, tile_px, patch):
-    found = share_out(cores, memory_mb, tile_px, patch, gpu=True)
-    assert (found.workers, found.threads, found.tile_px) == (GPU_WORKERS, 1, tile_px or GPU_TILE_PX)
+    resources = share_out(cores, memory_mb, tile_px, patch, gpu=True)
+    chosen = (resources.workers, resources.threads, resources.tile_px)
+    assert chosen == (GPU_WORKERS, 1, tile_px or GPU_TILE_PX)
 
 
 # Memory that really ends
@@ -156,7 +157,7 @@ print(len(failed))
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="limits memory as Linux does")
 def test_a_tile_for_which_memory_really_ends_is_halved_and_the_run_ends_well(tmp_path):
-    told = []
+    outcomes = []
     for margin in (150, 160, 170):  # whether Python itself finds memory then, is luck
         folder = tmp_path / str(margin)
         folder.mkdir()
@@ -169,10 +170,10 @@ def test_a_tile_for_which_memory_really_ends_is_halved_and_the_run_ends_well(tmp
             timeout=120,
             check=False,
         )
-        told.append((run.returncode, run.stdout, run.stderr[-2000:]))
+        outcomes.append((run.returncode, run.stdout, run.stderr[-2000:]))
         assert "AssertionError" not in run.stderr
         if run.returncode == 0 and int(run.stdout) > 0:
             return
-    if all(code == 0 for code, *_ in told):
+    if all(code == 0 for code, *_ in outcomes):
         pytest.skip("the memory sufficed for the whole tile")
-    pytest.fail(str(told))
+    pytest.fail(str(outcomes))

@@ -1,4 +1,4 @@
-"""Which ONNX Runtime and which execution provider run, and what a damaged model is told."""
+"""Which ONNX Runtime and which execution provider run, and how a damaged model is refused."""
 
 from __future__ import annotations
 

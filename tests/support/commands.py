@@ -21,7 +21,7 @@ CPU = ("--provider", "cpu")
 
 
 def pixel_files(path):
-    """Content of each file of a label image but its metadata, which tell times."""
+    """Content of each file of a label image but its metadata, which hold times."""
     files = (p for p in path.rglob("*") if p.is_file() and p.parent != path)
     return {str(p.relative_to(path)): p.read_bytes() for p in files}
 
@@ -35,8 +35,8 @@ def call(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["morphinfer", *words])
         with pytest.raises(SystemExit) as ended:
             main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
 
     return run
 

@@ -33,7 +33,7 @@ def values(shape: tuple[int, int] = SHAPE, seed: int = 0) -> tuple[np.ndarray, .
 
 
 def doubtful(shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:
-    """Which cells are uncertain tissue."""
+    """Which pixels are uncertain tissue."""
     labels, _, uncertainty = values(shape, seed)
     return (labels > 0) & (uncertainty > 180)
 

@@ -1,4 +1,4 @@
-"""An ensemble without networks: what it says of a cell follows exactly from the pixels of its patch."""
+"""An ensemble without networks: its prediction follows exactly from the pixels of the patch."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ KEPT = Options(probabilities=True, uncertainty=True, skip_background="off", labe
 PRIMES = np.array([7, 11, 13, 17])[:, None, None]
 
 
-def content(cells: tuple[int, int]) -> None:
+def content(positions: tuple[int, int]) -> None:
     """What never fails."""
 
 
 @dataclass
 class FakePredictor:
-    """Classes out of the sums of patches; remembers the cells of each call."""
+    """Classes out of the sums of patches; remembers the positions of each call."""
 
     patch_size_px: int = 14
     stride_px: int = 4
@@ -47,15 +47,15 @@ class FakePredictor:
     calls: list[tuple[int, int]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
 
-    def predict(self, tile: np.ndarray, cells: tuple[int, int]) -> list[np.ndarray]:
+    def predict(self, tile: np.ndarray, positions: tuple[int, int]) -> list[np.ndarray]:
         """Probabilities of one network."""
-        self.calls.append(cells)
+        self.calls.append(positions)
         self.threads.add(threading.current_thread().name)
-        self.fail(cells)
+        self.fail(positions)
         pixels = np.rint(tile * 255).astype(np.int64)
         size, step = self.patch_size_px, self.stride_px
         patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size))[::step, ::step]
-        assert patches.shape[:2] == cells
+        assert patches.shape[:2] == positions
         found = (patches.sum((2, 3)) * PRIMES % 251 + 1).astype(np.float32)
         found /= found.sum(0)
         if self.dark is not None:
@@ -70,8 +70,8 @@ def fake_ensemble(
 ) -> Ensemble:
     """The ensemble of a fake predictor; ``changes`` replace fields of its card."""
     predictor = predictor or FakePredictor()
-    told = {"normalisation": Normalisation("fixed", 0.0, 255.0), "pixel_size_um": UM}
-    card = card_of(predictor.patch_size_px, **{**told, **changes})
+    fields = {"normalisation": Normalisation("fixed", 0.0, 255.0), "pixel_size_um": UM}
+    card = card_of(predictor.patch_size_px, **{**fields, **changes})
     models = ModelSet("fake", Path("fake"), (ModelFile(Path("fake.onnx"), card, "0" * 64),))
     resources = Resources(workers, 1, tile_px, 0.0)
     choice = ProviderChoice("cpu", "a fake")
@@ -108,7 +108,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def names(folder: Path) -> list[str]:
-    """Names of what stands in a folder, hidden ones too."""
+    """Names in a folder, hidden ones too."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -119,8 +119,8 @@ def published(labels: Path) -> dict[str, bytes | str]:
     for folder in (f for f in folders if f.exists()):
         for name, data in everything(folder).items():
             if name in ("zarr.json", ".zattrs"):
-                told = json.loads(data)
-                told.get("attributes", told).pop("morphinfer", None)
-                data = json.dumps(told, sort_keys=True)
+                metadata = json.loads(data)
+                metadata.get("attributes", metadata).pop("morphinfer", None)
+                data = json.dumps(metadata, sort_keys=True)
             found[f"{folder.name.removeprefix(labels.stem)} {name}"] = data
     return found

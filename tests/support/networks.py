@@ -18,7 +18,7 @@ CHANNELS = (8, 8, 16, 16)
 
 
 def classes_named(*names: str) -> tuple[LabelClass, ...]:
-    """Classes with the roles that their names give them, in colours that tell them apart."""
+    """Classes with the roles that their names give them, in different colours."""
     return tuple(LabelClass(n, f"#{40 + 30 * i:02x}80c0", role_of(n)) for i, n in enumerate(names))
 
 

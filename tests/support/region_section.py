@@ -1,4 +1,4 @@
-"""A small synthetic section with spots, made anew in the tests: an egg of tissue, two regions."""
+"""A small synthetic section with spots, drawn by the tests: an egg of tissue, two regions."""
 
 from __future__ import annotations
 

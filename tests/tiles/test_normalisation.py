@@ -30,8 +30,8 @@ def tissue(height=320, width=320, background=0.5, dim=1.0):
     return (image * dim).astype(np.uint16)
 
 
-def measure(image, size=UM, **told):
-    return measure_intensity(slide_from_array(image, size), Normalisation(**told))
+def measure(image, size=UM, **fields):
+    return measure_intensity(slide_from_array(image, size), Normalisation(**fields))
 
 
 def variance_between(values, threshold):
@@ -68,9 +68,9 @@ def test_the_intensities_follow_the_brightness_of_the_slide():
 @pytest.mark.parametrize("unit", [1 / 65535, 1 / 255, 20.0])
 def test_the_unit_of_the_intensities_does_not_matter(unit):
     grey = measure(tissue())
-    told = measure(tissue().astype(np.float32) * np.float32(unit))
-    assert told.low == pytest.approx(grey.low * unit, rel=1e-4)
-    assert told.high == pytest.approx(grey.high * unit, rel=1e-4)
+    scaled = measure(tissue().astype(np.float32) * np.float32(unit))
+    assert scaled.low == pytest.approx(grey.low * unit, rel=1e-4)
+    assert scaled.high == pytest.approx(grey.high * unit, rel=1e-4)
 
 
 def test_the_area_of_the_background_hardly_moves_the_intensities():

@@ -23,7 +23,7 @@ from morphinfer.records import RunRecord
 LABEL_CHUNK = 256
 """Side of the chunks of a label image, in pixels."""
 Layer = Literal["probabilities", "uncertainty"]
-"""An image that may be kept beside the labels, on the same cells."""
+"""An image that may be kept beside the labels, on the same grid."""
 LAYERS: tuple[Layer, ...] = ("probabilities", "uncertainty")
 
 
@@ -83,7 +83,7 @@ class LabelWriter:
         Parameters
         ----------
         window : Window
-            Where the tile lies, in cells; all tiles of a band have the same rows.
+            Where the tile lies, in pixels of the label image; all tiles of a band have the same rows.
         block : ndarray of uint8, shape (window.height, window.width)
             Class values.
         """
@@ -117,7 +117,7 @@ def create_labels(
     record : Mapping, optional
         Stored under the attribute 'morphinfer', as it is when the writer closes.
     overwrite : bool
-        Replace a label image that stands there.
+        Replace an existing label image.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def open_labels(path: str | Path) -> LabelImage:
         ) from problem
     if not classes or image.dtype != np.uint8:
         raise AlignmentError(
-            f"{path}: not a label image of ours: it needs uint8 values and an 'image-label' block "
+            f"{path}: not a label image that can be read: it needs uint8 values and an 'image-label' block "
             f"that names the classes 0, 1, ... (found {image.dtype} and "
             f"{[c.name for c in classes]}); make one with 'morphinfer segment' or "
             f"'morphinfer regions'"
@@ -244,7 +244,7 @@ def _attributes(image: Slide) -> Mapping[str, Any]:
 
 
 def layer_path(labels: Path, layer: Layer) -> Path:
-    """Where a layer of a label image stands.
+    """Path of a layer of a label image.
 
     >>> layer_path(Path("l.zarr"), "uncertainty").name
     'l_uncertainty.zarr'

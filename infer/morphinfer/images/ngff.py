@@ -216,7 +216,7 @@ def label_attributes(
     Parameters
     ----------
     classes : sequence of (value, name, colour, role)
-        Label value, class name, colour as '#rrggbb' or '#rrggbbaa', and what the class stands for.
+        Label value, class name, colour as '#rrggbb' or '#rrggbbaa', and the role of the class.
         NGFF has no key for a role, and lets properties hold others; no role, None, is left out.
     version : {'0.4', '0.5'}
         NGFF version.

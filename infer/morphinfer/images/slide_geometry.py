@@ -41,7 +41,7 @@ def pixel_sizes(meta: Multiscale, path: Path, stated: float | None) -> list[floa
     Raises
     ------
     SlideError
-        The pixels are not square, or their size is neither told nor stated.
+        The pixels are not square, or their size is not known.
     """
     row, col = meta.axes.index("y"), meta.axes.index("x")
     scale_row, scale_col = meta.datasets[0].scale[row], meta.datasets[0].scale[col]
@@ -60,9 +60,9 @@ def pixel_sizes(meta: Multiscale, path: Path, stated: float | None) -> list[floa
         return [stated * d.scale[row] / scale_row for d in meta.datasets]
     unit = (meta.units[row] or "").lower()
     if unit not in UM_PER_UNIT:
-        told = f"unit '{unit}'" if unit else "no unit"
+        unit_text = f"unit '{unit}'" if unit else "no unit"
         raise SlideError(
-            f"{path}: no pixel size (scale {scale_row:g} with {told}); state it in micrometres, "
+            f"{path}: no pixel size (scale {scale_row:g} with {unit_text}); state it in micrometres, "
             f"for example `pixel_size_um=0.325`"
         )
     sizes = [d.scale[row] * UM_PER_UNIT[unit] for d in meta.datasets]

@@ -1,7 +1,7 @@
 """What morphinfer writes down of a run: the run record in a label image, and what ``--json`` prints.
 
 `run` is the record, `summary` and `model_sets` are the printed objects, `parsing` reads and writes the
-JSON values of dataclasses, and `schema` describes them all as JSON Schema. The package stands at the
+JSON values of dataclasses, and `schema` describes them all as JSON Schema. The package is at the
 ground of the layers, and not in `runs`, which writes the record, because `reports` and `scoring` below it
 read and write the same keys.
 """

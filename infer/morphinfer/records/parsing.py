@@ -39,7 +39,7 @@ def parse_fields(kind: type[Value], plain: object, key: str = "") -> Value:
     plain : object
         What the JSON parser returned.
     key : str
-        Where it was found, for messages, such as 'models'.
+        Its place, for messages, such as 'models'.
 
     Raises
     ------

@@ -123,7 +123,7 @@ class RunStart:
     classes: tuple[str, ...]
     """Names of the classes; the value of a class is its index."""
     roles: Mapping[str, Role] | None = None
-    """What each class stands for, by its name."""
+    """Role of each class, by its name."""
     pixel_size_um: float
     """Side of a model pixel in micrometres."""
     stride_px: int

@@ -47,7 +47,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def _document(title: str, kinds: tuple[type, ...]) -> dict[str, Any]:
-    """A schema that allows each of the kinds, which stand under '$defs' by their names."""
+    """A schema that allows each of the kinds, which are listed under '$defs' by their names."""
     defined: dict[str, dict[str, Any]] = {}
     references = [_schema(kind, defined) for kind in kinds]
     body = references[0] if len(references) == 1 else {"anyOf": references}
@@ -101,18 +101,18 @@ def _object(kind: type, defined: dict[str, dict[str, Any]]) -> dict[str, Any]:
 @cache
 def _field_docs(module: str) -> dict[str, dict[str, str]]:
     """The string below each field, by class and field, with those of the classes that it extends."""
-    found: dict[str, dict[str, str]] = {}
+    docs_by_class: dict[str, dict[str, str]] = {}
     for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if not isinstance(node, ast.ClassDef):
             continue
         docs: dict[str, str] = {}
         for base in node.bases:
-            docs |= found.get(ast.unparse(base), {})
+            docs |= docs_by_class.get(ast.unparse(base), {})
         for field, below in pairwise(node.body):
             if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
                 docs[ast.unparse(field.target)] = " ".join(ast.literal_eval(below.value).split())
-        found[node.name] = docs
-    return found
+        docs_by_class[node.name] = docs
+    return docs_by_class
 
 
 if __name__ == "__main__":

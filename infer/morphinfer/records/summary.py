@@ -84,7 +84,7 @@ class Summary(TypedDict):
     classes: list[str]
     """Names of the classes; the value of a class is its index."""
     roles: dict[str, Role]
-    """What each class stands for, by its name."""
+    """Role of each class, by its name."""
     pixel_size_um: float
     """Side of a model pixel in micrometres."""
     stride_px: int
