@@ -83,4 +83,4 @@ def test_match_without_a_reference_is_wrong_usage(call, labels):
 
 
 def test_a_slide_is_no_label_image(call, slide):
-    refused(call("report", slide), "not a label image of ours")
+    refused(call("report", slide), "not a label image that can be read")
