@@ -86,7 +86,7 @@ class Level:
     """The chunks of one level, without repetitions."""
 
     numbers: NDArray[np.intp]
-    """Which of ``chunks`` stands at each place of the chunk grid."""
+    """Index into ``chunks`` for each place of the chunk grid."""
     chunks: list[NDArray[np.uint8]]
     """Pixels, cut at the edges of the level."""
 
@@ -198,7 +198,7 @@ def make(
             if number:
                 level = coarser(level)
             write_level(partial / str(number), level, level_side, metadata)
-        told = image_attributes(
+        metadata = image_attributes(
             name=Path(path).stem, version="0.5", level_paths=[str(n) for n in range(len(sides))],
             pixel_size_um=PIXEL_SIZE_UM, origin_um=(CENTRE_UM, CENTRE_UM), channel="DAPI",
             windows=[display_window(np.concatenate([c.ravel() for c in level.chunks]))],
@@ -209,7 +209,7 @@ def make(
             "size": [side, side],
             "tissue": tissue,
         }
-        group.attrs.update({**told, "morphinfer": {**about, "period": PERIOD}})
+        group.attrs.update({**metadata, "morphinfer": {**about, "period": PERIOD}})
         check(partial, pattern)
 
 

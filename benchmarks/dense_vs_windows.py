@@ -62,8 +62,8 @@ def measure(
 @click.option("--threads", type=int, default=2, show_default=True)
 def main(slide: str, models: str, pixel_size: float | None, side: int | None, threads: int) -> None:
     """Measure on SLIDE and print one JSON object."""
-    told = measure(slide, models, pixel_size=pixel_size, side=side, threads=threads)
-    click.echo(json.dumps(told, indent=1))
+    figures = measure(slide, models, pixel_size=pixel_size, side=side, threads=threads)
+    click.echo(json.dumps(figures, indent=1))
 
 
 def centre_cells(shape: tuple[int, ...], side: int) -> Window:

@@ -5,7 +5,7 @@
 Both use the same number of tiles side by side and of threads; they alternate: sessions, segment,
 sessions. The sessions' inputs (each network's own part of each tile, normalised, contiguous) lie in
 memory beforehand: about 5 bytes a model pixel for each network that is run. Skipping of background is off.
-Operations are those of the convolutions, halos included, since they are done; their rate is told
+Operations are those of the convolutions, halos included, since they are done; their rate is given
 against NumPy's float32 matrix multiply on all cores, measured before, between and after.
 """
 
@@ -95,10 +95,10 @@ def inputs(plan: Plan) -> Iterator[Inputs]:
 
 def sessions_alone(plan: Plan, tiles: list[Inputs]) -> float:
     """Seconds that the networks take for all tiles, as many side by side as `segment` runs."""
-    told = plan.ensemble.resources
+    resources = plan.ensemble.resources
     provider = ProviderChoice("cpu", "benchmark")
     sessions = [
-        Session(file, provider, told.threads, own_environment=True)
+        Session(file, provider, resources.threads, own_environment=True)
         for file in plan.ensemble.models.used
     ]
 
@@ -106,8 +106,8 @@ def sessions_alone(plan: Plan, tiles: list[Inputs]) -> float:
         for session, part in zip(sessions, tile, strict=True):
             session.run(part)
 
-    with ThreadPoolExecutor(told.workers) as pool:
-        list(pool.map(run, tiles[: told.workers]))
+    with ThreadPoolExecutor(resources.workers) as pool:
+        list(pool.map(run, tiles[: resources.workers]))
         started = time.perf_counter()
         list(pool.map(run, tiles))
         return time.perf_counter() - started

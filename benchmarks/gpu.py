@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [--provider cuda] [--models SET] [--half FOLDER] [--side N]
 
-The slide is synthetic and made first. Told are seconds, megapixels a second and peak host memory for
+The slide is synthetic and made first. It reports seconds, megapixels a second and peak host memory for
 tiles of several sizes, and the same for a set in half precision where --half names one (made by
 `morphinfer half SET --out FOLDER`), with the share of labels that it changes. NOT MEASURED so far: no
 card was at hand. The goal is 3 s on a card of the H200 class.
@@ -39,7 +39,7 @@ def measure(
     options = Options(provider=provider, tile_px=tile_px, max_memory_mb=1e6, skip_background="off")
     ensemble = load_ensemble(models, options)
     labels: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
-    told: dict[str, Any] = {}
+    row: dict[str, Any] = {}
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
@@ -48,10 +48,10 @@ def measure(
             seconds = time.perf_counter() - started
             labels = done.labels.read(Window(0, 0, *done.labels.image.shape))
         record = done.record.to_json()
-        told = {"tile_px": tile_px, "models": models, "seconds": seconds, **record["tiling"],
+        row = {"tile_px": tile_px, "models": models, "seconds": seconds, **record["tiling"],
                 "provider": record["provider"],
                 "megapixels_per_second": record["megapixels_per_second"]}  # fmt: skip
-    return told, labels
+    return row, labels
 
 
 @click.command()
@@ -68,11 +68,11 @@ def main(provider: Provider, models: str, half: str | None, side: int) -> None:
         big_slides.make(Path(slide), side)
         rows, kept = [], None
         for tile_px in TILES:
-            told, kept = measure(slide, models, provider, tile_px)
-            rows.append(told)
+            row, kept = measure(slide, models, provider, tile_px)
+            rows.append(row)
         if half is not None and kept is not None:
-            told, labels = measure(slide, half, provider, TILES[1])
-            rows.append({**told, "labels_changed": float((labels != kept).mean())})
+            row, labels = measure(slide, half, provider, TILES[1])
+            rows.append({**row, "labels_changed": float((labels != kept).mean())})
     click.echo(json.dumps({"machine": machine.describe(), "side": side, "runs": rows}, indent=1))
 
 

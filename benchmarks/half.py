@@ -51,7 +51,7 @@ def measure(
         for file in source.files:
             (work / "rounded" / file.path.name).write_bytes(rounded(file.path))
         expected = run(slide, reference, source, work, match)
-        told = {
+        head = {
             name: against(expected, run(slide, reference, load_models(work / at), work, match))
             for name, at in (("as_run", "half"), ("activations_rounded", "rounded"))
         }
@@ -63,7 +63,7 @@ def measure(
         "cells": expected["fused"].labels.size,
         "mean_dice_float32": expected["dice"],
         "limit_of_a_network": HALF_TOLERANCE,
-        **told,
+        **head,
     }
 
 

@@ -8,7 +8,7 @@ arrays of half as many bytes each, so it moves as many and occupies as much of t
 to memcpy is (time of memcpy) / (time of the kernel), goal 0.5; that to NumPy is (time of the oracle)
 / (time of the kernel), goal 3.
 
-The sides alternate in one process. Told are the median of the ratios of neighbouring runs and, as
+The sides alternate in one process. The figures are the median of the ratios of neighbouring runs and, as
 the best, the ratio of the shortest times. For gather, each call takes the next of RING blocks and
 tiles, and so does its memcpy: more than the caches hold, since in `morphinfer segment` a block comes
 from the thread that decoded it and a tile is new. What networks have just written is warm: `fuse` and
@@ -202,13 +202,13 @@ def clock(work: Callable[[], Any], repeats: int) -> float:
     return (time.perf_counter() - started) / repeats
 
 
-def table(told: dict[str, Any]) -> Table:
+def table(figures: dict[str, Any]) -> Table:
     """The figures for people; what misses its goal is red."""
     shown = Table(title="Kernels, one thread")
     shown.add_column("case")
     for name in ("ms", "GB/s", "of memcpy", "best", "over NumPy", "best"):
         shown.add_column(name, justify="right")
-    for row in told["cases"]:
+    for row in figures["cases"]:
         cells = [f"{row['kernel_ms']:.3f}", f"{row['gigabytes_per_second']:.1f}"]
         for key, goal in (("of_memcpy", GOAL_MEMCPY), ("over_numpy", GOAL_NUMPY)):
             for kind in ("median", "best"):
@@ -223,11 +223,11 @@ def table(told: dict[str, Any]) -> Table:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(seconds: float, as_json: bool) -> None:
     """Measure the kernels."""
-    told = measure(seconds)
+    figures = measure(seconds)
     if as_json:
-        click.echo(json.dumps(told, indent=1))
+        click.echo(json.dumps(figures, indent=1))
     else:
-        Console().print(table(told))
+        Console().print(table(figures))
 
 
 if __name__ == "__main__":

@@ -57,14 +57,14 @@ def network_flops(path: Path, height: int, width: int) -> float:
     sizes = {graph.input[0].name: (height, width)}
     total = 0.0
     for node in graph.node:
-        told = {a.name: list(a.ints) for a in node.attribute if a.ints}
-        kernel, channels = told.get("kernel_shape", [1, 1]), 0
+        attributes = {a.name: list(a.ints) for a in node.attribute if a.ints}
+        kernel, channels = attributes.get("kernel_shape", [1, 1]), 0
         if node.op_type == "Conv":
             outputs, inputs, *kernel = weights[node.input[1]]
             channels = outputs * inputs
         steps = zip(
-            sizes[node.input[0]], kernel, told.get("dilations", [1, 1]),
-            told.get("strides", [1, 1]), strict=True,
+            sizes[node.input[0]], kernel, attributes.get("dilations", [1, 1]),
+            attributes.get("strides", [1, 1]), strict=True,
         )  # fmt: skip
         rows, cols = ((n - d * (k - 1) - 1) // s + 1 for n, k, d, s in steps)
         sizes[node.output[0]] = rows, cols

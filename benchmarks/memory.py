@@ -52,11 +52,11 @@ def peak_mb() -> float:
 
 def measure(slide: str, models: str = "hippocampus", **options: Any) -> dict[str, Any]:
     """Segment a slide in a process of its own."""
-    told = json.dumps({"provider": "cpu", "skip_background": "off", **options})
+    options_json = json.dumps({"provider": "cpu", "skip_background": "off", **options})
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "labels.zarr")
         done = subprocess.run(
-            [sys.executable, "-c", RUN, slide, models, out, told],
+            [sys.executable, "-c", RUN, slide, models, out, options_json],
             check=True,
             stdout=subprocess.PIPE,
             text=True,

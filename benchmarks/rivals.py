@@ -17,7 +17,7 @@ WSInfer        run_inference on the same TIFF, its patches listed beforehand.
 The development environment runs the first two. One of its own, with Python 3.11, runs all: `pip
 install -c constraints.txt torch ".[cpu]" onnx monai`, `pip install --no-deps torchvision timm
 tiatoolbox wsinfer wsinfer-zoo tiffslide h5py`, then what `pip check` finds missing, but no other
-torch. `mend_imports` makes them load there; no patch prediction uses what it stands in for.
+torch. `redirect_imports` makes them load there; no patch prediction uses what it replaces.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ class Network(nn.Module):
 
     def __init__(self, model: ModelFile) -> None:
         super().__init__()
-        told = onnx.load(model.path).graph.initializer
-        arrays = {t.name: torch.tensor(onnx.numpy_helper.to_array(t)) for t in told}
+        initializers = onnx.load(model.path).graph.initializer
+        arrays = {t.name: torch.tensor(onnx.numpy_helper.to_array(t)) for t in initializers}
         dilation = dilation_of((PATCH - CONTEXT_PX) // STRIDE)
         layers: list[nn.Module] = []
         for depth, weight in enumerate(arrays[f"weight{n}"] for n in range(5)):
@@ -156,7 +156,7 @@ def monai(task: Task) -> Runs:
 
 
 def tiatoolbox(task: Task) -> Runs:
-    mend_imports()
+    redirect_imports()
     from tiatoolbox.models.engine.patch_predictor import PatchPredictor
     from tiatoolbox.models.models_abc import ModelABC
 
@@ -182,7 +182,7 @@ def tiatoolbox(task: Task) -> Runs:
 
 
 def wsinfer(task: Task) -> Runs:
-    mend_imports()
+    redirect_imports()
     import h5py
     from wsinfer.modellib.models import LocalModelTorchScript
     from wsinfer.modellib.run_inference import run_inference
@@ -212,7 +212,7 @@ def write_tiff(task: Task) -> Path:
 
 
 @cache
-def mend_imports() -> Any:
+def redirect_imports() -> Any:
     """Declare what torchvision lacks beside a CPU build of torch, and WSInfer in zarr 3."""
     if not hasattr(zarr.storage, "KVStore"):  # WSInfer mends this class of zarr 2 when it loads
         zarr.storage.KVStore = type("KVStore", (), {})
@@ -287,10 +287,10 @@ def main(models: str, cells: int, threads: int, batch: int, path: Path | None) -
         figures = [f"{row[key]:.3g}" for key in (*FIGURES, "difference") if key in row]
         table.add_row(name, *([row["not_run"]] if "not_run" in row else figures))
     Console().print(table)
-    told = describe(PACKAGES) | {"models": models, "patch_size_px": PATCH, "stride_px": STRIDE}
-    told |= {"threads": threads, "batch": batch}
+    head = describe(PACKAGES) | {"models": models, "patch_size_px": PATCH, "stride_px": STRIDE}
+    head |= {"threads": threads, "batch": batch}
     if path:
-        path.write_text(json.dumps(told | {"results": rows}, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(head | {"results": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

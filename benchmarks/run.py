@@ -60,48 +60,48 @@ def at_least(name: str, value: float, goal: float) -> Figure:
 
 def run_end_to_end(slides: Slides, full: bool) -> Measured:
     """`segment` against its own sessions, operations a second, decodes."""
-    told = end_to_end.measure(slides(16384))
-    return told, [
-        at_most("segment / sessions alone, 16384 square", told["ratio_to_sessions_alone"], 1.08),
-        at_least("operations a second / matrix multiply", told["share_of_matmul"], 0.65),
-        at_most("decodes of a chunk", told["decodes_of_a_chunk"], 1.005),
+    figures = end_to_end.measure(slides(16384))
+    return figures, [
+        at_most("segment / sessions alone, 16384 square", figures["ratio_to_sessions_alone"], 1.08),
+        at_least("operations a second / matrix multiply", figures["share_of_matmul"], 0.65),
+        at_most("decodes of a chunk", figures["decodes_of_a_chunk"], 1.005),
     ]
 
 
 def run_memory(slides: Slides, full: bool) -> Measured:
     """Peak memory and time a megapixel over sizes."""
     sides = [4096, 16384, *([65536] if full else [])]
-    told = {str(side): memory.measure(slides(side)) for side in sides}
-    told["4096, limit 350 MB"] = memory.measure(slides(4096), max_memory_mb=350)
-    first, last = told[str(sides[0])], told[str(sides[-1])]
-    peaks = [told[str(side)]["peak_mb"] for side in sides]
+    figures = {str(side): memory.measure(slides(side)) for side in sides}
+    figures["4096, limit 350 MB"] = memory.measure(slides(4096), max_memory_mb=350)
+    first, last = figures[str(sides[0])], figures[str(sides[-1])]
+    peaks = [figures[str(side)]["peak_mb"] for side in sides]
     slower = last["seconds_per_megapixel"] / first["seconds_per_megapixel"]
-    return told, [
+    return figures, [
         at_most(f"peak memory, {sides[-1]} / 4096 square", max(peaks) / min(peaks), 1.05),
         at_most("peak memory, MB above the libraries", max(peaks), 800),
-        at_most("the same with --max-memory 350", told["4096, limit 350 MB"]["peak_mb"], 350),
+        at_most("the same with --max-memory 350", figures["4096, limit 350 MB"]["peak_mb"], 350),
         at_most(f"seconds a megapixel, {sides[-1]} / 4096 square", slower, 1.05),
     ]
 
 
 def run_dense(slides: Slides, full: bool) -> Measured:
     """Dense against patch by patch."""
-    told = dense_vs_windows.measure(slides(4096), side=1024)
-    ratios = {row["network"]: row["ratio"] for row in told["networks"]}
-    return told, [
+    figures = dense_vs_windows.measure(slides(4096), side=1024)
+    ratios = {row["network"]: row["ratio"] for row in figures["networks"]}
+    return figures, [
         at_least("dense / windows, P = 96", ratios["p096"], 50),
         at_least("dense / windows, P = 176", ratios["p176"], 150),
-        at_least("dense / windows, five together", told["ratio_of_times"], 50),
-        at_most("largest difference of dense from windows", told["largest_difference"], 1e-5),
+        at_least("dense / windows, five together", figures["ratio_of_times"], 50),
+        at_most("largest difference of dense from windows", figures["largest_difference"], 1e-5),
     ]
 
 
 def run_kernels(slides: Slides, full: bool) -> Measured:
     """Cython kernels against memcpy and NumPy."""
-    told = kernels.measure()
-    memcpy = min(told["cases"], key=lambda row: row["of_memcpy"]["median"])
-    oracle = min(told["cases"], key=lambda row: row["over_numpy"]["median"])
-    return told, [
+    figures = kernels.measure()
+    memcpy = min(figures["cases"], key=lambda row: row["of_memcpy"]["median"])
+    oracle = min(figures["cases"], key=lambda row: row["over_numpy"]["median"])
+    return figures, [
         at_least(
             f"kernels / memcpy, slowest: {memcpy['case']}", memcpy["of_memcpy"]["median"], 0.5
         ),
@@ -111,27 +111,27 @@ def run_kernels(slides: Slides, full: bool) -> Measured:
 
 def run_skipping(slides: Slides, full: bool) -> Measured:
     """A slide with 40 % tissue."""
-    told = skipping.measure(slides(8192, tissue=0.4))
-    agreeing = told["skipped_that_networks_call_background"]
-    return told, [
-        at_most("time with / without skipping, 40 % tissue", told["ratio"], 0.5),
-        at_most("labels that differ outside skipped cells", told["differing_labels_outside"], 0),
+    figures = skipping.measure(slides(8192, tissue=0.4))
+    agreeing = figures["skipped_that_networks_call_background"]
+    return figures, [
+        at_most("time with / without skipping, 40 % tissue", figures["ratio"], 0.5),
+        at_most("labels that differ outside skipped cells", figures["differing_labels_outside"], 0),
         at_least("skipped cells that networks call background", agreeing, 0.999),
     ]
 
 
 def run_startup(slides: Slides, full: bool) -> Measured:
     """Command start to the first tile."""
-    told = startup.measure(slides(16384))
-    return told, [at_most("command start to first tile, s", told["median_s"], 1.0)]
+    figures = startup.measure(slides(16384))
+    return figures, [at_most("command start to first tile, s", figures["median_s"], 1.0)]
 
 
 def run_shards(slides: Slides, full: bool) -> Measured:
     """Two processes against one."""
-    told = shards.measure(slides(8192))
-    return told, [
-        at_least("two processes / one with two threads", told["speed_of_two_over_one"], 0.9),
-        at_least("chunks equal byte by byte", float(told["chunks_equal"]), 1),
+    figures = shards.measure(slides(8192))
+    return figures, [
+        at_least("two processes / one with two threads", figures["speed_of_two_over_one"], 0.9),
+        at_least("chunks equal byte by byte", float(figures["chunks_equal"]), 1),
     ]
 
 
@@ -167,23 +167,23 @@ def slides_in(folder: Path) -> Slides:
 def main(full: bool, only: tuple[str, ...], slides: Path, out: Path | None) -> None:
     """Measure, print the table, and write the results."""
     target = out or RESULTS / f"{machine.describe()['date']}-engine.json"
-    told = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    results = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
     for name in only or SECTIONS:
         click.echo(f"measuring {name}", err=True)
         measured, figures = SECTIONS[name](slides_in(slides), full)
-        told[name] = {
+        results[name] = {
             "machine": machine.describe(),
             "figures": [asdict(figure) for figure in figures],
             "measured": measured,
         }
-        target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     Console(width=100).print(
         table(
             [
                 Figure(**figure)
                 for name in SECTIONS
-                if name in told
-                for figure in told[name]["figures"]
+                if name in results
+                for figure in results[name]["figures"]
             ]
         )
     )

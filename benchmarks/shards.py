@@ -3,7 +3,7 @@
     python benchmarks/shards.py SLIDE.zarr [--models SET]
 
 The clock runs from the start of the commands to the published label image: two `segment --shard`
-side by side and `finish`, against one `segment`. Told is the speed of the two over that of the one,
+side by side and `finish`, against one `segment`. The figure is the speed of the two over that of the one,
 and whether the label images are equal byte by byte (the run records, which hold times, aside).
 """
 
@@ -46,9 +46,9 @@ def measure(slide: str, models: str = "hippocampus", rounds: int = 2) -> dict[st
 def clocked(commands: list[list[str]], models: str, finish: Path | None = None) -> float:
     """Seconds that the commands take side by side."""
     started = time.perf_counter()
-    told = ["--models", models, "--provider", "cpu", "--skip-background", "off", "-q"]
+    options = ["--models", models, "--provider", "cpu", "--skip-background", "off", "-q"]
     running = [
-        subprocess.Popen([*COMMAND, "segment", *c, *told], stdout=subprocess.DEVNULL)
+        subprocess.Popen([*COMMAND, "segment", *c, *options], stdout=subprocess.DEVNULL)
         for c in commands
     ]
     if [process for process in running if process.wait()]:

@@ -38,10 +38,10 @@ def measure(path: str, models: str = "hippocampus", rounds: int = 2) -> dict[str
         ratios.append(runs["auto"][1] / runs["off"][1])
     plan = Plan.of(slide, ensemble, Options())
     empty = all_empty(plan)
-    (full, full_s, _), (skipped, skipped_s, told) = runs["off"], runs["auto"]
+    (full, full_s, _), (skipped, skipped_s, decision) = runs["off"], runs["auto"]
     return {
         "slide": Path(path).name,
-        "decision": told,
+        "decision": decision,
         "empty_share": float(empty.mean()),
         "seconds": {"off": full_s, "auto": skipped_s},
         "ratio": float(np.median(ratios)),
