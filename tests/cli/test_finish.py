@@ -129,7 +129,7 @@ def test_finish_shows_no_other_slide_than_the_one_that_was_segmented(call, shard
     shutil.copytree(tmp_path / slide, tmp_path / "tall.zarr")
     code, _, err = call("finish", "l.zarr", "-q")
     assert code == 0
-    assert "is another image by now" in err
+    assert "is not the image that was segmented" in err
 
 
 def test_a_shard_beside_published_labels_is_refused(call, shard):

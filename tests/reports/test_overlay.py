@@ -95,14 +95,14 @@ def test_a_label_image_that_covers_a_part_is_placed_by_micrometres(tmp_path):
     assert (rows.min(), rows.max(), cols.min(), cols.max()) == (30, 49, 10, 19)
 
 
-def test_labels_off_the_slide_leave_the_nuclei_alone(tmp_path):
+def test_labels_outside_the_slide_change_nothing(tmp_path):
     labels = make_labels(tmp_path / "l.zarr", np.full((9, 9), 2, np.uint8), corner=(9e4, 9e4))
     write_overlay(tmp_path / "o.png", slide_from_array(np.eye(64, dtype=np.uint8), 1.0), labels)
     picture = png_decode((tmp_path / "o.png").read_bytes())[:64]
     assert (picture[..., 0] == picture[..., 2]).all()
 
 
-def test_an_overlay_is_no_larger_than_asked_but_for_its_legend(tmp_path):
+def test_an_overlay_without_its_legend_is_no_larger_than_max_side(tmp_path):
     labels = make_labels(tmp_path / "l.zarr", np.ones((40, 100), np.uint8), size=8.0)
     slide = slide_from_array(np.ones((320, 800), np.float32), 1.0)
     write_overlay(tmp_path / "o.png", slide, labels, max_side=200)
@@ -121,7 +121,7 @@ def test_a_label_map_shows_the_colours_of_the_classes(tmp_path):
     ]  # fmt: skip
 
 
-def test_cells_without_a_label_are_hatched(tmp_path):
+def test_areas_without_a_label_are_hatched(tmp_path):
     labels = make_labels(tmp_path / "l.zarr", np.full((64, 64), UNLABELLED, np.uint8))
     write_label_map(tmp_path / "m.png", labels, max_side=64)
     picture = png_decode((tmp_path / "m.png").read_bytes())[:64]
@@ -135,7 +135,7 @@ def test_a_long_class_name_is_cut_at_the_edge_of_a_narrow_picture(tmp_path):
     assert png_decode((tmp_path / "o.png").read_bytes()).shape[1] == 12
 
 
-def test_an_existing_picture_is_not_replaced_unasked(tmp_path):
+def test_an_existing_picture_is_replaced_only_with_overwrite(tmp_path):
     labels = make_labels(tmp_path / "l.zarr", np.ones((4, 4), np.uint8))
     write_label_map(tmp_path / "m.png", labels)
     with pytest.raises(OutputError, match="exists already"):

@@ -58,51 +58,52 @@ def test_changes_are_those_between_neighbours(make):
     values = np.random.default_rng(0).choice([0, 1, 2, UNLABELLED], (37, 23))
     down, across = count_changes(make(values, chunk=8))
     labelled = values != UNLABELLED
-    for told, first, second, first_has, second_has, axis in (
+    for changes, first, second, first_has, second_has, axis in (
         (down, values[:-1], values[1:], labelled[:-1], labelled[1:], 1),
         (across, values[:, :-1], values[:, 1:], labelled[:, :-1], labelled[:, 1:], 0),
     ):
         both = first_has & second_has
-        assert (told.pairs[0], told.changed[0]) == (0, 0)
-        np.testing.assert_array_equal(told.pairs[1:], both.sum(axis=axis))
-        np.testing.assert_array_equal(told.changed[1:], (both & (first != second)).sum(axis=axis))
+        assert (changes.pairs[0], changes.changed[0]) == (0, 0)
+        np.testing.assert_array_equal(changes.pairs[1:], both.sum(axis=axis))
+        differs = both & (first != second)
+        np.testing.assert_array_equal(changes.changed[1:], differs.sum(axis=axis))
 
 
 def test_a_label_image_without_seams_shows_none(make):
-    told = find_seams(
+    seams = find_seams(
         count_changes(make(blobs(200, 300))), (50, 100, 150), (50, 100, 150, 200, 250)
     )
-    assert told.borders == 8
-    assert told.seen is False
-    assert 0.7 < told.ratio < 1.4
-    assert len(told.offsets) == len(told.shares) == 49
-    assert "no sign of seams" in verdict(told)
+    assert seams.borders == 8
+    assert seams.seen is False
+    assert 0.7 < seams.ratio < 1.4
+    assert len(seams.offsets) == len(seams.shares) == 49
+    assert "no sign of seams" in verdict(seams)
 
 
 def test_tiles_that_differ_are_seen(make):
     values = blobs(200, 300)
     values[50:100, 100:150] = (values[50:100, 100:150] + 1) % 4
-    told = find_seams(count_changes(make(values)), (50, 100, 150), (50, 100, 150, 200, 250))
-    assert told.seen is True
-    assert told.reached == 0
-    assert "the tiles show" in verdict(told)
-    assert seams_json(SeamCheck(verdict(told), told))["seen"] is True
+    seams = find_seams(count_changes(make(values)), (50, 100, 150), (50, 100, 150, 200, 250))
+    assert seams.seen is True
+    assert seams.reached == 0
+    assert "the tiles show" in verdict(seams)
+    assert seams_json(SeamCheck(verdict(seams), seams))["seen"] is True
 
 
 def test_shares_are_those_of_the_pairs_that_borders_cut(make):
     values = np.zeros((4, 6))
     values[:, 3:] = 1
-    told = find_seams(count_changes(make(values)), (2,), (3,))
-    assert told.at_borders == pytest.approx(4 / (4 + 6))
-    assert told.elsewhere == 0
-    assert told.ratio is None
-    assert told.seen is None
-    assert dict(zip(told.offsets, told.shares, strict=True)) == {-1: 0.0, 1: 0.0}
+    seams = find_seams(count_changes(make(values)), (2,), (3,))
+    assert seams.at_borders == pytest.approx(4 / (4 + 6))
+    assert seams.elsewhere == 0
+    assert seams.ratio is None
+    assert seams.seen is None
+    assert dict(zip(seams.offsets, seams.shares, strict=True)) == {-1: 0.0, 1: 0.0}
 
 
 def test_one_tile_has_no_borders(make):
-    told = check_seams(make(blobs(60, 60), tiled((), ())))
-    assert seams_json(told) == {
+    check = check_seams(make(blobs(60, 60), tiled((), ())))
+    assert seams_json(check) == {
         "verdict": "There is one tile only, so there are no borders to check (n/a)."
     }
 
@@ -112,10 +113,10 @@ def test_borders_are_those_of_the_run_record(make):
     assert check_seams(image).seams == find_seams(count_changes(image), (50, 100), (70,))
 
 
-def test_a_record_that_tells_no_borders_is_said_so(make):
+def test_the_verdict_says_that_the_record_states_no_borders(make):
     for record in (tiled(None, None), replace(RECORD, tiling=None)):
         verdict = check_seams(make(blobs(20, 20), record)).verdict
-        assert "does not tell where the tiles ended" in verdict
+        assert "does not state the tile borders" in verdict
 
 
 def test_edges_off_the_label_image_are_no_borders(make):

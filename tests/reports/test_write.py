@@ -1,4 +1,4 @@
-"""The page: what it tells, that it loads nothing, and that it escapes what files say."""
+"""The page: its content, that it loads nothing, and that it escapes text from files."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Parts(HTMLParser):
 
 
 def parts(path):
-    told = Parts()
-    told.feed(path.read_text(encoding="utf-8"))
-    return told
+    page = Parts()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
 
 
 @pytest.fixture
 def slide(tmp_path):
-    """A synthetic slide at the place that the record tells."""
+    """A synthetic slide at the path that the record states."""
     image = np.random.default_rng(0).integers(0, 200, (160, 200)).astype(np.uint8)
     with create_image(
         tmp_path / "s.zarr", shape=image.shape, dtype="uint8", pixel_size_um=5
@@ -106,7 +106,7 @@ def make(tmp_path, record):
 
 
 @pytest.fixture
-def page(tmp_path):
+def make_page(tmp_path):
     def build(labels, scores=None, slide=None):
         seams = write_page(tmp_path / "p.html", labels, summarise(labels, scores), slide=slide)
         return parts(tmp_path / "p.html"), seams
@@ -114,102 +114,102 @@ def page(tmp_path):
     return build
 
 
-def test_the_page_loads_nothing_but_the_picture_that_it_holds(make, page, slide):
-    told, _ = page(make(), slide=slide)
-    assert len(told.loaded) == 1
-    assert told.loaded[0].startswith("data:image/png;base64,")
-    assert not {"script", "link", "iframe", "i", "human"} & set(told.tags)
+def test_the_page_loads_nothing_but_the_picture_that_it_holds(make, make_page, slide):
+    page, _ = make_page(make(), slide=slide)
+    assert len(page.loaded) == 1
+    assert page.loaded[0].startswith("data:image/png;base64,")
+    assert not {"script", "link", "iframe", "i", "human"} & set(page.tags)
 
 
-def test_shares_and_areas_stand_in_the_table(make, page):
-    told, _ = page(make())
-    text = " ".join(told.text)
-    # 160 x 200 cells of 5 micrometres are 0.8 square millimetres.
+def test_the_table_has_shares_and_areas(make, make_page):
+    page, _ = make_page(make())
+    text = " ".join(page.text)
+    # 160 x 200 positions of 5 micrometres are 0.8 square millimetres.
     assert re.search(r"GeneA 25\.0% 0\.200", text)
     assert "0.6 mm²" in text
-    assert "12 %" in told.text
-    assert any("of the tissue is uncertain" in line for line in told.text)
+    assert "12 %" in page.text
+    assert any("of the tissue is uncertain" in line for line in page.text)
 
 
-def test_names_from_files_are_escaped(make, page):
-    told, _ = page(make())
+def test_names_from_files_are_escaped(make, make_page):
+    page, _ = make_page(make())
     for text in ("Gene<B>&", "set <i>", "Not for <human> tissue."):
-        assert text in told.text
+        assert text in page.text
 
 
-def test_without_a_reference_there_is_no_dice_and_no_confusion(make, page):
-    told, _ = page(make())
-    assert not {"Confusion", "IoU", "Dice"} & set(told.text)
+def test_without_a_reference_there_is_no_dice_and_no_confusion(make, make_page):
+    page, _ = make_page(make())
+    assert not {"Confusion", "IoU", "Dice"} & set(page.text)
 
 
-def test_dice_has_its_interval_and_the_confusion_its_shares(make, page):
+def test_dice_has_its_interval_and_the_confusion_its_shares(make, make_page):
     labels = make()
     theirs = ("background", "tissue", "Slc17a7")
     scores = evaluate(labels, make("r.zarr", 1, theirs), match={"Slc17a7": "GeneA"})
-    told, _ = page(labels, scores)
-    text = " ".join(told.text)
+    page, _ = make_page(labels, scores)
+    text = " ".join(page.text)
     low, high = scores.intervals.mean
-    assert f"{scores.mean_dice:.3f} [{low:.3f}, {high:.3f}]" in told.text
+    assert f"{scores.mean_dice:.3f} [{low:.3f}, {high:.3f}]" in page.text
     assert "20 square blocks of 200 µm" in text
-    assert "There, the reference's 'Slc17a7' is compared with 'GeneA'." in text
+    assert "The reference's 'Slc17a7' is compared with 'GeneA'." in text
     count, row = scores.confusion[2, 1], scores.confusion[2].sum()
     assert re.search(rf"{count} {count / row:.1%}", text)
-    assert "n/a" in told.text
+    assert "n/a" in page.text
 
 
-def test_few_blocks_are_said_to_give_no_interval(make, page):
+def test_the_page_says_that_few_blocks_give_no_interval(make, make_page):
     labels = make()
-    told, _ = page(labels, evaluate(labels, labels, block_um=500))
-    assert "Fewer than 10 blocks" in " ".join(told.text)
-    assert "1.000" in told.text
+    page, _ = make_page(labels, evaluate(labels, labels, block_um=500))
+    assert "Fewer than 10 blocks" in " ".join(page.text)
+    assert "1.000" in page.text
 
 
-def test_seams_are_checked_at_the_borders_of_the_record(make, page):
-    told, seams = page(make())
+def test_seams_are_checked_at_the_borders_of_the_record(make, make_page):
+    page, seams = make_page(make())
     assert seams["borders"] == 7
-    assert seams["verdict"] in told.text
-    assert "the tile borders" in told.text
+    assert seams["verdict"] in page.text
+    assert "the tile borders" in page.text
 
 
-def test_models_and_learning_curves_are_told(make, page):
-    told, _ = page(make())
-    assert {"2026-01-02", "a.zarr: 12 GeneA cells", "DAPI", "0.810", "0.830"} <= set(told.text)
-    assert told.tags.count("polyline") >= 3
-    assert "training loss" in told.text
+def test_the_page_shows_models_and_learning_curves(make, make_page):
+    page, _ = make_page(make())
+    assert {"2026-01-02", "a.zarr: 12 GeneA positions", "DAPI", "0.810", "0.830"} <= set(page.text)
+    assert page.tags.count("polyline") >= 3
+    assert "training loss" in page.text
 
 
-def test_models_without_curves_are_said_to_carry_none(make, page, record):
+def test_the_page_says_that_models_have_no_learning_curves(make, make_page, record):
     provenance = {k: v for k, v in record["models"]["provenance"].items() if k != "history"}
-    told, _ = page(make(models={**record["models"], "provenance": provenance}))
-    assert "The models carry no learning curves." in told.text
+    page, _ = make_page(make(models={**record["models"], "provenance": provenance}))
+    assert "The models have no learning curves." in page.text
 
 
-def test_a_record_of_an_earlier_version_makes_a_page_too(make, page, record):
+def test_a_record_of_an_earlier_version_makes_a_page_too(make, make_page, record):
     tiling = {k: v for k, v in record["tiling"].items() if not k.endswith("edges")}
-    told, seams = page(make(models={"name": "set", "sha256": {}}, tiling=tiling))
-    assert "so seams were not looked for" in seams["verdict"]
-    assert any("carries nothing on its training" in line for line in told.text)
+    page, seams = make_page(make(models={"name": "set", "sha256": {}}, tiling=tiling))
+    assert "so they were not checked" in seams["verdict"]
+    assert any("does not describe its training" in line for line in page.text)
 
 
-def test_a_synthetic_section_is_called_so(make, page, record):
-    told, _ = page(make(slide={**record["slide"], "synthetic": True}))
-    assert "synthetic section" in told.text
-    assert any("A synthetic section, segmented" in line for line in told.text)
+def test_the_page_says_that_a_section_is_synthetic(make, make_page, record):
+    page, _ = make_page(make(slide={**record["slide"], "synthetic": True}))
+    assert "synthetic section" in page.text
+    assert any("A synthetic section, segmented" in line for line in page.text)
 
 
-def test_the_picture_shows_the_nuclei_where_there_is_a_slide(make, page, slide, tmp_path):
+def test_the_picture_shows_the_nuclei_where_there_is_a_slide(make, make_page, slide, tmp_path):
     labels = make()
-    assert "The classes over the nuclei: s.zarr." in page(labels, slide=slide)[0].text
+    assert "The classes over the nuclei: s.zarr." in make_page(labels, slide=slide)[0].text
     (tmp_path / "p.html").unlink()
-    assert "The classes alone: s.zarr." in page(labels)[0].text
+    assert "The classes alone: s.zarr." in make_page(labels)[0].text
 
 
-def test_the_slide_is_found_by_the_record_and_another_image_is_refused(make, slide, tmp_path):
+def test_the_slide_of_the_record_is_opened_and_another_image_is_refused(make, slide, tmp_path):
     labels = make()
     assert recorded_slide(labels).identity == slide.identity
     with create_image(tmp_path / "o.zarr", shape=(9, 9), dtype="uint8", pixel_size_um=5) as out:
         out.write(np.ones((9, 9), np.uint8))
-    with pytest.raises(SlideError, match=r"o\.zarr: is another image"):
+    with pytest.raises(SlideError, match=r"o\.zarr: is not the image that was segmented"):
         recorded_slide(labels, tmp_path / "o.zarr")
 
 

@@ -1,7 +1,8 @@
-"""What a person looks at: picture, chart, HTML page.
+"""The report of a segmentation: picture, charts and HTML page.
 
-`write` puts picture, record and page beside a label image. `page` and `models` build the HTML with
-charts (`svg`) in one `style`; `overlay` and `legend` draw the picture; `seams` checks whether tiles show.
+`write` writes picture, record and page beside a label image. `page` and `models` build the HTML with
+charts (`svg`) and one style sheet (`style`). `overlay` and `legend` draw the picture. `seams` checks
+whether tile borders are visible in the label image.
 """
 
 from __future__ import annotations

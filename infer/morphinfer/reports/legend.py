@@ -1,4 +1,4 @@
-"""Colours of the classes, and the legend below a picture, in a font of our own (no font file)."""
+"""Colours of the classes, and the legend below a picture, in a built-in font (no font file)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FONT = bytes.fromhex(
 
 
 def palette(classes: Sequence[LabelClass]) -> NDArray[np.float32]:
-    """Red, green and blue (0 to 255) of every label value, shape (256, 3)."""
+    """Red, green and blue (0 to 255) of each label value, shape (256, 3)."""
     colours = np.zeros((256, 3), np.float32)
     for value, c in enumerate(classes):
         colours[value] = list(bytes.fromhex(c.colour.removeprefix("#")))
@@ -37,19 +37,19 @@ def palette(classes: Sequence[LabelClass]) -> NDArray[np.float32]:
 
 
 def draw_legend(classes: Sequence[LabelClass], width: int, note: str = "") -> NDArray[np.uint8]:
-    """Strip of coloured boxes with the names of the classes, and a note below, shape (rows, width, 3)."""
+    """Boxes in the colours of the classes with their names, and a note below, shape (rows, width, 3)."""
     size = 2 if width >= 400 else 1
     line, gap = 14 * size, 4 * size
-    room = [gap + 10 * size + gap + 6 * size * len(c.name) for c in classes]
-    places, top, left = [], 0, 0
-    for need in room:
-        if left and left + need > width:
+    widths = [gap + 10 * size + gap + 6 * size * len(c.name) for c in classes]
+    corners, top, left = [], 0, 0
+    for entry_width in widths:
+        if left and left + entry_width > width:
             top, left = top + line, 0
-        places.append((top, left))
-        left += need + gap
+        corners.append((top, left))
+        left += entry_width + gap
     strip = np.full((top + line + gap, width, 3), LEGEND_GREY, np.uint8)
     colours = palette(classes).astype(np.uint8)
-    for value, ((top, left), c) in enumerate(zip(places, classes, strict=True)):
+    for value, ((top, left), c) in enumerate(zip(corners, classes, strict=True)):
         row, col = top + gap, left + gap
         strip[row : row + 8 * size, col : col + 10 * size] = 112
         strip[row + 1 : row + 8 * size - 1, col + 1 : col + 10 * size - 1] = colours[value]
@@ -64,7 +64,7 @@ def draw_legend(classes: Sequence[LabelClass], width: int, note: str = "") -> ND
 
 
 def _text(text: str, size: int) -> NDArray[np.bool_]:
-    """Mask of a line of text, 8 rows and 6 columns a character, times ``size``."""
+    """Mask of a line of text, 8 rows and 6 columns per character, times ``size``."""
     codes = [ord(c) - 32 if 32 <= ord(c) < 127 else ord("?") - 32 for c in text]
     columns = np.frombuffer(b"".join(_FONT[5 * c : 5 * c + 5] + b"\0" for c in codes), np.uint8)
     bits = (columns[None, :] >> np.arange(8, dtype=np.uint8)[:, None]) & 1

@@ -1,4 +1,4 @@
-"""The section of the report on the models: where they come from, what they are for, how they learned."""
+"""The section of the report on the models: origin, intended use, limits and learning curves."""
 
 from __future__ import annotations
 
@@ -20,77 +20,78 @@ ABOUT = {
 
 
 def models_section(models: RunModels) -> str:
-    """Origin, use, limits and learning curves of the models, out of a run record."""
-    told = models.provenance
+    """Origin, use, limits and learning curves of the models, from a run record."""
+    provenance = models.provenance
     head = "<h2>Models</h2>\n"
-    if not told:
+    if not provenance:
         return (
-            f"{head}<p>The set <b>{_text(models.name)}</b>. The run record carries nothing on its "
-            f"training: the label image was made before records did.</p>"
+            f"{head}<p>The set <b>{_text(models.name)}</b>. The run record does not describe its "
+            f"training.</p>"
         )
-    return head + _origin(models.name, told) + _limits(told) + _networks(told) + _curves(told)
+    parts = (_limits(provenance), _networks(provenance), _curves(provenance))
+    return head + _origin(models.name, provenance) + "".join(parts)
 
 
-def _origin(name: str, told: Mapping[str, Any]) -> str:
-    about = told.get("card", {})
-    entries = {"set": name, "trained on": told.get("date")}
-    entries["sections"] = "; ".join(map(_section, told.get("sections", [])))
-    entries["protocol"] = told.get("protocol")
-    entries |= {label: about.get(key) for key, label in ABOUT.items()}
+def _origin(name: str, provenance: Mapping[str, Any]) -> str:
+    card = provenance.get("card", {})
+    entries = {"set": name, "trained on": provenance.get("date")}
+    entries["sections"] = "; ".join(map(_section, provenance.get("sections", [])))
+    entries["protocol"] = provenance.get("protocol")
+    entries |= {label: card.get(key) for key, label in ABOUT.items()}
     rows = "".join(f"<dt>{label}<dd>{_text(value)}" for label, value in entries.items() if value)
-    description = about.get("description")
+    description = card.get("description")
     return (f"<p>{_text(description)}</p>" if description else "") + f"<dl>{rows}</dl>"
 
 
 def _section(section: Any) -> str:
-    """One section that the set was trained on, in words."""
+    """One training section: its name, and the number of positions of each class."""
     if not isinstance(section, Mapping):
         return str(section)
-    cells = section.get("trained_cells", {})
-    told = ", ".join(f"{count} {name}" for name, count in cells.items() if count)
+    positions = section.get("trained_cells", {})
+    counts = ", ".join(f"{count} {name}" for name, count in positions.items() if count)
     kind = " (synthetic)" if section.get("synthetic") else ""
-    return f"{section.get('name', 'a section')}{kind}" + (f": {told} cells" if told else "")
+    return f"{section.get('name', 'a section')}{kind}" + (f": {counts} positions" if counts else "")
 
 
-def _limits(told: Mapping[str, Any]) -> str:
-    limits = told.get("card", {}).get("limits")
+def _limits(provenance: Mapping[str, Any]) -> str:
+    limits = provenance.get("card", {}).get("limits")
     if not limits:
         return ""
     items = "".join(f"<li>{_text(limit)}" for limit in _listed(limits))
     return f"<p><b>Limits</b></p><ul>{items}</ul>"
 
 
-def _networks(told: Mapping[str, Any]) -> str:
-    """A line for each network, with its Dice on the held-out cells where the cards tell it."""
-    figures = told.get("validation", {}).get("networks", {})
+def _networks(provenance: Mapping[str, Any]) -> str:
+    """A row for each network, with its Dice on the held-out positions if the cards state it."""
+    figures = provenance.get("validation", {}).get("networks", {})
     rows = []
-    for name, network in told.get("networks", {}).items():
+    for name, network in provenance.get("networks", {}).items():
         dice = figures.get(name, {}).get("mean")
         rows.append(
             f"<tr><td>{_text(name)}<td>{network['patch_size_px']}<td>"
             f"{network['fusion_weight']:.3f}<td>{'n/a' if dice is None else f'{dice:.3f}'}"
         )
-    fused = told.get("validation", {}).get("fused", {}).get("mean")
+    fused = provenance.get("validation", {}).get("fused", {}).get("mean")
     if fused is not None:
         rows.append(f"<tr class='total'><td>fused<td><td><td>{fused:.3f}")
     head = "<tr><th>network<th>patch, px<th>weight<th>held-out Dice"
     note = (
-        "<p class='soft'>Held-out cells are another part of the sections that were trained on; their "
-        "Dice does not say how the set does on another animal.</p>"
+        "<p class='soft'>Held-out positions lie in parts of the training sections that were not "
+        "trained on; their Dice does not say how well the set works on another animal.</p>"
     )
     return f"<div class='wide'><table>{head}{''.join(rows)}</table></div>{note if figures else ''}"
 
 
-def _curves(told: Mapping[str, Any]) -> str:
-    """Training loss and Dice on held-out cells by step."""
-    history = told.get("history", {})
+def _curves(provenance: Mapping[str, Any]) -> str:
+    """Training loss and Dice on held-out positions by step."""
+    history = provenance.get("history", {})
     charts = [
         line_chart(_series(history, key), x_label="step", y_label=label)
         for key, label in (("loss", "training loss"), ("mean_dice", "mean Dice, held-out"))
     ]
     head = "<h2>Learning curves</h2>\n"
     if not any(charts):
-        return f"{head}<p>The models carry no learning curves.</p>"
+        return f"{head}<p>The models have no learning curves.</p>"
     return f"{head}<div class='charts'>{''.join(f'<figure>{chart}</figure>' for chart in charts)}</div>"
 
 

@@ -1,8 +1,8 @@
 """Pictures of a result: the nuclei with the classes over them, or the classes alone, as PNG.
 
-Pictures are made from a coarse level, or from bands of a fine one, so that memory depends on the
-picture and not on the slide. The label image is placed over the slide by its position and pixel
-size in micrometres; each pixel of the picture shows the cell that its centre lies in.
+A picture is made from a coarse level, or from bands of a fine one, so that memory depends on the
+picture and not on the slide. The label image is placed over the slide by its corner and pixel size
+in micrometres; each pixel of the picture shows the label at its centre.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from morphinfer.images import LabelImage, Slide, staged
 from morphinfer.reports.legend import draw_legend, palette
 
 OUTSIDE = 254
-"""Value of picture pixels that lie off the label image."""
+"""Value of picture pixels outside the label image."""
 BAND_PIXELS = 1 << 24
 """Pixels of a slide that are read at once."""
 LARGEST_SQUARE = 8
+"""Largest side, in picture pixels, of a pixel of the label image in a label map."""
 OPACITY: dict[Role, float] = {"background": 0.0, "tissue": 0.08, "target": 0.30}
 
 
 @dataclass(frozen=True, slots=True)
 class _Raster:
-    """The pixels of a picture, and the level that they are made of."""
+    """The pixels of a picture, and the level that they are computed from."""
 
     level: int
     factor: int
@@ -37,7 +38,7 @@ class _Raster:
 
 
 def _raster(slide: Slide, max_side: int) -> _Raster:
-    """Choose the coarsest level no smaller than the picture, and what must still be reduced."""
+    """Choose the coarsest level no smaller than the picture, and the factor to reduce it by."""
     fit = [i for i, v in enumerate(slide.levels) if max(v.shape) >= max_side]
     index = max(fit, key=lambda i: slide.levels[i].pixel_size_um, default=0)
     level = slide.levels[index]
@@ -62,7 +63,7 @@ def read_thumbnail(
     Returns
     -------
     ndarray of float32, shape (M, N)
-        Intensities in the slide's own unit.
+        Intensities in the unit of the slide.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def write_overlay(
     """Write a PNG of the nuclei in grey with the classes over them in their colours.
 
     Target classes get a translucent fill and an outline, general tissue a hint of its colour,
-    background none; cells without a label are hatched. The legend is below the picture.
+    background none; areas without a label are hatched. The legend is below the picture.
 
     Parameters
     ----------
@@ -109,11 +110,11 @@ def write_overlay(
     slide : Slide
         The nuclei.
     labels : LabelImage
-        The classes, in the same micrometre frame.
+        The classes, in the same coordinates in micrometres.
     max_side : int
         Longest side of the picture in pixels, without the legend.
     overwrite : bool
-        Replace a file that stands there.
+        Replace a file that exists.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def overlay_png(slide: Slide, labels: LabelImage, max_side: int = 1600) -> bytes
 def write_label_map(
     path: str | Path, labels: LabelImage, *, max_side: int = 1600, overwrite: bool = False
 ) -> None:
-    """Write a PNG of the classes alone in their colours; it shows nothing of the nuclei.
+    """Write a PNG of the classes alone, in their colours, without the nuclei.
 
     Parameters
     ----------
@@ -148,9 +149,9 @@ def write_label_map(
     labels : LabelImage
         The classes.
     max_side : int
-        Longest side in pixels, without the legend; small label images are enlarged in whole steps.
+        Longest side in pixels, without the legend; small label images are enlarged by whole numbers.
     overwrite : bool
-        Replace a file that stands there.
+        Replace a file that exists.
 
     Raises
     ------
@@ -174,7 +175,7 @@ def label_map_png(labels: LabelImage, max_side: int = 1600, note: str = "") -> b
 
 
 def _labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
-    """Class of every pixel of a picture, read in bands."""
+    """Class of each pixel of a picture, read in bands."""
     index = labels.image.level_for(picture.pixel_size_um)
     level = labels.image.levels[index].grid
     values = np.full(picture.shape, OUTSIDE, np.uint8)

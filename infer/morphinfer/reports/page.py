@@ -1,6 +1,6 @@
-"""The report as one HTML page that needs no network and no other file, made of sections of its own.
+"""The report as one HTML page that needs no network and no other file.
 
-Every text that comes from files is escaped; the page forbids itself to load anything.
+Every text that comes from files is escaped; the policy of the page forbids loading anything.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from morphinfer.scoring import FEWEST_BLOCKS, match_sentence
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 DARK_SHARE = 0.55
-"""From this share of a row on, a cell of the confusion matrix is dark and its text light."""
+"""From this share of its row on, an entry of the confusion matrix is dark and its text light."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Picture:
     """The picture of a page."""
 
     png: bytes
-    """The file."""
+    """Bytes of the file."""
     shows_nuclei: bool
-    """Whether the classes lie over the nuclei, or stand alone."""
+    """Whether the nuclei are visible below the classes."""
 
 
 def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamCheck) -> str:
@@ -46,11 +46,21 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
     labels : LabelImage
         The published result, with its run record.
     summary : Summary
-        The outcome in figures (`summarise`), with the scores where there is a reference.
+        The figures of the run (`summarise`), with the scores if there is a reference.
     picture : Picture
         The classes.
     check : SeamCheck
-        For seams.
+        Result of the check for seams.
+
+    Returns
+    -------
+    str
+        The HTML document.
+
+    Raises
+    ------
+    RecordError
+        The label image has no run record.
     """
     title = html.escape(Path(summary["slide"]).name)
     record, scores = labels.run_record(), scores_in(summary)
@@ -75,7 +85,7 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
 
 
 def show(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A score with three decimals, and its interval where there is one; 'n/a' where it is undefined.
+    """A score with three decimals, and its interval if it has one; 'n/a' if it is undefined.
 
     >>> show(0.7421, (0.711, 0.77))
     '0.742 [0.711, 0.770]'
@@ -87,13 +97,13 @@ def show(value: float | None, interval: Sequence[float] | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a person says it: whole, but with a decimal below ten.
+    """A share in percent: a whole number, below ten with one decimal.
 
     >>> [percent(s) for s in (0, 0.0123, 0.1234)]
     ['0 %', '1.2 %', '12 %']
     """
-    told = 100 * share
-    return f"{told:.1f} %" if 0 < told < 9.95 else f"{told:.0f} %"
+    number = 100 * share
+    return f"{number:.1f} %" if 0 < number < 9.95 else f"{number:.0f} %"
 
 
 def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
@@ -106,18 +116,18 @@ def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
         f"<h1>{title}{badge}</h1>\n<p class='soft'>{kind} with the model set "
         f"<b>{html.escape(record.models.name)}</b> on {html.escape(record.provider.ran)} in "
         f"{record.seconds:.1f} s by morphinfer {html.escape(record.morphinfer)}: "
-        f"{rows} × {cols} cells of {size_um:g} µm.</p>"
+        f"{rows} × {cols} positions of {size_um:g} µm.</p>"
     )
 
 
 def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
-    """The figures that a reader looks for first."""
+    """The main figures: area of the tissue, uncertain share, mean Dice, seams."""
     background = values_of(labels.classes, "background")
     empty = sum(summary["class_fractions"][labels.classes[value].name] for value in background)
-    told = [(f"{(1 - empty) * _area_mm2(labels):.3g} mm²", "tissue")]
+    figures = [(f"{(1 - empty) * _area_mm2(labels):.3g} mm²", "tissue")]
     uncertain = summary["uncertain_fraction"]
     if uncertain is not None:
-        told.append(
+        figures.append(
             (
                 percent(uncertain),
                 f"of the tissue is uncertain (probability below {UNCERTAIN_BELOW:g})",
@@ -127,26 +137,27 @@ def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
         dice = scores["dice"]
         interval = None if dice["intervals"] is None else dice["intervals"]["mean"]
         ends = "" if interval is None else ", 95 % interval {:.3f} to {:.3f}".format(*interval)
-        told.append((show(dice["mean"]), f"mean Dice of {scores['classes_counted']} classes{ends}"))
+        name = f"mean Dice of {scores['classes_counted']} classes{ends}"
+        figures.append((show(dice["mean"]), name))
     if (seams := check.seams) is not None:
         seen = {True: "Seams", False: "No seams", None: "n/a"}[seams.seen]
         ratio = "" if seams.ratio is None else f" (ratio {seams.ratio:.2f})"
-        told.append((seen, f"changes of class at tile borders{ratio}"))
-    cells = "".join(f"<div><b>{value}</b><span>{name}</span></div>" for value, name in told)
-    return f"<div class='figures'>{cells}</div>"
+        figures.append((seen, f"changes of class at tile borders{ratio}"))
+    boxes = "".join(f"<div><b>{value}</b><span>{name}</span></div>" for value, name in figures)
+    return f"<div class='figures'>{boxes}</div>"
 
 
 def _picture(picture: Picture, title: str) -> str:
     image = base64.b64encode(picture.png).decode()
-    told = "The classes over the nuclei" if picture.shows_nuclei else "The classes alone"
+    caption = "The classes over the nuclei" if picture.shows_nuclei else "The classes alone"
     return (
-        f"<figure><img alt='{told}' src='data:image/png;base64,{image}'>"
-        f"<figcaption>{told}: {title}.</figcaption></figure>"
+        f"<figure><img alt='{caption}' src='data:image/png;base64,{image}'>"
+        f"<figcaption>{caption}: {title}.</figcaption></figure>"
     )
 
 
 def _classes(labels: LabelImage, summary: Summary) -> str:
-    """Share and area of each class, with Dice where there is a reference."""
+    """Share and area of each class, with Dice if there is a reference."""
     scores = scores_in(summary)
     head = "<tr><th>class<th>share<th><th>area, mm²"
     if scores is not None:
@@ -154,10 +165,11 @@ def _classes(labels: LabelImage, summary: Summary) -> str:
     rows = []
     for entry in labels.classes:
         share = summary["class_fractions"][entry.name]
-        cells = f"<td>{share:.1%}<td class='bars'>{_bar(share)}<td>{share * _area_mm2(labels):.3f}"
+        area_mm2 = share * _area_mm2(labels)
+        columns = f"<td>{share:.1%}<td class='bars'>{_bar(share)}<td>{area_mm2:.3f}"
         if scores is not None:
-            cells += _class_scores(scores, entry.name)
-        rows.append(f"<tr><td>{_box(entry.colour)}{html.escape(entry.name)}{cells}")
+            columns += _class_scores(scores, entry.name)
+        rows.append(f"<tr><td>{_box(entry.colour)}{html.escape(entry.name)}{columns}")
     if scores is not None:
         mean = show(scores["dice"]["mean"], dice_interval(scores))
         iou = show(scores["iou"]["mean"])
@@ -172,23 +184,25 @@ def _class_scores(scores: ScoresJson, name: str) -> str:
 
 
 def _intervals(labels: LabelImage, scores: ScoresJson) -> str:
-    """What Dice rests on, and a chart of it."""
+    """The reference and the blocks behind Dice, and a chart of Dice."""
     dice, intervals = scores["dice"], scores["dice"]["intervals"]
     notes = [
         f"Dice against {html.escape(Path(str(scores['reference'])).name)}, over "
-        f"{scores['pixels_compared']} cells."
+        f"{scores['pixels_compared']} pixels with a label."
     ]
-    notes += [f"There, {html.escape(match_sentence(*pair))}." for pair in scores["matched"].items()]
+    for pair in scores["matched"].items():
+        sentence = html.escape(match_sentence(*pair))
+        notes.append(f"{sentence[0].upper()}{sentence[1:]}.")
     if intervals is None or intervals["mean"] is None:
         notes.append(
-            f"Fewer than {FEWEST_BLOCKS} blocks of the section hold labelled cells, so no interval is "
-            f"told."
+            f"Fewer than {FEWEST_BLOCKS} blocks of the section have pixels with a label, so there are "
+            f"no intervals."
         )
         return f"<p class='soft'>{' '.join(notes)}</p>"
     notes.append(
-        f"95 % intervals come from a bootstrap over {intervals['blocks']} square blocks of "
-        f"{intervals['block_um']:g} µm; they tell how sure Dice is on tissue like this section's, not "
-        f"how it varies from animal to animal."
+        f"The 95 % intervals are from a bootstrap over {intervals['blocks']} square blocks of "
+        f"{intervals['block_um']:g} µm; they show how Dice varies over tissue like that of this "
+        f"section, not from animal to animal."
     )
     rows = [
         Whisker(c.name, dice["per_class"][c.name], intervals["per_class"].get(c.name), c.colour)
@@ -200,17 +214,18 @@ def _intervals(labels: LabelImage, scores: ScoresJson) -> str:
 
 
 def _confusion(labels: LabelImage, scores: ScoresJson) -> str:
-    """The confusion matrix, with the share of each row and a colour for it."""
+    """The confusion matrix, with the share of each entry in its row, also as a colour."""
     names = [html.escape(c.name) for c in labels.classes]
     rows = []
     for entry, name, counts in zip(labels.classes, names, scores["confusion"], strict=True):
         total = sum(counts)
         if total:
-            cells = "".join(_heat(count, total) for count in counts)
-            rows.append(f"<tr><td>{_box(entry.colour)}{name}{cells}<td>{total}")
+            entries = "".join(_heat(count, total) for count in counts)
+            rows.append(f"<tr><td>{_box(entry.colour)}{name}{entries}<td>{total}")
     return (
-        "<h2>Confusion</h2>\n<p class='soft'>Rows are the classes of the reference, columns what the "
-        "networks called them: cells, and their share of the row.</p>"
+        "<h2>Confusion</h2>\n<p class='soft'>Rows are the classes of the reference, columns the "
+        "classes that the networks predict. Each entry is a number of pixels, with its share of the "
+        "row.</p>"
         f"<div class='wide'><table class='matrix'><tr><th>reference<th>{'<th>'.join(names)}<th>all"
         f"{''.join(rows)}</table></div>"
     )
@@ -226,30 +241,31 @@ def _heat(count: int, total: int) -> str:
 
 
 def _seams(check: SeamCheck) -> str:
-    """The check for seams: the sentence, and the grid at its place against all other places."""
-    told = f"<h2>Check for seams</h2>\n<p>{html.escape(check.verdict)}</p>"
+    """The check for seams: the verdict, and a chart of the tile grid against the same grid moved."""
+    text = f"<h2>Check for seams</h2>\n<p>{html.escape(check.verdict)}</p>"
     if (seams := check.seams) is None:
-        return told
+        return text
     chart = line_chart(
         {"the same grid, moved": (seams.offsets, [100 * share for share in seams.shares])},
-        x_label="offset of the grid in cells",
+        x_label="offset of the grid in positions",
         y_label="pairs that differ, %",
         point=(0, 100 * seams.at_borders, "the tile borders"),
     )
     if not chart:
-        return told
+        return text
     return (
-        f"{told}<figure>{chart}<figcaption>Share of neighbouring cells of different classes across the "
-        f"{seams.borders} borders of the tiles, and across lines as many elsewhere. A point that stands "
-        f"out above the line would be a seam.</figcaption></figure>"
+        f"{text}<figure>{chart}<figcaption>Share of pairs of neighbouring positions with different "
+        f"classes: the point is for pairs across the {seams.borders} tile borders, the line for the "
+        f"same grid moved by an offset. A point clearly above the line indicates seams.</figcaption>"
+        f"</figure>"
     )
 
 
 def _record(record: Mapping[str, Any]) -> str:
-    """The run record, without what the section on the models shows."""
+    """The run record, without the provenance of the models, which has a section."""
     models = {k: v for k, v in record["models"].items() if k != "provenance"}
-    told = html.escape(json.dumps({**record, "models": models}, indent=1))
-    return f"<h2>Run record</h2>\n<details><summary>show</summary><pre>{told}</pre></details>"
+    text = html.escape(json.dumps({**record, "models": models}, indent=1))
+    return f"<h2>Run record</h2>\n<details><summary>show</summary><pre>{text}</pre></details>"
 
 
 def _area_mm2(labels: LabelImage) -> float:

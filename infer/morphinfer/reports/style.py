@@ -1,4 +1,4 @@
-"""How the report page looks: one style sheet, light or dark as the reader's system is."""
+"""The style sheet of the report page, light or dark by the setting of the reader's system."""
 
 from __future__ import annotations
 

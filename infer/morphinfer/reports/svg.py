@@ -1,6 +1,6 @@
-"""Small charts as inline SVG, which take their colours from the page: no script, no font, no file.
+"""Small charts as inline SVG: no script, no font, no file; colours come from the page.
 
-Lengths are in the units of the view box, which the browser scales to the column.
+Lengths are in units of the view box, which the browser scales to the width of the column.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 WIDTH = 460
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 30, 44
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of Okabe and Ito, which the colour-blind can tell apart; on white and on black."""
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish, on white and on black."""
 LINE = 22
 CHARACTER = 6.6
 WHISKER_ROOM = 150
 
 Curve = tuple[Sequence[float], Sequence[float | None]]
-"""Places along x, and values, None where there is none."""
+"""x and y values; a y of None leaves a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +27,23 @@ class Axis:
     """One axis of a chart."""
 
     label: str
-    """What it shows, with the unit."""
+    """Quantity, with the unit."""
     low: float
-    """Value at its beginning."""
+    """Value at the start."""
     high: float
-    """Value at its end."""
+    """Value at the end."""
     start: float
-    """Where it begins in the view box."""
+    """Start in the view box."""
     stop: float
-    """Where it ends."""
+    """End in the view box."""
 
     def place(self, value: float) -> float:
-        """Where a value lies."""
+        """Position of a value in the view box."""
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.stop - self.start), 1)
 
     def ticks(self) -> list[float]:
-        """Round numbers along the axis, three to six of them or so.
+        """About three to six round numbers along the axis.
 
         >>> Axis("step", 0, 7500, 0, 100).ticks()
         [0, 2000, 4000, 6000]
@@ -61,13 +61,13 @@ class Whisker:
     """A value with its interval."""
 
     name: str
-    """What it belongs to."""
+    """Label of the row."""
     value: float | None
-    """Between 0 and 1; None shows n/a."""
+    """Between 0 and 1; None is shown as n/a."""
     interval: Sequence[float] | None
-    """Low and high end; None shows the value alone."""
+    """Low and high end; with None only the value is shown."""
     colour: str = "currentColor"
-    """Of the dot."""
+    """Colour of the dot."""
 
 
 def line_chart(
@@ -79,25 +79,25 @@ def line_chart(
     point: tuple[float, float, str] | None = None,
     height: int = 250,
 ) -> str:
-    """Lines over a common axis.
+    """A chart of lines over a common x axis.
 
     Parameters
     ----------
     curves : Mapping
-        Lines by the name in the legend; a value of None parts a line.
+        Lines by their name in the legend; a value of None leaves a gap.
     x_label, y_label : str
-        What the axes show.
+        Labels of the axes.
     y_limits : tuple, optional
-        Ends of the upright axis; those of the data by default.
+        Ends of the y axis; those of the data by default.
     point : tuple, optional
-        x, y and name of one point that stands out.
+        x, y and name of one point to mark.
     height : int
-        Of the view box.
+        Height of the view box.
 
     Returns
     -------
     str
-        An <svg> element; an empty string where no line has two values.
+        An <svg> element; an empty string if there are fewer than two values.
     """
     known = [
         (x, y) for xs, ys in curves.values() for x, y in zip(xs, ys, strict=False) if y is not None
@@ -122,7 +122,7 @@ def line_chart(
 
 
 def whisker_chart(rows: Sequence[Whisker], *, label: str) -> str:
-    """A dot and the interval around it for each row, on an axis from below the lowest end to 1."""
+    """A chart with a dot and its interval for each row, on an axis from below the lowest end to 1."""
     height = TOP + LINE * len(rows) + BOTTOM
     ends = [end for row in rows for end in (row.value, *(row.interval or ())) if end is not None]
     lowest = min(ends, default=0.0)
@@ -149,7 +149,7 @@ def whisker_chart(rows: Sequence[Whisker], *, label: str) -> str:
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of an axis; a little apart where all values are the same."""
+    """Ends of an axis; apart even if all values are the same."""
     low, high = min(values), max(values)
     if high - low > 1e-12:
         return low, high
@@ -157,7 +157,7 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _polylines(x: Axis, y: Axis, curve: Curve, colour: str) -> str:
-    """The line of a curve, parted where a value is missing."""
+    """The lines of a curve, with gaps where values are missing."""
     runs: list[list[str]] = [[]]
     for at, value in zip(*curve, strict=False):
         if value is None:

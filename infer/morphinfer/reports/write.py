@@ -1,4 +1,4 @@
-"""What a run leaves for a reader beside the label image: picture, JSON record, and one HTML page."""
+"""The files of a report beside the label image: picture, JSON record and HTML page."""
 
 from __future__ import annotations
 
@@ -25,23 +25,29 @@ from morphinfer.scoring import Scores, scores_json
 
 @dataclass(frozen=True, slots=True)
 class ReportPaths:
-    """Where the parts of a report stand, beside the label image."""
+    """Paths of the files of a report, beside the label image."""
 
     picture: Path
     """Overlay of the classes over the nuclei, PNG."""
     record: Path
-    """The run record with the Dice report, JSON."""
+    """The run record with the scores, JSON."""
     page: Path
-    """Both and the tables in one self-contained HTML file."""
+    """Picture, record and tables in one HTML file that needs no other."""
 
     @classmethod
     def beside(cls, labels: Path) -> ReportPaths:
-        """Paths that belong to a label image."""
+        """Paths for the label image at a path."""
         stem = labels.name.removesuffix(".zarr")
         return cls(*(labels.with_name(stem + ending) for ending in (".png", ".json", ".html")))
 
     def check(self, *, overwrite: bool) -> None:
-        """Refuse, before any work is done, what could not be written at the end."""
+        """Refuse, before any work is done, paths that could not be written at the end.
+
+        Raises
+        ------
+        OutputError
+            A file exists and may not be replaced, or its folder is missing.
+        """
         for path in (self.picture, self.record, self.page):
             check_target(path, overwrite=overwrite)
 
@@ -58,14 +64,21 @@ def write_report(
     labels : LabelImage
         The published result.
     summary : Summary
-        The outcome in figures (`summarise`), with the scores where there is a reference.
+        The figures of the run (`summarise`), with the scores if there is a reference.
     overwrite : bool
-        Replace a report that stands there.
+        Replace a report that exists.
+
+    Returns
+    -------
+    ReportPaths
+        The files that were written.
 
     Raises
     ------
     OutputError
-        A part exists, or cannot be written.
+        A file exists, or cannot be written.
+    SlideError
+        A chunk of the slide or of the label image cannot be read.
     """
     paths = ReportPaths.beside(labels.image.path or Path(labels.image.name))
     write_overlay(paths.picture, slide, labels, overwrite=overwrite)
@@ -87,7 +100,7 @@ def write_page(
     slide: Slide | None = None,
     overwrite: bool = False,
 ) -> SeamVerdict | SeamFigures:
-    """Write the page alone, for a label image that was made before.
+    """Write only the page, for an existing label image.
 
     Parameters
     ----------
@@ -120,32 +133,34 @@ def write_page(
 
 
 def recorded_slide(labels: LabelImage, path: str | Path | None = None) -> Slide:
-    """The slide that a label image was made of, as its run record tells.
+    """The slide that a label image was computed from, opened as its run record states.
 
     Parameters
     ----------
     labels : LabelImage
-        With a run record.
+        A label image with a run record.
     path : str or Path, optional
-        Where the slide stands by now; where the record says by default.
+        Present path of the slide; the path in the record by default.
 
     Raises
     ------
+    RecordError
+        The label image has no run record.
     SlideError
-        It cannot be opened, or is another image.
+        The slide cannot be opened, or is another image.
     """
     recorded = labels.run_record().slide
-    place = recorded.path if path is None else path
+    path = recorded.path if path is None else path
     slide = open_slide(
-        place, channel=recorded.channel, z=recorded.z, pixel_size_um=recorded.pixel_size_um
+        path, channel=recorded.channel, z=recorded.z, pixel_size_um=recorded.pixel_size_um
     )
     if slide.identity != recorded.identity:
-        raise SlideError(f"{place}: is another image by now than the one that was segmented")
+        raise SlideError(f"{path}: is not the image that was segmented")
     return slide
 
 
 def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
-    """The outcome in figures, with Dice where there are scores.
+    """The figures of a run, with Dice and IoU if there are scores.
 
     Raises
     ------
@@ -175,7 +190,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
 
 
 def peak_rss_mb() -> float | None:
-    """Largest resident memory of this process so far, in MB; None where the system does not tell."""
+    """Largest resident memory of this process so far, in MB; None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows has no such counter in the standard library
