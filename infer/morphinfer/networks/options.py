@@ -30,6 +30,7 @@ LEAST: dict[str, tuple[Any, int]] = {
 }
 """Type and least value of each number."""
 MAY_BE_NONE = ("stride_px", "tile_px")
+EVEN = ("label_chunk",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +89,6 @@ def _problems(options: Options) -> Iterator[str]:
         if not isinstance(value, kind) or isinstance(value, bool) or not least <= value < math.inf:
             number = "a whole number" if kind is int else "a finite number"
             yield f"`{name}={value!r}`: it must be {number} of at least {least}"
-    if options.label_chunk % 2:
-        yield f"`label_chunk={options.label_chunk}`: it must be an even number"
+    for name in EVEN:
+        if (value := getattr(options, name)) % 2:
+            yield f"`{name}={value!r}`: it must be an even number"

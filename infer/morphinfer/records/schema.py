@@ -42,7 +42,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     """Both schemas, by file name."""
     return {
         "run_record.schema.json": _document("The run record of morphinfer", (RunRecord,)),
-        "summary.schema.json": _document("What morphinfer --json prints", PRINTED),
+        "summary.schema.json": _document("What the commands of morphinfer print as JSON", PRINTED),
     }
 
 
