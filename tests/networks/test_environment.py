@@ -153,3 +153,17 @@ def test_only_what_the_own_thread_prints_is_kept_from_stdout(capsys):
 def test_a_run_prints_nothing(folder, capfd):
     segment_array(IMAGE, pixel_size_um=UM, models=load_models(folder))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_first_piece_of_any_size_is_registered():
+    code = (
+        "import logging, sys\n"
+        "from morphinfer.networks.environment import take_environment\n"
+        "logging.basicConfig(stream=sys.stdout, level=logging.DEBUG, format='%(message)s')\n"
+        "logging.getLogger('morphinfer').setLevel(logging.DEBUG)\n"
+        "take_environment(2**33)\n"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert "registered before" not in printed

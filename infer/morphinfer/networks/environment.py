@@ -1,8 +1,8 @@
-"""What networks ask of ONNX Runtime: session by session, and of its environment only where that is ours.
+"""Settings of ONNX Runtime: for each session, and for its environment where nothing else uses it.
 
 The environment of ONNX Runtime belongs to the whole process. A library changes nothing in it: each
-network has an arena of its own, which shrinks after every run so that networks that take turns do not
-hold memory side by side. Where the process runs nothing else with ONNX Runtime, as the command line
+network has its own arena, which shrinks after every run so that networks that take turns do not hold
+memory at the same time. Where the process runs nothing else with ONNX Runtime, as the command line
 does, all networks share one arena of the environment, which saves about a tenth of memory and time.
 """
 
@@ -16,6 +16,8 @@ from morphinfer.networks.runtime import load_runtime
 
 SILENT = 4
 """Severity that only fatal errors reach."""
+LARGEST_PIECE = 2**31 - 1
+"""Bytes that an arena may take at first; ONNX Runtime refuses more."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def session_options(threads: int, *, own_environment: bool = False) -> Any:
 
 
 def shrinking() -> Any:
-    """Run options of a network on the CPU that has an arena of its own: it is given back after a run."""
+    """Run options of a network on the CPU with its own arena: its memory is released after a run."""
     options = load_runtime().RunOptions()
     options.log_severity_level = SILENT
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
@@ -55,9 +57,9 @@ def take_environment(arena_bytes: int = 0) -> None:
     Parameters
     ----------
     arena_bytes : int
-        Size of the first piece of the arena, which counts only the first time. A piece that holds all
-        that the tiles side by side ever need at once spares the arena from growing in steps that do not
-        fit together, so that memory does not rise with the number of tiles.
+        Size of the first piece of the arena, which counts only the first time. With a piece that holds
+        all that the tiles side by side need at once, the arena does not grow in steps that do not fit
+        together, and memory does not rise with the number of tiles.
     """
     load_runtime().set_default_logger_severity(SILENT)
     if not _register_arena.cache_info().currsize:
@@ -70,7 +72,8 @@ def _register_arena(initial_bytes: int) -> None:
     memory = ort.OrtMemoryInfo(
         "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
     )
-    size = {"initial_chunk_size_bytes": initial_bytes} if initial_bytes else {}
+    piece = min(initial_bytes, LARGEST_PIECE)
+    size = {"initial_chunk_size_bytes": piece} if piece else {}
     try:
         ort.create_and_register_allocator(memory, ort.OrtArenaCfg(size) if size else None)
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
