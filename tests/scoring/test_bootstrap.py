@@ -22,7 +22,7 @@ def random_blocks(count=40, classes=3, seed=0, top=50):
 
 
 def scored(matrix):
-    """Scores of one confusion matrix, by the rule that is published."""
+    """Scores of one confusion matrix, as `scores` computes them."""
     counts = np.zeros((256, 256), np.int64)
     counts[: len(matrix), : len(matrix)] = matrix
     counts[UNLABELLED, 0] = 7
@@ -33,18 +33,19 @@ def test_draws_are_scores_of_blocks_that_are_drawn_with_replacement():
     blocks = random_blocks(12)
     drawn = dice_draws(blocks, draws=5, seed=3)
     often = np.random.default_rng(3).multinomial(12, np.full(12, 1 / 12), size=5)
-    for told, times in zip(drawn, often, strict=True):
+    for of_draw, times in zip(drawn, often, strict=True):
         assert times.sum() == 12
-        np.testing.assert_allclose(told, scored(np.repeat(blocks, times, axis=0).sum(axis=0)).dice)
+        expected = scored(np.repeat(blocks, times, axis=0).sum(axis=0)).dice
+        np.testing.assert_allclose(of_draw, expected)
 
 
 def test_the_interval_is_the_middle_of_the_draws():
     blocks = random_blocks()
     drawn = dice_draws(blocks, draws=1000, seed=0)
-    told = bootstrap_dice(blocks)
-    assert told.per_class[1] == pytest.approx(tuple(np.percentile(drawn[:, 1], (2.5, 97.5))))
-    assert told.mean == pytest.approx(tuple(np.percentile(drawn.mean(axis=1), (2.5, 97.5))))
-    low, high = told.mean
+    intervals = bootstrap_dice(blocks)
+    assert intervals.per_class[1] == pytest.approx(tuple(np.percentile(drawn[:, 1], (2.5, 97.5))))
+    assert intervals.mean == pytest.approx(tuple(np.percentile(drawn.mean(axis=1), (2.5, 97.5))))
+    low, high = intervals.mean
     assert low < scored(blocks.sum(axis=0)).mean_dice < high
 
 
@@ -60,22 +61,22 @@ def test_a_class_that_is_absent_from_a_draw_is_left_out_of_its_mean():
 def test_an_absent_class_has_no_interval():
     blocks = random_blocks()
     blocks[:, 2], blocks[:, :, 2] = 0, 0
-    told = bootstrap_dice(blocks)
-    assert told.per_class[2] is None
-    assert told.per_class[0] is not None
+    intervals = bootstrap_dice(blocks)
+    assert intervals.per_class[2] is None
+    assert intervals.per_class[0] is not None
 
 
-def test_a_class_that_the_reference_does_not_know_has_no_interval_wherever_it_stands():
+def test_a_class_that_the_reference_does_not_know_has_no_interval_wherever_it_is_predicted():
     blocks = random_blocks()
     blocks[:, 1] = 0
-    told = bootstrap_dice(blocks, reference_classes=[0, 2])
-    assert told.per_class[1] is None
-    assert told.mean == pytest.approx(
+    intervals = bootstrap_dice(blocks, reference_classes=[0, 2])
+    assert intervals.per_class[1] is None
+    assert intervals.mean == pytest.approx(
         tuple(np.percentile(dice_draws(blocks)[:, [0, 2]].mean(axis=1), (2.5, 97.5)))
     )
 
 
-def test_blocks_without_labelled_cells_change_nothing():
+def test_blocks_without_labelled_pixels_change_nothing():
     blocks = random_blocks(15)
     empty = np.zeros((30, 3, 3), np.int64)
     assert bootstrap_dice(np.concatenate([empty, blocks])) == bootstrap_dice(blocks)
@@ -117,10 +118,10 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 0.90 <= covered / sections <= 0.985
 
 
-def test_results_that_are_equal_differ_by_nought():
+def test_equal_results_differ_by_zero():
     blocks = random_blocks()
-    told = paired_difference(blocks, blocks)
-    assert (told.mean_dice, told.interval) == (0.0, (0.0, 0.0))
+    difference = paired_difference(blocks, blocks)
+    assert (difference.mean_dice, difference.interval) == (0.0, (0.0, 0.0))
 
 
 def test_a_paired_interval_is_narrower_than_the_two_apart():
@@ -129,12 +130,12 @@ def test_a_paired_interval_is_narrower_than_the_two_apart():
     lost = second[:, 0, 0] // 20
     second[:, 0, 0] -= lost
     second[:, 0, 1] += lost
-    told = paired_difference(first, second)
-    assert told.mean_dice == pytest.approx(
+    difference = paired_difference(first, second)
+    assert difference.mean_dice == pytest.approx(
         scored(first.sum(axis=0)).mean_dice - scored(second.sum(axis=0)).mean_dice
     )
-    low, high = told.interval
-    assert 0 < low < told.mean_dice < high
+    low, high = difference.interval
+    assert 0 < low < difference.mean_dice < high
     apart = bootstrap_dice(first).mean
     assert high - low < (apart[1] - apart[0]) / 3
 
@@ -142,7 +143,7 @@ def test_a_paired_interval_is_narrower_than_the_two_apart():
 def test_blocks_of_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(4, 3\); they must be"):
         bootstrap_dice(np.zeros((4, 3), np.int64))
-    with pytest.raises(ValueError, match="must be the same"):
+    with pytest.raises(ValueError, match="must be equal"):
         paired_difference(random_blocks(10), random_blocks(11))
     with pytest.raises(ValueError, match="0 draws"):
         dice_draws(random_blocks(), draws=0)

@@ -1,4 +1,4 @@
-"""Classes of a reference are matched by name, or as told; what has no partner is refused."""
+"""Classes of a reference are matched by name or by `match`; a class without a partner is refused."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ def test_classes_are_matched_by_name_whatever_their_order():
     assert match_classes(("tissue", "Plp1", "background"), OURS) == (1, 3, 0)
 
 
-def test_a_class_of_another_name_is_matched_as_told():
+def test_a_class_of_another_name_is_matched_by_match():
     theirs = ("background", "tissue", "Slc17a7")
     values = match_classes(theirs, OURS, {"Slc17a7": "Neurod6"})
     assert values == (0, 1, 2)
     assert differing(theirs, OURS, values) == (("Slc17a7", "Neurod6"),)
 
 
-def test_a_class_of_the_same_name_may_be_told_another_partner():
+def test_match_may_give_a_class_of_the_same_name_another_partner():
     assert match_classes(("Neurod6", "Plp1"), OURS, {"Plp1": "tissue"}) == (2, 1)
 
 
 def test_a_foreign_class_is_refused_with_both_sides_and_the_way_out():
-    with pytest.raises(AlignmentError) as told:
+    with pytest.raises(AlignmentError) as error:
         match_classes(("background", "tissue", "Cplx3"), OURS, reference="r.zarr", labels="l.zarr")
-    assert str(told.value) == (
+    assert str(error.value) == (
         "r.zarr has the classes background, tissue, Cplx3, but l.zarr has background, tissue, "
-        "Neurod6, Plp1 and so no 'Cplx3'; say which class stands for it, for example "
+        "Neurod6, Plp1 and no 'Cplx3'; name the class to compare it with, for example "
         "`match={'Cplx3': 'Neurod6'}`, or segment with models that were "
         "trained for the classes of the reference"
     )
@@ -45,12 +45,12 @@ def test_a_foreign_class_is_refused_with_both_sides_and_the_way_out():
         ({"tissue": "Slc17a7"}, "`match` names 'Slc17a7', but the classes of l.zarr are"),
     ],
 )
-def test_a_name_that_is_not_there_is_refused(match, part):
+def test_a_name_that_neither_image_has_is_refused(match, part):
     with pytest.raises(AlignmentError, match=part):
         match_classes(OURS[:2], OURS, match, reference="r.zarr", labels="l.zarr")
 
 
-def test_rows_of_the_reference_are_moved_to_our_values():
+def test_rows_of_the_reference_are_moved_to_the_values_of_the_labels():
     counts = np.zeros((256, 256), np.int64)
     counts[0, 1], counts[1, 2], counts[UNLABELLED, 3] = 5, 6, 7
     moved = matched(counts, (2, 0))

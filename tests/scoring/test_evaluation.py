@@ -48,15 +48,15 @@ def matrix(reference, result):
 
 def test_an_image_equals_itself(make):
     path = make(random_values(30, 20))
-    told = evaluate(path, path)
-    assert told.mean_dice == told.mean_iou == 1
-    assert told.pixels_compared == 600
+    agreement = evaluate(path, path)
+    assert agreement.mean_dice == agreement.mean_iou == 1
+    assert agreement.pixels_compared == 600
 
 
-def test_equal_grids_are_compared_cell_by_cell(make):
+def test_equal_grids_are_compared_pixel_by_pixel(make):
     labels, reference = random_values(30, 20), random_values(30, 20, seed=1)
-    told = evaluate(make(labels), make(reference))
-    np.testing.assert_array_equal(told.confusion, matrix(reference, labels))
+    agreement = evaluate(make(labels), make(reference))
+    np.testing.assert_array_equal(agreement.confusion, matrix(reference, labels))
 
 
 def test_open_label_images_are_taken_too(make):
@@ -70,87 +70,89 @@ def test_small_tiles_give_the_same_counts(make):
     np.testing.assert_array_equal(evaluate(labels, reference, tile=7).confusion, expected)
 
 
-def test_a_finer_reference_is_compared_on_its_own_cells(make):
+def test_a_finer_reference_is_compared_at_its_own_pixels(make):
     labels, reference = random_values(9, 7), random_values(27, 21, seed=1)
-    told = evaluate(make(labels, 6.0), make(reference, 2.0))
+    agreement = evaluate(make(labels, 6.0), make(reference, 2.0))
     np.testing.assert_array_equal(
-        told.confusion, matrix(reference, np.kron(labels, np.ones((3, 3), np.uint8)))
+        agreement.confusion, matrix(reference, np.kron(labels, np.ones((3, 3), np.uint8)))
     )
 
 
-def test_a_coarser_reference_is_looked_up_by_cell(make):
+def test_a_coarser_reference_is_looked_up_by_pixel(make):
     labels, reference = random_values(20, 20), random_values(10, 10, seed=1)
-    told = evaluate(make(labels, 2.0), make(reference, 4.0))
+    agreement = evaluate(make(labels, 2.0), make(reference, 4.0))
     np.testing.assert_array_equal(
-        told.confusion, matrix(np.kron(reference, np.ones((2, 2), np.uint8)), labels)
+        agreement.confusion, matrix(np.kron(reference, np.ones((2, 2), np.uint8)), labels)
     )
 
 
-def test_a_reference_half_a_cell_away_is_looked_up_by_its_place(make):
+def test_a_reference_half_a_pixel_away_is_looked_up_by_micrometres(make):
     labels, reference = random_values(6, 6), random_values(12, 12, seed=1)
-    told = evaluate(make(labels, 4.0), make(reference, 2.0, corner=(2.0, 0.0)))
+    agreement = evaluate(make(labels, 4.0), make(reference, 2.0, corner=(2.0, 0.0)))
     fine = np.kron(labels, np.ones((2, 2), np.uint8))
-    np.testing.assert_array_equal(told.confusion, matrix(reference[:11], fine[1:]))
+    np.testing.assert_array_equal(agreement.confusion, matrix(reference[:11], fine[1:]))
 
 
-def test_an_overhanging_last_cell_is_compared_where_both_lie(make):
+def test_an_overhanging_last_pixel_is_compared_where_both_images_are(make):
     labels, reference = random_values(4, 4), random_values(25, 25, seed=1)
-    told = evaluate(make(labels, 8.0), make(reference, 1.0))
+    agreement = evaluate(make(labels, 8.0), make(reference, 1.0))
     fine = np.kron(labels, np.ones((8, 8), np.uint8))
-    np.testing.assert_array_equal(told.confusion, matrix(reference, fine[:25, :25]))
+    np.testing.assert_array_equal(agreement.confusion, matrix(reference, fine[:25, :25]))
 
 
-def test_images_of_one_cell_are_compared(make):
+def test_images_of_one_pixel_are_compared(make):
     assert evaluate(make([[2]]), make([[2]])).dice == (None, None, 1, None)
 
 
 def test_corners_far_from_the_origin_do_not_blur_the_match(make):
     labels, corner = random_values(50, 50), (98765.4321, 12345.6789)
-    told = evaluate(make(labels, 0.325 * 8, corner), make(labels, 0.325 * 8, corner))
-    assert told.mean_dice == 1
+    agreement = evaluate(make(labels, 0.325 * 8, corner), make(labels, 0.325 * 8, corner))
+    assert agreement.mean_dice == 1
 
 
-def test_unlabelled_cells_of_the_reference_are_left_out(make):
-    told = evaluate(make([[0, 1, 3]]), make([[0, 1, UNLABELLED]]))
-    assert told.pixels_compared == 2
-    assert told.dice == (1, 1, None, None)
+def test_unlabelled_pixels_of_the_reference_are_left_out(make):
+    agreement = evaluate(make([[0, 1, 3]]), make([[0, 1, UNLABELLED]]))
+    assert agreement.pixels_compared == 2
+    assert agreement.dice == (1, 1, None, None)
 
 
 def test_classes_are_matched_by_name_whatever_their_values(make):
     reference = make([[3, 0, 2, 1]], names=("tissue", "Lamp5", "Slc17a7", "background"))
-    told = evaluate(make([[0, 1, 2, 3]]), reference)
-    assert told.class_names == NAMES
-    assert told.mean_dice == 1
-    assert told.matched == ()
+    agreement = evaluate(make([[0, 1, 2, 3]]), reference)
+    assert agreement.class_names == NAMES
+    assert agreement.mean_dice == 1
+    assert agreement.matched == ()
 
 
-def test_genes_of_other_names_are_matched_as_told(make):
+def test_genes_of_other_names_are_matched_by_match(make):
     reference = make([[0, 1, 2, 3]], names=("background", "tissue", "Neurod6", "Cplx3"))
     match = {"Neurod6": "Slc17a7", "Cplx3": "Lamp5"}
-    told = evaluate(make([[0, 1, 2, 3]]), reference, match=match)
-    assert told.mean_dice == 1
-    assert dict(told.matched) == match
+    agreement = evaluate(make([[0, 1, 2, 3]]), reference, match=match)
+    assert agreement.mean_dice == 1
+    assert dict(agreement.matched) == match
 
 
 def test_several_classes_of_the_reference_may_be_one_of_ours(make):
     reference = make([[0, 1, 2, 3]])
-    told = evaluate(make([[0, 1, 1, 1]]), reference, match={"Slc17a7": "tissue", "Lamp5": "tissue"})
-    assert told.dice == (1, 1, None, None)
+    agreement = evaluate(
+        make([[0, 1, 1, 1]]), reference, match={"Slc17a7": "tissue", "Lamp5": "tissue"}
+    )
+    assert agreement.dice == (1, 1, None, None)
 
 
 def test_a_class_that_the_reference_does_not_know_has_no_dice_of_its_own(make):
     result = np.array([[0, 0, 1, 1, 3, 3]])
     reference = np.array([[0, 0, 1, 1, 1, 1]])
-    told = evaluate(make(result), make(reference, names=NAMES[:3]))
-    assert told.dice == (1, pytest.approx(2 / 3), None, None)
-    assert told.classes_counted == 2
+    agreement = evaluate(make(result), make(reference, names=NAMES[:3]))
+    assert agreement.dice == (1, pytest.approx(2 / 3), None, None)
+    assert agreement.classes_counted == 2
 
 
-def test_a_class_that_the_reference_does_not_know_may_stand_anywhere(make):
+def test_a_class_that_the_reference_does_not_know_may_be_predicted_anywhere(make):
     names = ("background", "tissue", "Lamp5")
-    told = evaluate(make([[0, 0, 1, 1, 2, 2, 3]]), make([[0, 0, 1, 1, 1, 1, 2]], names=names))
-    assert told.dice == (1, pytest.approx(2 / 3), None, 1)
-    assert told.confusion[1].tolist() == [0, 2, 2, 0]
+    agreement = evaluate(make([[0, 0, 1, 1, 2, 2, 3]]), make([[0, 0, 1, 1, 1, 1, 2]], names=names))
+    assert agreement.dice == (1, pytest.approx(2 / 3), None, 1)
+    assert agreement.confusion[1].tolist() == [0, 2, 2, 0]
 
 
 def test_progress_reaches_its_total(make):
@@ -166,11 +168,13 @@ def test_progress_reaches_its_total(make):
 )
 def test_a_reference_of_another_place_is_refused(make, shape, size, corner):
     reference = make(random_values(*shape), size, corner)
-    with pytest.raises(AlignmentError, match=r"rows 0\.00 to 40\.00 .* micrometres .* one cell of"):
+    with pytest.raises(
+        AlignmentError, match=r"rows 0\.00 to 40\.00 .* micrometres .* one pixel of"
+    ):
         evaluate(make(random_values(10, 10)), reference)
 
 
-def test_a_reference_one_cell_larger_is_compared(make):
+def test_a_reference_one_pixel_larger_is_compared(make):
     assert evaluate(make(random_values(10, 10)), make(random_values(11, 11))).pixels_compared == 100
 
 
@@ -183,51 +187,51 @@ def test_a_reference_of_foreign_classes_is_refused(make):
 
 def test_blocks_are_squares_of_the_reference(make):
     labels, reference = random_values(60, 50), random_values(60, 50, seed=1)
-    told = evaluate(make(labels), make(reference), block_um=80)
-    assert told.blocks.shape == (3 * 3, 4, 4)
-    np.testing.assert_array_equal(told.blocks.sum(axis=0), told.confusion)
+    agreement = evaluate(make(labels), make(reference), block_um=80)
+    assert agreement.blocks.shape == (3 * 3, 4, 4)
+    np.testing.assert_array_equal(agreement.blocks.sum(axis=0), agreement.confusion)
     np.testing.assert_array_equal(
-        told.blocks[5], matrix(reference[20:40, 40:50], labels[20:40, 40:50])
+        agreement.blocks[5], matrix(reference[20:40, 40:50], labels[20:40, 40:50])
     )
-    assert (told.block_um, told.intervals.blocks) == (80, 9)
-    assert told.intervals.mean is None
+    assert (agreement.block_um, agreement.intervals.blocks) == (80, 9)
+    assert agreement.intervals.mean is None
 
 
 def test_blocks_are_the_same_for_any_tile(make):
     labels, reference = make(random_values(37, 41)), make(random_values(74, 82, seed=1), 2.0)
     expected = evaluate(labels, reference, block_um=30).blocks
-    found = evaluate(labels, reference, block_um=30, tile=11).blocks
-    np.testing.assert_array_equal(found, expected)
+    blocks = evaluate(labels, reference, block_um=30, tile=11).blocks
+    np.testing.assert_array_equal(blocks, expected)
     assert expected.shape[0] == 5 * 6
 
 
-def test_blocks_of_a_coarser_reference_are_counted_on_the_finer_cells(make):
+def test_blocks_of_a_coarser_reference_are_counted_at_the_finer_pixels(make):
     labels, reference = random_values(40, 40), random_values(20, 20, seed=1)
-    told = evaluate(make(labels, 2.0), make(reference, 4.0), block_um=40)
+    agreement = evaluate(make(labels, 2.0), make(reference, 4.0), block_um=40)
     fine = np.kron(reference, np.ones((2, 2), np.uint8))
-    np.testing.assert_array_equal(told.blocks[3], matrix(fine[20:, 20:], labels[20:, 20:]))
+    np.testing.assert_array_equal(agreement.blocks[3], matrix(fine[20:, 20:], labels[20:, 20:]))
 
 
 def test_intervals_come_from_the_matched_blocks(make):
     names = ("tissue", "Slc17a7", "background")
-    told = evaluate(make(random_values(60, 60)), make(random_values(60, 60, seed=1) % 3, names=names),
+    agreement = evaluate(make(random_values(60, 60)), make(random_values(60, 60, seed=1) % 3, names=names),
                     block_um=60)  # fmt: skip
-    assert told.intervals == bootstrap_dice(told.blocks, (0, 1, 2))
-    assert told.intervals.per_class[3] is None
-    low, high = told.intervals.mean
-    assert low < told.mean_dice < high
+    assert agreement.intervals == bootstrap_dice(agreement.blocks, (0, 1, 2))
+    assert agreement.intervals.per_class[3] is None
+    low, high = agreement.intervals.mean
+    assert low < agreement.mean_dice < high
 
 
 @pytest.mark.parametrize("block_um", [3.9, 0, -1, float("nan")])
-def test_blocks_smaller_than_a_cell_are_refused(make, block_um):
+def test_blocks_smaller_than_a_pixel_are_refused(make, block_um):
     path = make(random_values(10, 10))
-    with pytest.raises(AlignmentError, match="smaller than a cell of 4"):
+    with pytest.raises(AlignmentError, match="smaller than a pixel of 4"):
         evaluate(path, path, block_um=block_um)
 
 
 @pytest.mark.parametrize(("labels", "reference"), [([[0, 1]], [[0, 9]]), ([[0, 9]], [[0, 1]])])
 def test_a_value_without_a_class_is_refused(make, labels, reference):
-    with pytest.raises(AlignmentError, match="holds the value 9"):
+    with pytest.raises(AlignmentError, match="has the value 9"):
         evaluate(make(labels), make(reference))
 
 
@@ -236,7 +240,7 @@ def test_a_reference_without_labels_is_refused(make):
         evaluate(make([[0, 1]]), make([[UNLABELLED, UNLABELLED]]))
 
 
-def test_a_path_that_is_not_there_is_refused(make, tmp_path):
+def test_a_path_that_does_not_exist_is_refused(make, tmp_path):
     with pytest.raises(SlideError, match="no such file"):
         evaluate(make([[0]]), tmp_path / "absent.zarr")
 
@@ -255,16 +259,16 @@ def test_the_command_prints_intervals_behind_dice(make):
     paths = [str(make(random_values(60, 60))), str(make(random_values(60, 60, seed=1)))]
     words = [*paths, "-q", "--block-um", "40"]
     out = runner(env={"COLUMNS": "100"}).invoke(command, words).stdout
-    told = json.loads(runner().invoke(command, [*words, "--json"]).stdout)["dice"]
-    low, high = told["intervals"]["mean"]
-    assert f"{told['mean']:.3f} [{low:.3f}, {high:.3f}]" in out
+    dice = json.loads(runner().invoke(command, [*words, "--json"]).stdout)["dice"]
+    low, high = dice["intervals"]["mean"]
+    assert f"{dice['mean']:.3f} [{low:.3f}, {high:.3f}]" in out
     assert "Dice [95 %]" in out
     assert "95 % intervals from a bootstrap over 36 blocks of 40 micrometres" in out
-    assert (told["intervals"]["blocks"], told["intervals"]["block_um"]) == (36, 40)
-    assert set(told["intervals"]["per_class"]) == set(NAMES)
+    assert (dice["intervals"]["blocks"], dice["intervals"]["block_um"]) == (36, 40)
+    assert set(dice["intervals"]["per_class"]) == set(NAMES)
 
 
-def test_the_command_matches_classes_as_told(make):
+def test_the_command_matches_classes_by_the_option(make):
     paths = [str(make([[0, 1, 2]])), str(make([[0, 1, 2]], names=(*NAMES[:2], "Neurod6")))]
     result = runner().invoke(command, [*paths, "--json", "--match", "Neurod6=Slc17a7"])
     assert json.loads(result.stdout)["matched"] == {"Neurod6": "Slc17a7"}
@@ -281,7 +285,7 @@ def test_a_match_that_is_no_pair_is_wrong_usage(make, words):
 
 def test_the_command_prints_one_json_object(make):
     paths = [str(make([[0, 1, 1]])), str(make([[0, 1, 0]]))]
-    told = json.loads(runner().invoke(command, [*paths, "--json"]).stdout)
-    assert told["dice"]["mean"] == pytest.approx(2 / 3)
-    assert told["dice"]["per_class"]["Lamp5"] is None
-    assert [told["labels"], told["reference"]] == paths
+    evaluation = json.loads(runner().invoke(command, [*paths, "--json"]).stdout)
+    assert evaluation["dice"]["mean"] == pytest.approx(2 / 3)
+    assert evaluation["dice"]["per_class"]["Lamp5"] is None
+    assert [evaluation["labels"], evaluation["reference"]] == paths

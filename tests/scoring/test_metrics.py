@@ -29,15 +29,15 @@ def score(reference, result, names=NAMES):
 @given(pair=images)
 def test_scores_equal_those_of_scikit_learn(pair):
     reference, result = pair
-    told = score(reference, result)
+    agreement = score(reference, result)
     present = np.union1d(reference, result).tolist()
     flat = {"y_true": reference.ravel(), "y_pred": result.ravel(), "labels": present}
     dice = f1_score(**flat, average=None, zero_division=0)
     iou = jaccard_score(**flat, average=None, zero_division=0)
-    np.testing.assert_allclose([told.dice[k] for k in present], dice)
-    np.testing.assert_allclose([told.iou[k] for k in present], iou)
-    assert told.mean_dice == pytest.approx(dice.mean())
-    assert told.mean_iou == pytest.approx(iou.mean())
+    np.testing.assert_allclose([agreement.dice[k] for k in present], dice)
+    np.testing.assert_allclose([agreement.iou[k] for k in present], iou)
+    assert agreement.mean_dice == pytest.approx(dice.mean())
+    assert agreement.mean_iou == pytest.approx(iou.mean())
 
 
 @short
@@ -57,35 +57,35 @@ def test_blocks_add_up_to_the_whole(pair, cut):
 
 
 def test_equal_images_score_one():
-    told = score([[0, 1, 2, 3]], [[0, 1, 2, 3]])
-    assert told.dice == told.iou == (1, 1, 1, 1)
+    agreement = score([[0, 1, 2, 3]], [[0, 1, 2, 3]])
+    assert agreement.dice == agreement.iou == (1, 1, 1, 1)
 
 
 def test_a_class_that_neither_image_has_is_undefined_and_not_in_the_mean():
-    told = score([[0, 1, 1]], [[0, 1, 0]])
-    assert told.dice[2:] == (None, None)
-    assert told.classes_counted == 2
-    assert told.mean_dice == pytest.approx(2 / 3)
+    agreement = score([[0, 1, 1]], [[0, 1, 0]])
+    assert agreement.dice[2:] == (None, None)
+    assert agreement.classes_counted == 2
+    assert agreement.mean_dice == pytest.approx(2 / 3)
 
 
-def test_a_class_that_one_image_alone_has_scores_nought():
+def test_a_class_that_only_one_image_has_scores_zero():
     assert score([[0, 2]], [[0, 0]]).dice[2] == 0
 
 
 def test_unlabelled_pixels_are_left_out():
-    told = score([[0, UNLABELLED, 1]], [[0, 3, 1]])
-    assert told.pixels_compared == 2
-    assert told.dice == (1, 1, None, None)
+    agreement = score([[0, UNLABELLED, 1]], [[0, 3, 1]])
+    assert agreement.pixels_compared == 2
+    assert agreement.dice == (1, 1, None, None)
 
 
-def test_nothing_labelled_is_refused():
+def test_a_reference_without_labels_is_refused():
     with pytest.raises(ValueError, match="nothing to compare"):
         score([[UNLABELLED]], [[0]])
 
 
 @pytest.mark.parametrize("pair", [([[4]], [[0]]), ([[0]], [[4]]), ([[0]], [[UNLABELLED]])])
 def test_a_class_without_a_name_is_refused(pair):
-    with pytest.raises(ValueError, match="1 pixels have a class past the 4"):
+    with pytest.raises(ValueError, match="1 pixels have a class beyond the 4"):
         score(*pair)
 
 
@@ -100,8 +100,8 @@ def test_blocks_of_another_type_are_refused():
 
 
 def test_scores_become_json_with_null_for_undefined():
-    told = json.loads(json.dumps(scores_json(score([[0, 1, 1]], [[0, 1, 0]])), allow_nan=False))
-    assert told["dice"]["per_class"]["GeneA"] is None
-    assert told["iou"]["per_class"]["tissue"] == 0.5
-    assert told["confusion"][1] == [1, 1, 0, 0]
-    assert (told["pixels_compared"], told["classes_counted"]) == (3, 2)
+    content = json.loads(json.dumps(scores_json(score([[0, 1, 1]], [[0, 1, 0]])), allow_nan=False))
+    assert content["dice"]["per_class"]["GeneA"] is None
+    assert content["iou"]["per_class"]["tissue"] == 0.5
+    assert content["confusion"][1] == [1, 1, 0, 0]
+    assert (content["pixels_compared"], content["classes_counted"]) == (3, 2)

@@ -1,7 +1,7 @@
-"""A label image against its reference: Dice, IoU, confusion matrix, intervals.
+"""Scores of a label image against its reference: Dice, IoU, confusion matrix, intervals.
 
-`evaluation` reads both tile by tile where they lie over each other, with classes matched by name
-(`class_matching`); `metrics` makes scores of the counts and `bootstrap` their intervals.
+`evaluation` reads both tile by tile where they overlap, with classes matched by name
+(`class_matching`). `metrics` computes scores from the counts, and `bootstrap` their intervals.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How sure Dice is: 95 % intervals from a bootstrap over spatial blocks.
+"""95 % intervals of Dice from a bootstrap over spatial blocks.
 
-Neighbouring cells are not independent, so whole square blocks are drawn with replacement and not
-cells: the block bootstrap of S. N. Lahiri, 'Resampling Methods for Dependent Data' (2003), with the
-blocks that do not overlap of E. Carlstein (Annals of Statistics 14, 1986). It says how Dice would vary over
-other tissue like this section's; how it varies from animal to animal it cannot know.
+Neighbouring pixels are not independent, so whole square blocks are drawn with replacement instead
+of pixels: the block bootstrap of S. N. Lahiri, 'Resampling Methods for Dependent Data' (2003), with
+the non-overlapping blocks of E. Carlstein (Annals of Statistics 14, 1986). An interval shows how Dice
+varies over tissue like that of this section, not how it varies from animal to animal.
 
-A block is a confusion matrix: cells by class in the reference (row) and in the result (column).
+A block is a confusion matrix: pixels by class in the reference (row) and in the result (column).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 LEVEL = 0.95
 """Share of the draws between the ends of an interval."""
 FEWEST_BLOCKS = 10
-"""Below so many blocks that hold labelled cells an interval would mean nothing, and there is none."""
+"""With fewer blocks that have labelled pixels there is no interval; it would be meaningless."""
 DRAWS = 1000
 DRAWN_AT_ONCE = 1 << 20
-"""Blocks that are drawn at once, in as many whole draws as that makes."""
+"""Blocks that are drawn at once, as a number of whole draws; it limits the memory."""
 
 Interval = tuple[float, float]
 
@@ -32,23 +32,23 @@ class Intervals:
     """The 95 % intervals of Dice."""
 
     per_class: tuple[Interval | None, ...]
-    """Of each class; None where its Dice is undefined, or the blocks are too few."""
+    """Interval of each class; None if its Dice is undefined, or there are too few blocks."""
     mean: Interval | None
-    """Of the mean over the classes; None where the blocks are too few."""
+    """Interval of the mean over the classes; None if there are too few blocks."""
     blocks: int
-    """Number of blocks that hold labelled cells."""
+    """Number of blocks that have labelled pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much one result is better than another on the same blocks."""
+    """Difference in mean Dice of two results on the same blocks."""
 
     mean_dice: float
     """Mean Dice of the first minus that of the second."""
     interval: Interval | None
-    """Its 95 % interval; None where the blocks are too few."""
+    """Its 95 % interval; None if there are too few blocks."""
     blocks: int
-    """Number of blocks that hold labelled cells."""
+    """Number of blocks that have labelled pixels."""
 
 
 def bootstrap_dice(
@@ -57,23 +57,23 @@ def bootstrap_dice(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Intervals:
-    """Intervals of Dice a class and of mean Dice, as percentiles over draws of blocks.
+    """Intervals of the Dice of each class and of mean Dice, as percentiles over draws of blocks.
 
     Parameters
     ----------
     blocks : ndarray of int64, shape (B, C, C)
-        Confusion matrices; blocks without a labelled cell are left out.
+        Confusion matrices; blocks without labelled pixels are left out.
     reference_classes : collection of int, optional
-        Values of the classes that the reference knows; all by default. The others have no Dice.
+        Values of the classes that the reference names; all by default. The others have no Dice.
     draws : int
         Number of draws.
     seed : int
-        Start of the random numbers.
+        Seed of the random numbers.
 
     Raises
     ------
     ValueError
-        The blocks have another shape, or there are fewer than one draw.
+        The blocks have another shape, or ``draws`` is less than 1.
 
     Examples
     --------
@@ -99,10 +99,10 @@ def paired_difference(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Difference:
-    """How much better the mean Dice of one result is than that of another, with its interval.
+    """Difference in mean Dice between two results, with its interval.
 
-    Both are scored on the same draws of blocks, so that what makes a block hard for both does not
-    count. An interval without nought tells the two apart.
+    Both are scored on the same draws of blocks, so what makes a block hard for both cancels out. If
+    the interval excludes zero, the difference is significant at the 5 % level.
 
     Parameters
     ----------
@@ -114,11 +114,11 @@ def paired_difference(
     Raises
     ------
     ValueError
-        The shapes differ, or are wrong.
+        The shapes differ, or are not (B, C, C).
     """
     if first.shape != second.shape:
         raise ValueError(
-            f"blocks of shapes {first.shape} and {second.shape}; they must be the same"
+            f"blocks of shapes {first.shape} and {second.shape}; the shapes must be equal"
         )
     both = first.any(axis=(1, 2)) | second.any(axis=(1, 2))
     pair = first[both], second[both]
@@ -138,44 +138,42 @@ def dice_draws(
     seed: int = 0,
     at_once: int = DRAWN_AT_ONCE,
 ) -> NDArray[np.float64]:
-    """Dice of each class in each draw; the same seed draws the same blocks, so draws can be paired.
+    """Dice of each class in each draw; the same seed draws the same blocks, which pairs the draws.
 
     Parameters
     ----------
     blocks : ndarray of int64, shape (B, C, C)
-        Confusion matrices; every one may be drawn, also one without a labelled cell.
+        Confusion matrices; all may be drawn, also those without labelled pixels.
     reference_classes, draws, seed
         As for `bootstrap_dice`.
     at_once : int
-        Blocks that are drawn at once, in as many whole draws as that makes; it bounds the memory.
+        Blocks that are drawn at once, as a number of whole draws; it limits the memory.
 
     Returns
     -------
     ndarray of float64, shape (draws, C)
-        NaN where a class is in neither image of the draw, or the reference does not know it.
+        NaN where a class is in neither image of the draw, or the reference does not name it.
 
     Raises
     ------
     ValueError
-        The blocks have another shape, or there are fewer than one draw.
+        The blocks have another shape, or there are no draws or no blocks.
     """
     _check(blocks)
     if draws < 1 or len(blocks) < 1:
-        raise ValueError(f"{draws} draws of {len(blocks)} blocks; both must be at least 1")
+        raise ValueError(f"{draws} draws of {len(blocks)} blocks; both numbers must be at least 1")
     count = len(blocks)
     hits, sizes = _hits_and_sizes(blocks, reference_classes)
-    # Exact in float64, which holds every integer up to 2^53, and fast: a matrix product.
+    # A matrix product is fast, and exact in float64, which represents all integers up to 2^53.
     parts = np.concatenate([hits, sizes], axis=1).astype(np.float64)
     random = np.random.default_rng(seed)
-    together = max(1, at_once // count)
-    drawn = []
-    for start in range(0, draws, together):
-        often = random.multinomial(
-            count, np.full(count, 1 / count), size=min(together, draws - start)
-        )
-        sums = often.astype(np.float64) @ parts
-        drawn.append(_ratio(*np.split(sums, 2, axis=1)))
-    return np.concatenate(drawn)
+    batch = max(1, at_once // count)
+    batches = []
+    for start in range(0, draws, batch):
+        times = random.multinomial(count, np.full(count, 1 / count), size=min(batch, draws - start))
+        sums = times.astype(np.float64) @ parts
+        batches.append(_ratio(*np.split(sums, 2, axis=1)))
+    return np.concatenate(batches)
 
 
 def dice(
@@ -187,12 +185,12 @@ def dice(
 
 
 def mean_dice(dice: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the classes that have a Dice, shape (B,); NaN where none has.
+    """Mean over the classes with a Dice, shape (B,); NaN where no class has one.
 
     Parameters
     ----------
     dice : ndarray of float64, shape (B, C)
-        NaN where a class has none.
+        NaN where a class has no Dice.
     """
     has = ~np.isnan(dice)
     counted = has.sum(axis=1)
@@ -204,7 +202,7 @@ def mean_dice(dice: NDArray[np.float64]) -> NDArray[np.float64]:
 def _hits_and_sizes(
     blocks: NDArray[np.int64], known: Collection[int] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cells of each class in both images, and in one plus in the other, shape (B, C) each."""
+    """Pixels of each class in both images at once, and summed over the images, shape (B, C) each."""
     hits = np.diagonal(blocks, axis1=1, axis2=2)
     sizes = blocks.sum(axis=1) + blocks.sum(axis=2)
     if known is not None:

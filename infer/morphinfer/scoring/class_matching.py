@@ -1,4 +1,8 @@
-"""Which class of a label image each class of its reference is compared with: by name, or as told."""
+"""Match the classes of a reference with those of a label image, by name or as the caller states.
+
+The caller states pairs THEIRS=OURS: 'theirs' are classes of the reference, 'ours' those of the label
+image.
+"""
 
 from __future__ import annotations
 
@@ -19,30 +23,35 @@ def match_classes(
     reference: str = "the reference",
     labels: str = "the label image",
 ) -> tuple[int, ...]:
-    """Our value for each class of the reference.
+    """The label image's value for each class of the reference.
 
     Parameters
     ----------
     theirs, ours : sequence of str
         Names of the classes of the reference and of the label image, by value.
     match : Mapping, optional
-        Our name for a name of the reference, where the two differ; several of theirs may be one of
-        ours, which are then counted together.
+        Name in the label image for a name in the reference, where the two differ. Classes of the
+        reference with the same partner are counted together.
     reference, labels : str
-        Names of the two for messages.
+        Names of the two images for messages.
+
+    Returns
+    -------
+    tuple of int
+        One value for each of ``theirs``.
 
     Raises
     ------
     AlignmentError
-        A class of the reference is none of ours, or ``match`` names one that is not there.
+        The label image lacks a class of the reference, or ``match`` names an unknown class.
 
     Examples
     --------
     >>> match_classes(("tissue", "Slc17a7"), ("tissue", "Neurod6"), {"Slc17a7": "Neurod6"})
     (0, 1)
     """
-    told = dict(match or {})
-    for side, named, known in ((reference, told, theirs), (labels, told.values(), ours)):
+    partners = dict(match or {})
+    for side, named, known in ((reference, partners, theirs), (labels, partners.values(), ours)):
         unknown = [name for name in named if name not in known]
         if unknown:
             raise AlignmentError(
@@ -50,28 +59,28 @@ def match_classes(
                 f"{', '.join(known)}; write it as `match={{'THEIRS': 'OURS'}}`, the reference's name "
                 f"first"
             )
-    foreign = [name for name in theirs if told.get(name, name) not in ours]
+    foreign = [name for name in theirs if partners.get(name, name) not in ours]
     if foreign:
         example = {foreign[0]: _example(theirs, ours)}
         raise AlignmentError(
             f"{reference} has the classes {', '.join(theirs)}, but {labels} has {', '.join(ours)} "
-            f"and so no {_listed(foreign)}; say which class stands for it, for example "
+            f"and no {_listed(foreign)}; name the class to compare it with, for example "
             f"`match={example}`, or segment with models that were trained for the classes of the "
             f"reference"
         )
-    return tuple(ours.index(told.get(name, name)) for name in theirs)
+    return tuple(ours.index(partners.get(name, name)) for name in theirs)
 
 
 def differing(
     theirs: Sequence[str], ours: Sequence[str], values: Sequence[int]
 ) -> tuple[tuple[str, str], ...]:
-    """The pairs of names (theirs, ours) that are not the same; ``values`` as `match_classes` returns."""
+    """The pairs of names (theirs, ours) that differ; ``values`` are those of `match_classes`."""
     pairs = zip(theirs, values, strict=True)
     return tuple((name, ours[value]) for name, value in pairs if name != ours[value])
 
 
 def match_sentence(theirs: str, ours: str) -> str:
-    """What is told of a pair of names.
+    """A sentence on a pair of different names.
 
     >>> match_sentence("Slc17a7", "Neurod6")
     "the reference's 'Slc17a7' is compared with 'Neurod6'"
@@ -82,18 +91,18 @@ def match_sentence(theirs: str, ours: str) -> str:
 def matched(
     counts: NDArray[np.int64], values: Sequence[int], classes: int | None = None
 ) -> NDArray[np.int64]:
-    """Confusion matrices with the rows of the reference's classes where ours stand.
+    """Confusion matrices with the rows moved to the values of the label image.
 
     Parameters
     ----------
     counts : ndarray of int64, shape (..., R, C)
-        Cells by class in the reference (row) and in the label image (column); R is 256, or the number
-        of classes of the reference.
+        Pixels by class in the reference (row) and in the label image (column); R is 256, or the
+        number of classes of the reference.
     values : sequence of int
-        What `match_classes` returned.
+        Return value of `match_classes`.
     classes : int, optional
-        Number of our classes; where it is left out, the last axes stay as they are (256, 256), and the
-        row of what is unlabelled stays in its place.
+        Number of classes of the label image. Without it the last two axes keep their shape (256, 256),
+        and the row of unlabelled pixels is not moved.
 
     Returns
     -------
@@ -113,5 +122,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _example(theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """A class of ours that the reference does not have; the last of ours where it has all."""
+    """A class of the label image that the reference lacks; the last class if it lacks none."""
     return next((name for name in ours if name not in theirs), ours[-1])

@@ -1,8 +1,8 @@
-"""A label image scored against its reference, tile by tile.
+"""Score a label image against its reference, tile by tile.
 
-Both are placed by their transforms (outer corner and cell size in micrometres). They are compared on
-the cells of the finer one; the coarser one answers with the cell that holds the centre of each. Their
-classes are matched by name. For the intervals of Dice the reference is cut into square blocks.
+Both are placed by their transforms (outer corner and pixel size in micrometres). They are compared at
+the pixels of the finer image, each with the pixel of the coarser image that contains its centre. The
+classes are matched by name. For the intervals of Dice the reference is divided into square blocks.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from morphinfer.scoring.metrics import Confusion, Scores, scores
 TILE = 2048
 """Side of the tiles that are compared at once, in pixels of the finer image."""
 EDGE_TOLERANCE = 1.001
+"""Largest distance of corresponding edges, in pixels of the coarser image: one, and rounding."""
 BLOCK_UM = 200.0
-"""Side of the blocks of the bootstrap: some twenty nuclei, beyond the largest patch of a network."""
+"""Side of the blocks of the bootstrap: about twenty nuclei, more than the largest patch."""
 
 Progress = Callable[[int, int], None]
 
@@ -46,28 +47,33 @@ def evaluate(
     Parameters
     ----------
     labels : str, Path or LabelImage
-        What is scored; its class names are reported.
+        Label image to score; the scores use its class names.
     reference : str, Path or LabelImage
-        What it is scored against. Cells without a label do not count; a class that the reference
+        Label image to score against. Pixels without a label do not count; a class that the reference
         does not name has no Dice.
     progress : callable, optional
         Called with the number of tiles done and the number of all tiles.
     match : Mapping, optional
-        Our name for a class name of the reference, such as {'Slc17a7': 'Neurod6'}; classes that it
-        leaves out are matched by their own name.
+        Class of the label image for a class of the reference, such as {'Slc17a7': 'Neurod6'}; other
+        classes are matched by name.
     block_um : float
         Side in micrometres of the square blocks of the reference that the bootstrap draws.
     tile : int
         Side of the tiles that are compared at once, in pixels of the finer image.
+
+    Returns
+    -------
+    Scores
+        With the path of the reference, the intervals and the blocks.
 
     Raises
     ------
     SlideError
         One of the two cannot be read.
     AlignmentError
-        They do not cover the same place within one cell of the coarser one, the reference has
-        classes that the labels lack, a value has no class, no cell is labelled, or a block is
-        smaller than a cell.
+        Their extents differ by more than one pixel of the coarser image, the reference has classes
+        that the label image lacks, a value has no class, no pixel is labelled, or a block is smaller
+        than a pixel.
 
     Notes
     -----
@@ -93,22 +99,22 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tally:
-    """Pairs of values, of all cells and block by block."""
+    """Counts of pairs of values, over all pixels and for each block."""
 
     grid: PixelGrid
-    """The blocks, one a pixel."""
+    """Grid whose pixels are the blocks."""
     blocks: NDArray[np.int64]
-    """Shape (rows of blocks, columns, classes of the reference, classes of the labels)."""
+    """Shape (block rows, block columns, classes of the reference, classes of the label image)."""
     all: Confusion = field(default_factory=Confusion)
 
     @classmethod
     def over(cls, labels: LabelImage, reference: LabelImage, block_um: float) -> _Tally:
-        """Nothing counted yet; blocks cover the reference."""
-        cell_um = max(labels.image.pixel_size_um, reference.image.pixel_size_um)
-        if not block_um >= cell_um:
+        """Empty counts, with blocks that cover the reference."""
+        pixel_um = max(labels.image.pixel_size_um, reference.image.pixel_size_um)
+        if not block_um >= pixel_um:
             raise AlignmentError(
-                f"blocks of {block_um:g} micrometres are smaller than a cell of {cell_um:g}; the "
-                f"usual ones have {BLOCK_UM:g}"
+                f"`block_um={block_um:g}`: a block must not be smaller than a pixel of {pixel_um:g} "
+                f"micrometres; the default is {BLOCK_UM:g}"
             )
         grid = reference.image.grid.cover(block_um)
         shape = (*grid.shape, len(reference.classes), len(labels.classes))
@@ -132,7 +138,7 @@ class _Tally:
     def _runs(
         self, fine: PixelGrid, axis: int, pixels: NDArray[np.intp]
     ) -> Iterator[tuple[int, slice]]:
-        """Block and place in the window of each run of pixels that share a block."""
+        """Each run of pixels in one block: the block, and the run as a slice of the window."""
         blocks = np.clip(self.grid.locate(fine, axis, pixels), 0, self.grid.shape[axis] - 1)
         edges = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(pixels)]
         return ((int(blocks[a]), slice(a, b)) for a, b in pairwise(edges))
@@ -162,16 +168,16 @@ def check_fits(
     *,
     name: str,
 ) -> tuple[int, ...]:
-    """Refuse a reference that a label image, finished or planned, cannot be compared with.
+    """Refuse a reference that cannot be compared with a label image, existing or planned.
 
     Parameters
     ----------
     reference : LabelImage
-        What would be scored against.
+        Label image to score against.
     grid : PixelGrid
-        Where the label image lies, or will lie.
+        Grid of the label image to score.
     classes : sequence of LabelClass
-        Its classes.
+        Classes of the label image to score.
     match : Mapping, optional
         As for `evaluate`.
     name : str
@@ -185,8 +191,8 @@ def check_fits(
     Raises
     ------
     AlignmentError
-        They do not cover the same place within one cell of the coarser one, or the reference has
-        classes that the labels lack.
+        Their extents differ by more than one pixel of the coarser image, or the reference has
+        classes that the label image lacks.
     """
     values = match_classes(
         [c.name for c in reference.classes], [c.name for c in classes], match,
@@ -198,14 +204,14 @@ def check_fits(
     apart_um = max(abs(a - b) for a, b in zip(*extents, strict=True))
     if apart_um <= coarse_um * EDGE_TOLERANCE:
         return values
-    told = [
+    covers = [
         "rows {0:.2f} to {2:.2f} and columns {1:.2f} to {3:.2f}".format(*extent)
         for extent in extents
     ]
     raise AlignmentError(
-        f"{name} covers {told[0]} micrometres but {reference.image.name} covers {told[1]}, which "
-        f"differs by {apart_um:.2f} where one cell of {coarse_um:g} is allowed; make both from the "
-        f"same slide, or correct their scale and translation"
+        f"{name} covers {covers[0]} micrometres but {reference.image.name} covers {covers[1]}; they "
+        f"differ by {apart_um:.2f}, more than one pixel of {coarse_um:g}; compute both from the same "
+        f"slide, or correct their scale and translation"
     )
 
 
@@ -213,13 +219,13 @@ def _check_values(counts: NDArray[np.int64], labels: LabelImage, reference: Labe
     compared = counts[:UNLABELLED]
     if not compared.any():
         raise AlignmentError(
-            f"{reference.image.name} has no labelled cell where it lies over {labels.image.name}; "
-            f"there is nothing to compare, name a reference of this section"
+            f"{reference.image.name} has no labelled pixel inside {labels.image.name}, so there is "
+            f"nothing to compare; name a reference of this section"
         )
     for image, axis in ((reference, 1), (labels, 0)):
         values = np.flatnonzero(compared.any(axis=axis))
         if values[-1] >= len(image.classes):
             raise AlignmentError(
-                f"{image.image.name} holds the value {values[-1]} but names only the classes 0 to "
+                f"{image.image.name} has the value {values[-1]} but names only the classes 0 to "
                 f"{len(image.classes) - 1}; write it again with a name for each class"
             )

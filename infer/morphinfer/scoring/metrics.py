@@ -1,7 +1,7 @@
-"""How well two label images agree: confusion matrix, Dice, IoU.
+"""Agreement of two label images: confusion matrix, Dice, IoU.
 
 Dice of class k is 2 |A and B| / (|A| + |B|), IoU is |A and B| / |A or B|, over the pixels of class k
-in the reference (A) and in the result (B). For a class that neither holds they are undefined.
+in the reference (A) and in the result (B). Both are undefined for a class that neither image has.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from morphinfer.scoring.bootstrap import LEVEL, Interval, Intervals
 
 
 class Confusion:
-    """Counts pairs of classes, block by block."""
+    """Counts of pairs of classes, added block by block."""
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros((256, 256), np.int64)
         """Pixels by class in the reference (row) and in the result (column)."""
 
     def add(self, reference: NDArray[np.uint8], result: NDArray[np.uint8]) -> None:
-        """Count the pixels of two blocks that lie over each other.
+        """Count the pixels of two blocks at the same place.
 
         Parameters
         ----------
@@ -56,29 +56,29 @@ class Scores:
     confusion: NDArray[np.int64]
     """Pixels by class in the reference (row) and in the result (column), shape (C, C)."""
     dice: tuple[float | None, ...]
-    """Dice of each class, 0 to 1; None where neither image has the class, or the reference does not
-    know it."""
+    """Dice of each class, 0 to 1; None if neither image has the class, or the reference does not
+    name it."""
     iou: tuple[float | None, ...]
-    """Intersection over union of each class, 0 to 1; None where Dice is."""
+    """Intersection over union of each class, 0 to 1; None if Dice is None."""
     mean_dice: float
-    """Mean over the classes that are counted."""
+    """Mean over the classes that have a Dice."""
     mean_iou: float
-    """Mean over the classes that are counted."""
+    """Mean over the classes that have a Dice."""
     classes_counted: int
     """Number of classes that have a Dice."""
     pixels_compared: int
     """Number of pixels that the reference labels."""
     reference: str | None = None
-    """Path or name of the reference; None where only counts were given."""
+    """Path or name of the reference; None if the scores are of counts alone."""
     matched: tuple[tuple[str, str], ...] = ()
-    """The reference's name and ours of each class that has another name there."""
+    """Name in the reference and name in the result of each class whose names differ."""
     intervals: Intervals | None = None
-    """95 % intervals of Dice; None where no blocks were counted."""
+    """95 % intervals of Dice; None if no blocks were counted."""
     block_um: float | None = None
-    """Side in micrometres of the square blocks that the intervals rest on."""
+    """Side in micrometres of the square blocks for the intervals."""
     blocks: NDArray[np.int64] | None = None
-    """Confusion matrix of each block of the reference in reading order, shape (B, C, C); those of two
-    results with the same classes go into `bootstrap.paired_difference`."""
+    """Confusion matrix of each block of the reference, row by row, shape (B, C, C); input of
+    `bootstrap.paired_difference` for two results with the same classes."""
 
 
 def scores(
@@ -86,10 +86,10 @@ def scores(
     class_names: Sequence[str],
     reference_classes: Collection[int] | None = None,
 ) -> Scores:
-    """Scores of a confusion matrix; pixels that the reference leaves unlabelled do not count.
+    """Scores of a confusion matrix; pixels without a label in the reference do not count.
 
-    A class that the reference does not know (a gene that was not measured there) has no Dice of its
-    own; where the result shows it, the class that the reference has there is missed.
+    A class that the reference does not name, such as a gene that was not measured, has no Dice. Where
+    the result predicts it, the pixel counts as a miss of the class in the reference.
 
     Parameters
     ----------
@@ -98,21 +98,23 @@ def scores(
     class_names : sequence of str
         Names of the classes 0, 1, ...
     reference_classes : collection of int, optional
-        Values of those that the reference knows; all by default.
+        Values of the classes that the reference names; all by default.
 
     Raises
     ------
     ValueError
-        A labelled pixel has a class that has no name, or no pixel is labelled.
+        A labelled pixel has a class without a name, or no pixel is labelled.
     """
     labelled = np.delete(counts, UNLABELLED, axis=0)
     matrix = labelled[: len(class_names), : len(class_names)].copy()
     pixels = int(matrix.sum())
     beyond = int(labelled.sum()) - pixels
     if beyond:
-        raise ValueError(f"{beyond} pixels have a class past the {len(class_names)} named ones")
+        raise ValueError(
+            f"{beyond} pixels have a class beyond the {len(class_names)} named ones; name each class"
+        )
     if not pixels:
-        raise ValueError("no pixel of the reference is labelled; there is nothing to compare")
+        raise ValueError("no pixel of the reference has a label, so there is nothing to compare")
     hits = matrix.diagonal()
     sizes = matrix.sum(axis=0) + matrix.sum(axis=1)
     if reference_classes is not None:
@@ -133,7 +135,7 @@ def scores(
 
 
 def scores_json(scores: Scores) -> ScoresJson:
-    """Scores as JSON values; an undefined Dice or IoU is null, and so is an interval of it."""
+    """Scores as JSON values; an undefined Dice or IoU is null, and so is its interval."""
     names = scores.class_names
     return {
         "reference": scores.reference,
@@ -154,8 +156,8 @@ def scores_json(scores: Scores) -> ScoresJson:
 
 
 def _intervals_json(scores: Scores) -> IntervalsJson | None:
-    told = scores.intervals
-    if told is None:
+    intervals = scores.intervals
+    if intervals is None:
         return None
 
     def ends(interval: Interval | None) -> list[float] | None:
@@ -163,8 +165,8 @@ def _intervals_json(scores: Scores) -> IntervalsJson | None:
 
     return {
         "level": LEVEL,
-        "mean": ends(told.mean),
-        "per_class": dict(zip(scores.class_names, map(ends, told.per_class), strict=True)),
+        "mean": ends(intervals.mean),
+        "per_class": dict(zip(scores.class_names, map(ends, intervals.per_class), strict=True)),
         "block_um": scores.block_um,
-        "blocks": told.blocks,
+        "blocks": intervals.blocks,
     }
