@@ -107,10 +107,9 @@ def uncertain_sentence(share: float) -> str:
     '12 % of the tissue is uncertain (winning probability below 0.6)'
     """
     from morphinfer.networks import UNCERTAIN_BELOW
+    from morphinfer.reports import percent
 
-    percent = 100 * share
-    number = f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}"
-    return f"{number} % of the tissue is uncertain (winning probability below {UNCERTAIN_BELOW:g})"
+    return f"{percent(share)} of the tissue is uncertain (winning probability below {UNCERTAIN_BELOW:g})"
 
 
 def print_slides(summaries: Sequence[Summary | SlideFailure]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from morphinfer.reports.legend import palette
 from morphinfer.reports.overlay import write_label_map, write_overlay
-from morphinfer.reports.page import show
+from morphinfer.reports.page import percent, show
 from morphinfer.reports.write import (
     ReportPaths,
     peak_rss_mb,
@@ -23,6 +23,7 @@ __all__ = [
     "ReportPaths",
     "palette",
     "peak_rss_mb",
+    "percent",
     "recorded_slide",
     "show",
     "summarise",
