@@ -1,4 +1,4 @@
-"""A small synthetic section with spots, drawn by the tests: an egg of tissue, two regions."""
+"""A small synthetic section with spots: an ellipse of tissue with two regions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def in_rim(row, col):
 
 
 def nuclei(seed=1):
-    """Rows and columns of the nuclei's centres."""
+    """Rows and columns of the centres of nuclei."""
     rng = np.random.default_rng(seed)
     row, col = rng.uniform(0, SHAPE[0], 9000), rng.uniform(0, SHAPE[1], 9000)
     kept = in_tissue(row, col) & ((rng.random(9000) < 0.3) | in_layer(row, col))
@@ -33,7 +33,7 @@ def nuclei(seed=1):
 
 
 def draw(row, col):
-    """Nuclei over a dim tissue, dark noise outside."""
+    """Image of nuclei in dim tissue, with dark noise outside."""
     points = np.zeros(SHAPE)
     np.add.at(points, (row.astype(int), col.astype(int)), 1)
     rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
@@ -43,21 +43,25 @@ def draw(row, col):
 
 
 def make_section(seed=1):
-    """The image and the spots, which lie in nuclei."""
+    """Image and spots; the spots are in nuclei."""
     rng = np.random.default_rng((seed, 1))
     row, col = nuclei(seed)
     image = draw(row, col)
-    places = []
+    parts = []
     for code, (mask, number) in enumerate(
         ((np.ones(len(row), bool), 3), (in_layer(row, col), 4), (in_rim(row, col), 6))
     ):
-        at = np.repeat(np.flatnonzero(mask), number)
-        places.append(
-            (np.full(len(at), code), *(x[at] + rng.normal(0, 2.5, len(at)) for x in (row, col)))
-        )
-    gene, spot_row, spot_col = (np.concatenate(part) for part in zip(*places, strict=True))
+        nucleus = np.repeat(np.flatnonzero(mask), number)
+        scattered = (x[nucleus] + rng.normal(0, 2.5, len(nucleus)) for x in (row, col))
+        parts.append((np.full(len(nucleus), code), *scattered))
+    gene, spot_row, spot_col = (np.concatenate(part) for part in zip(*parts, strict=True))
     inside = (spot_row > 0) & (spot_row < SHAPE[0] - 1) & (spot_col > 0) & (spot_col < SHAPE[1] - 1)
     spots = Spots(
-        GENES, gene.astype(np.int32), spot_row, spot_col, np.ones(len(gene), np.float32), "made.csv"
+        GENES,
+        gene.astype(np.int32),
+        spot_row,
+        spot_col,
+        np.ones(len(gene), np.float32),
+        "spots.csv",
     )
     return image, spots.where(inside)

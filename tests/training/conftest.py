@@ -1,4 +1,4 @@
-"""The synthetic section that the tests of regions share, in memory and as files."""
+"""The synthetic section of the tests of references, in memory and as files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morphinfer.images.slide import slide_from_array
 @pytest.fixture(scope="module")
 def section():
     image, spots = make_section()
-    return slide_from_array(image, PIXEL_UM, "made"), spots
+    return slide_from_array(image, PIXEL_UM, "section"), spots
 
 
 @pytest.fixture(scope="module")

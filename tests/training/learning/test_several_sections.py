@@ -116,7 +116,7 @@ def test_warnings_about_a_reference_are_issued(on_disk, tmp_path):
     genes, regions = {"gene A": ["Layer"]}, {"thresholds": [1e6]}
     config = make_config(sections=[section_table(on_disk, genes=genes, regions=regions)])
     with (
-        pytest.warns(UserWarning, match="class gene A has no cell"),
+        pytest.warns(UserWarning, match="class gene A has no pixel"),
         pytest.raises(ConfigError, match="'gene A' has no position to train on"),
     ):
         load_data(config, tmp_path, tmp_path)

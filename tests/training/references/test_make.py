@@ -27,27 +27,27 @@ def values(path):
 
 def truth():
     rows, cols = np.arange(2, SHAPE[0], 4)[:, None], np.arange(2, SHAPE[1], 4)
-    found = in_tissue(rows, cols).astype(int)
-    found[in_layer(rows, cols)] = 2
-    found[in_rim(rows, cols)] = 3
-    return found
+    classes = in_tissue(rows, cols).astype(int)
+    classes[in_layer(rows, cols)] = 2
+    classes[in_rim(rows, cols)] = 3
+    return classes
 
 
-def test_the_reference_agrees_with_where_the_genes_were_put(section, tmp_path):
+def test_the_reference_agrees_with_the_regions_of_the_genes(section, tmp_path):
     done = make_regions(*section, LISTS, tmp_path / "ref.zarr")
-    labels, found = values(done.path)
-    assert [c.name for c in labels.classes] == ["background", "tissue", "Layer", "Rim"]
-    assert [c.role for c in labels.classes] == ["background", "tissue", "target", "target"]
-    assert labels.image.pixel_size_um == pytest.approx(2.6)
-    # Background: the gap between tissue and the edge of this small section is filled.
+    image, labels = values(done.path)
+    assert [c.name for c in image.classes] == ["background", "tissue", "Layer", "Rim"]
+    assert [c.role for c in image.classes] == ["background", "tissue", "target", "target"]
+    assert image.image.pixel_size_um == pytest.approx(2.6)
+    # The gap between tissue and the edge of this small section counts as tissue.
     for value, least in enumerate((0.94, 0.85, 0.85, 0.85)):
-        ours, theirs = found == value, truth() == value
-        assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > least
+        labelled, true = labels == value, truth() == value
+        assert 2 * (labelled & true).sum() / (labelled.sum() + true.sum()) > least
     assert done.picture.read_bytes().startswith(b"\x89PNG")
     assert done.warnings == ()
 
 
-def test_the_record_says_how_it_came_about(section, tmp_path):
+def test_the_record_contains_settings_thresholds_and_contrasts(section, tmp_path):
     done = make_regions(*section, LISTS, tmp_path / "ref.zarr")
     record = open_labels(done.path).record
     assert record["settings"]["sigma_um"] == 15
@@ -59,7 +59,7 @@ def test_the_record_says_how_it_came_about(section, tmp_path):
     assert total == pytest.approx(np.prod(SHAPE) * PIXEL_UM**2 / 1e6, rel=0.01)
 
 
-def test_the_reference_lies_where_the_slide_lies(section, tmp_path):
+def test_the_reference_has_the_corner_of_the_slide(section, tmp_path):
     (level,) = section[0].levels
     grid = replace(level.grid, corner_um=(100.0, 200.0))
     slide = replace(section[0], levels=(replace(level, grid=grid),))
@@ -77,17 +77,17 @@ def test_without_gene_b_there_are_three_classes_and_with_more_lists_more(section
 def test_the_spots_of_a_list_are_added_up(section, tmp_path):
     done = make_regions(*section, [("Layer", "Rim")], tmp_path / "ref.zarr")
     assert done.classes[2].name == "Layer+Rim"
-    _, found = values(done.path)
-    assert found[in_rim(*np.mgrid[2 : SHAPE[0] : 4, 2 : SHAPE[1] : 4])].mean() > 1.5
+    _, labels = values(done.path)
+    assert labels[in_rim(*np.mgrid[2 : SHAPE[0] : 4, 2 : SHAPE[1] : 4])].mean() > 1.5
 
 
-def test_given_thresholds_are_used_as_they_are(section, tmp_path):
+def test_absolute_thresholds_replace_relative_ones(section, tmp_path):
     settings = RegionSettings(thresholds=(1e9, None))
     done = make_regions(*section, LISTS, tmp_path / "ref.zarr", settings=settings)
     assert done.classes[2].threshold == 1e9
     assert done.classes[2].cells == 0
     assert done.classes[3].cells > 0
-    assert done.warnings == ("class Layer has no cell",)
+    assert done.warnings == ("class Layer has no pixel",)
 
 
 def test_fewer_transcripts_detected_give_nearly_the_same_regions(section, tmp_path):
@@ -98,24 +98,24 @@ def test_fewer_transcripts_detected_give_nearly_the_same_regions(section, tmp_pa
     assert (whole == part).mean() > 0.93
 
 
-def test_outside_the_region_of_interest_and_at_borders_nothing_is_said(section, tmp_path):
+def test_pixels_outside_the_region_of_interest_and_at_borders_are_unlabelled(section, tmp_path):
     roi = tmp_path / "roi.csv"
     roi.write_text("x,y\n0,0\n452,0\n452,700\n0,700\n")
     settings = RegionSettings(roi=str(roi), border_um=5)
     done = make_regions(*section, LISTS, tmp_path / "ref.zarr", settings=settings)
-    _, found = values(done.path)
-    assert (found[:, 113:] == UNLABELLED).all()
-    inside = found[:, :113]
+    _, labels = values(done.path)
+    assert (labels[:, 113:] == UNLABELLED).all()
+    inside = labels[:, :113]
     assert 0.01 < (inside == UNLABELLED).mean() < 0.3
-    assert done.unlabelled_cells == (found == UNLABELLED).sum()
+    assert done.unlabelled_cells == (labels == UNLABELLED).sum()
 
 
-def test_a_frame_without_an_image_takes_tissue_from_the_spots(section, tmp_path):
+def test_without_an_image_tissue_is_found_from_the_spots(section, tmp_path):
     done = make_regions(
         PixelGrid(SHAPE, PIXEL_UM, (0.0, 0.0)), section[1], LISTS, tmp_path / "ref.zarr"
     )
-    _, found = values(done.path)
-    assert ((found > 0) == (truth() > 0)).mean() > 0.93
+    _, labels = values(done.path)
+    assert ((labels > 0) == (truth() > 0)).mean() > 0.93
     assert done.record["registration"] is None
     assert done.picture.exists()
 
@@ -125,7 +125,7 @@ def test_a_few_spots_off_the_slide_are_left_out_with_a_warning(section, tmp_path
     row = spots.row.copy()
     row[:3] = -40
     done = make_regions(slide, replace(spots, row=row), LISTS, tmp_path / "ref.zarr")
-    assert f"3 of {len(spots)} spots lie off the slide" in done.warnings[0]
+    assert f"3 of {len(spots)} spots are off the slide" in done.warnings[0]
     assert done.record["spots"]["used"] == len(spots) - 3
 
 
@@ -133,31 +133,31 @@ def test_many_spots_off_the_slide_are_refused_with_their_ranges(section, tmp_pat
     slide, spots = section
     far = replace(spots, row=spots.row * 3, col=spots.col * 3)
     with pytest.raises(
-        SpotsError, match=r"off the slide: rows .* of 700, columns .* of 900; are the"
+        SpotsError, match=r"off the slide: rows .* of 700, columns .* of 900; check"
     ):
         make_regions(slide, far, LISTS, tmp_path / "ref.zarr")
 
 
-def test_swapped_axes_are_refused_mended_or_gone_on_with(section, tmp_path):
+def test_flipped_axes_are_refused_corrected_or_accepted_without_check(section, tmp_path):
     slide, spots = section
-    wrong = spots.turned("rows-flipped", SHAPE)
+    wrong = spots.oriented("rows-flipped", SHAPE)
     with pytest.raises(SpotsError, match="give `orientation='rows-flipped'`"):
         make_regions(slide, wrong, LISTS, tmp_path / "ref.zarr")
-    mend = RegionSettings(orientation="rows-flipped")
-    make_regions(slide, wrong, LISTS, tmp_path / "mended.zarr", settings=mend)
-    go_on = RegionSettings(check_registration=False)
-    make_regions(slide, wrong, LISTS, tmp_path / "wrong.zarr", settings=go_on)
+    corrected = RegionSettings(orientation="rows-flipped")
+    make_regions(slide, wrong, LISTS, tmp_path / "corrected.zarr", settings=corrected)
+    unchecked = RegionSettings(check_registration=False)
+    make_regions(slide, wrong, LISTS, tmp_path / "wrong.zarr", settings=unchecked)
 
 
-def test_shifted_spots_are_warned_of(section, tmp_path):
+def test_shifted_spots_cause_a_warning(section, tmp_path):
     slide, spots = section
     shifted = replace(spots, col=spots.col + 60)
     done = make_regions(slide, shifted, LISTS, tmp_path / "ref.zarr")
-    assert "nuclei under the spots look like those beside them" in done.warnings[0]
+    assert "the image under the spots is like the image beside them" in done.warnings[0]
 
 
 @pytest.mark.parametrize(
-    ("lists", "told"),
+    ("lists", "message"),
     [
         ([("layr",)], "no gene 'layr' among its 3 genes; did you mean Layer"),
         ([("Layer",), ("Layer",)], "named twice"),
@@ -165,8 +165,8 @@ def test_shifted_spots_are_warned_of(section, tmp_path):
         ([("Layer",), ()], "no gene is named"),
     ],
 )
-def test_impossible_gene_lists_are_refused(section, tmp_path, lists, told):
-    with pytest.raises(SpotsError, match=told):
+def test_impossible_gene_lists_are_refused(section, tmp_path, lists, message):
+    with pytest.raises(SpotsError, match=message):
         make_regions(*section, lists, tmp_path / "ref.zarr")
 
 
@@ -192,7 +192,7 @@ def test_a_gene_in_one_corner_of_the_tissue_needs_a_threshold(section, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "settings",
     [
         {"cell_um": 0.0},
         {"sigma_um": -1.0},
@@ -202,13 +202,13 @@ def test_a_gene_in_one_corner_of_the_tissue_needs_a_threshold(section, tmp_path)
         {"sigma_um": 1.0, "cell_um": 5.0},
     ],
 )
-def test_impossible_settings_are_refused(told):
+def test_impossible_settings_are_refused(settings):
     with pytest.raises(SpotsError, match="must"):
-        RegionSettings(**told)
+        RegionSettings(**settings)
 
 
-def test_nothing_is_replaced_unless_asked(section, tmp_path):
-    (tmp_path / "ref.png").write_text("a picture of mine")
+def test_nothing_is_replaced_without_overwrite(section, tmp_path):
+    (tmp_path / "ref.png").write_text("another picture")
     with pytest.raises(OutputError, match="exists already"):
         make_regions(*section, LISTS, tmp_path / "ref.zarr")
     assert not (tmp_path / "ref.zarr").exists()
@@ -233,14 +233,14 @@ def test_regions_of_ca1_are_a_layer_and_a_rim(tmp_path):
     done = make_regions(slide, spots, [("Neurod6",), ("Plp1",)], tmp_path / "ref.zarr")
     background, tissue, layer, rim = (c.area_mm2 for c in done.classes)
     section_mm2 = tissue + layer + rim
-    # Outside the section the image is exactly 0: 60.0 % of it.
+    # The image is exactly 0 outside the section, in 60.0 % of its area.
     assert background / (background + section_mm2) == pytest.approx(0.6, abs=0.01)
     assert 0.08 < layer / section_mm2 < 0.25
     assert 0.06 < rim / section_mm2 < 0.25
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), float("inf"), 0.0])
-def test_a_threshold_that_is_no_positive_number_is_refused(threshold):
+def test_a_threshold_that_is_not_a_positive_number_is_refused(threshold):
     with pytest.raises(SpotsError, match="threshold"):
         RegionSettings(thresholds=(None, threshold))
 

@@ -10,7 +10,7 @@ from morphinfer.images.slide import slide_from_array
 from morphinfer_training.references.densities import ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS
 from morphinfer_training.references.registration import check_registration, refuse_wrong_orientation
-from morphinfer_training.references.tissue import read_cells
+from morphinfer_training.references.tissue import read_on_grid
 
 GRID = ReferenceGrid.over(PixelGrid(SHAPE, PIXEL_UM, (0.0, 0.0)), 2.6)
 INVERSE = {
@@ -22,17 +22,17 @@ INVERSE = {
 @pytest.fixture(scope="module")
 def section():
     image, spots = make_section()
-    return read_cells(slide_from_array(image, PIXEL_UM), GRID.pixels), spots
+    return read_on_grid(slide_from_array(image, PIXEL_UM), GRID.pixels), spots
 
 
 def misplaced(spots, orientation):
-    """A table whose spots come right when they are turned by ``orientation``."""
+    """Spots that match the image after the orientation ``orientation``."""
     inverse = INVERSE.get(orientation, orientation)
     shape = SHAPE[::-1] if orientation.startswith("swapped") else SHAPE
-    return spots.turned(inverse, shape)
+    return spots.oriented(inverse, shape)
 
 
-def test_well_placed_spots_show_a_contrast_and_no_other_orientation_does(section):
+def test_only_the_right_orientation_has_a_contrast(section):
     registration = check_registration(*section, GRID)
     assert registration.given.contrast > 0.2
     assert registration.visible
@@ -41,7 +41,7 @@ def test_well_placed_spots_show_a_contrast_and_no_other_orientation_does(section
 
 
 @pytest.mark.parametrize("orientation", [name for name in ORIENTATIONS if name != "given"])
-def test_every_wrong_orientation_is_found_and_the_option_named(section, orientation):
+def test_every_wrong_orientation_is_detected_and_the_right_one_named(section, orientation):
     image, spots = section
     wrong = misplaced(spots, orientation)
     registration = check_registration(image, wrong, GRID)
@@ -49,24 +49,24 @@ def test_every_wrong_orientation_is_found_and_the_option_named(section, orientat
     with pytest.raises(
         SpotsError, match=f"give `orientation={orientation!r}`, or `check_registration=False`"
     ):
-        refuse_wrong_orientation(registration, "made.csv")
-    refuse_wrong_orientation(check_registration(image, wrong, GRID, orientation), "made.csv")
+        refuse_wrong_orientation(registration, "spots.csv")
+    refuse_wrong_orientation(check_registration(image, wrong, GRID, orientation), "spots.csv")
 
 
-def test_a_wrong_choice_is_told_the_orientation_of_the_table_itself(section):
+def test_after_a_wrong_choice_the_orientation_of_the_table_is_best(section):
     registration = check_registration(*section, GRID, "rows-flipped")
     assert registration.another_is_right
     assert registration.best == "given"
 
 
-def test_shifted_spots_show_no_contrast_and_are_not_refused(section):
+def test_shifted_spots_have_no_contrast_and_are_not_refused(section):
     image, spots = section
     registration = check_registration(image, replace(spots, row=spots.row + 60), GRID)
     assert abs(registration.given.contrast) < 0.05
     assert not registration.another_is_right
 
 
-def test_genes_of_the_neuropil_lie_beside_nuclei_and_are_well_placed_too(section):
+def test_genes_of_the_neuropil_have_a_negative_contrast_and_are_accepted(section):
     image, spots = section
     registration = check_registration(image.max() - image, spots, GRID)
     assert registration.given.contrast < 0
@@ -74,7 +74,7 @@ def test_genes_of_the_neuropil_lie_beside_nuclei_and_are_well_placed_too(section
     assert not registration.another_is_right
 
 
-def test_many_spots_in_one_cell_count_once(section):
+def test_many_spots_in_one_pixel_count_once(section):
     image, spots = section
     repeated = spots.where(np.ones(len(spots), bool))
     twice = replace(
@@ -84,7 +84,7 @@ def test_many_spots_in_one_cell_count_once(section):
     assert check_registration(image, twice, GRID) == check_registration(image, spots, GRID)
 
 
-def test_too_few_spots_or_a_tiny_slide_tell_nothing(section):
+def test_few_spots_and_tiny_slides_are_not_tested(section):
     image, spots = section
     few = spots.where(np.arange(len(spots)) < 20)
     assert not check_registration(image, few, GRID).visible

@@ -7,7 +7,7 @@ import pytest
 
 from morphinfer.errors import SpotsError
 from morphinfer_training.references.orientation import ORIENTATIONS, orient
-from morphinfer_training.references.spot_columns import Columns, find_columns, parse_columns
+from morphinfer_training.references.spot_columns import Columns, detect_columns, parse_columns
 from morphinfer_training.references.spots import Spots, read_spots
 
 
@@ -24,7 +24,7 @@ def table(tmp_path):
     return write
 
 
-def test_spots_come_with_sorted_genes_rows_and_columns(table):
+def test_spots_have_sorted_genes_rows_and_columns(table):
     spots = read_spots(table("gene,x,y\nB,1.5,2\nA,3,4\nB,5,6\n"), pixel_size_um=0.5)
     assert spots.genes == ("A", "B")
     assert spots.gene.tolist() == [1, 0, 1]
@@ -35,16 +35,16 @@ def test_spots_come_with_sorted_genes_rows_and_columns(table):
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.csv.gz", "s.CSV"])
-def test_the_ending_tells_the_format_of_commas(table, name):
+def test_tables_with_commas_are_recognised_by_their_ending(table, name):
     assert len(read_spots(table("gene,x,y\nA,1,2\n", name), pixel_size_um=1)) == 1
 
 
 @pytest.mark.parametrize("name", ["s.tsv", "s.tsv.gz"])
-def test_the_ending_tells_the_format_of_tabs(table, name):
+def test_tables_with_tabs_are_recognised_by_their_ending(table, name):
     assert len(read_spots(table("gene\tx\ty\nA\t1\t2\n", name), pixel_size_um=1)) == 1
 
 
-def test_parquet_with_integers_and_categories_reads_like_csv(tmp_path):
+def test_parquet_with_integers_and_categories_is_read_like_csv(tmp_path):
     gene = pa.array(["A", "B", "A"]).dictionary_encode()
     content = {"target": gene, "Row": [1, 2, 3], "COL": pa.array([4, 5, 6], pa.float32())}
     pq.write_table(pa.table(content), tmp_path / "s.parquet")
@@ -54,17 +54,17 @@ def test_parquet_with_integers_and_categories_reads_like_csv(tmp_path):
     assert spots.col.tolist() == [4, 5, 6]
 
 
-def test_genes_that_look_like_numbers_stay_names(table):
+def test_genes_that_look_like_numbers_are_names(table):
     assert read_spots(table("gene,x,y\n10,1,2\n9,1,2\n"), pixel_size_um=1).genes == ("10", "9")
 
 
 @pytest.mark.parametrize("names", ["x_um,y_um", "global_x,global_y", "X_location,Y_location"])
-def test_names_of_micrometres_are_divided_by_the_pixel_size(table, names):
+def test_coordinates_in_micrometres_are_divided_by_the_pixel_size(table, names):
     spots = read_spots(table(f"gene,{names}\nA,1,2\n"), pixel_size_um=0.5)
     assert (spots.col[0], spots.row[0]) == (2, 4)
 
 
-def test_a_stated_unit_outweighs_the_names(table):
+def test_a_stated_unit_overrides_the_names(table):
     path = table("gene,x,y\nA,1,2\n")
     assert read_spots(path, unit="micrometer", pixel_size_um=0.5).row[0] == 4
     path = table("gene,x_um,y_um\nA,1,2\n")
@@ -76,10 +76,10 @@ def test_a_count_column_becomes_the_weight(table):
     assert spots.weight.tolist() == [0.25]
 
 
-def test_columns_can_be_told_in_part(table):
+def test_some_columns_can_be_named_and_others_detected(table):
     path = table("gene,probe,x,y\nA,P,1,2\n")
-    told = parse_columns("gene=probe, x=y,y=x")
-    spots = read_spots(path, columns=told, pixel_size_um=1)
+    columns = parse_columns("gene=probe, x=y,y=x")
+    spots = read_spots(path, columns=columns, pixel_size_um=1)
     assert spots.genes == ("P",)
     assert (spots.row[0], spots.col[0]) == (1, 2)
 
@@ -91,7 +91,7 @@ def test_malformed_columns_are_refused_with_an_example(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "gene,a,b\nA,1,2\n",
@@ -111,8 +111,8 @@ def test_malformed_columns_are_refused_with_an_example(text):
         ("gene,x_um,col,y\nA,1,2,3\n", "pixels and micrometres|no coordinate"),
     ],
 )
-def test_tables_that_cannot_be_used_are_refused_with_a_way_out(table, text, told):
-    with pytest.raises(SpotsError, match=told):
+def test_unusable_tables_are_refused_with_the_reason(table, text, message):
+    with pytest.raises(SpotsError, match=message):
         read_spots(table(text), pixel_size_um=1)
 
 
@@ -125,12 +125,12 @@ def test_missing_files_unknown_endings_and_absent_columns_are_refused(table, tmp
         read_spots(table("gene,x,y\nA,1,2\n"), columns=Columns(x="z"), pixel_size_um=1)
 
 
-def test_a_pixel_and_a_micrometre_column_do_not_go_together():
+def test_coordinates_in_different_units_are_refused():
     with pytest.raises(SpotsError, match="pixels and micrometres"):
-        find_columns(["gene", "x", "y_um"], Columns(y="y_um"), None, "s.csv")
+        detect_columns(["gene", "x", "y_um"], Columns(y="y_um"), None, "s.csv")
 
 
-def test_a_misspelt_gene_is_answered_with_similar_names():
+def test_for_a_misspelt_gene_similar_names_are_suggested():
     zero = np.zeros(2)
     spots = Spots(
         ("Neurod6", "Plp1"), np.array([0, 1], np.int32), zero, zero, np.ones(2, np.float32)
@@ -140,24 +140,24 @@ def test_a_misspelt_gene_is_answered_with_similar_names():
         SpotsError, match=r"no gene 'NEUROD1' among its 2 genes; did you mean Neurod6\?"
     ):
         spots.of(["NEUROD1"])
-    with pytest.raises(SpotsError, match="choose out of Neurod6, Plp1"):
+    with pytest.raises(SpotsError, match="choose one of Neurod6, Plp1"):
         spots.of(["Xyz"])
 
 
 @pytest.mark.parametrize("orientation", list(ORIENTATIONS))
-def test_turned_coordinates_name_the_pixels_of_the_turned_image(orientation):
+def test_oriented_coordinates_match_the_oriented_image(orientation):
     image = np.arange(12).reshape(3, 4)
     swap, flip_rows, flip_cols = ORIENTATIONS[orientation]
-    turned = image.T if swap else image
-    turned = turned[::-1] if flip_rows else turned
-    turned = turned[:, ::-1] if flip_cols else turned
+    oriented = image.T if swap else image
+    oriented = oriented[::-1] if flip_rows else oriented
+    oriented = oriented[:, ::-1] if flip_cols else oriented
     row, col = np.divmod(np.arange(12), 4)
-    new_row, new_col = orient(row.astype(float), col.astype(float), orientation, turned.shape)
-    assert (turned[new_row.astype(int), new_col.astype(int)] == np.arange(12)).all()
+    new_row, new_col = orient(row.astype(float), col.astype(float), orientation, oriented.shape)
+    assert (oriented[new_row.astype(int), new_col.astype(int)] == np.arange(12)).all()
 
 
 @pytest.mark.parametrize("end", [4, -9])
-def test_a_damaged_gz_file_is_one_sentence(tmp_path, end):
+def test_a_damaged_gz_file_is_refused(tmp_path, end):
     packed = gzip.compress(b"gene,x,y\n" + b"A,1,2\n" * 9)
     (tmp_path / "s.csv.gz").write_bytes(packed[:end])
     with pytest.raises(SpotsError, match="cannot be read as a table"):

@@ -13,12 +13,12 @@ from morphinfer_training.references.tissue import (
     darkest_limit,
     find_tissue,
     nuclei_field,
-    read_cells,
+    read_on_grid,
 )
 
 SIGMA = 15.0
 CLOSED = 0.95
-"""Gaps up to 45 micrometres between the tissue and the edge of this small section are filled too."""
+"""Least agreement; gaps between the tissue and the edge of this small section are filled too."""
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +46,14 @@ def agreement(mask, truth):
     return 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
 
 
-def test_the_image_alone_tells_the_tissue(section, grid, truth):
-    image = read_cells(slide_from_array(section[0], PIXEL_UM), grid.pixels)
+def test_tissue_is_found_from_the_image_alone(section, grid, truth):
+    image = read_on_grid(slide_from_array(section[0], PIXEL_UM), grid.pixels)
     nothing = np.zeros(grid.shape, np.float32)
     tissue = find_tissue(image, nothing, nothing, SIGMA, grid.pixels)
     assert agreement(tissue.mask, truth) > CLOSED
 
 
-def test_spots_alone_tell_the_tissue_without_spilling_over_its_border(section, grid, truth):
+def test_tissue_is_found_from_spots_alone_without_crossing_its_border(section, grid, truth):
     tissue = find_tissue(None, *spot_fields(section[1], grid), SIGMA, grid.pixels)
     assert tissue.image_limit is None
     assert agreement(tissue.mask, truth) > 0.95
@@ -63,7 +63,7 @@ def test_spots_alone_tell_the_tissue_without_spilling_over_its_border(section, g
 def test_exact_black_outside_is_background(section, grid, truth):
     rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
     black = np.where(in_tissue(rows, cols), section[0], 0).astype(np.uint8)
-    image = read_cells(slide_from_array(black, PIXEL_UM), grid.pixels)
+    image = read_on_grid(slide_from_array(black, PIXEL_UM), grid.pixels)
     tissue = find_tissue(image, *spot_fields(section[1], grid), SIGMA, grid.pixels)
     assert agreement(tissue.mask, truth) > CLOSED
 
@@ -71,16 +71,16 @@ def test_exact_black_outside_is_background(section, grid, truth):
 def test_stray_nuclei_and_spots_in_the_background_are_not_tissue(section, grid, truth):
     row, col = nuclei()
     image = draw(np.append(row, [60.0, 640.0]), np.append(col, [840.0, 40.0]))
-    cells = read_cells(slide_from_array(image, PIXEL_UM), grid.pixels)
+    intensities = read_on_grid(slide_from_array(image, PIXEL_UM), grid.pixels)
     counts, overall = spot_fields(section[1], grid)
     counts[15, 210] += 1
-    tissue = find_tissue(cells, counts, overall, SIGMA, grid.pixels)
+    tissue = find_tissue(intensities, counts, overall, SIGMA, grid.pixels)
     assert not tissue.mask[:25, 200:].any()
     assert not tissue.mask[150:, :20].any()
 
 
-def test_spots_beyond_the_nuclei_count_only_where_they_are_asked(section, grid, truth):
-    image = read_cells(slide_from_array(section[0], PIXEL_UM), grid.pixels)
+def test_spots_beyond_the_nuclei_count_only_if_spots_are_a_source(section, grid, truth):
+    image = read_on_grid(slide_from_array(section[0], PIXEL_UM), grid.pixels)
     everywhere = np.ones(grid.shape, np.float32)
     fields = everywhere, density(everywhere, SIGMA, grid)
     by_image = find_tissue(image, *fields, SIGMA, grid.pixels)
@@ -92,7 +92,7 @@ def test_spots_beyond_the_nuclei_count_only_where_they_are_asked(section, grid, 
     assert by_spots.mask.all()
 
 
-def test_a_slide_that_is_tissue_throughout_keeps_its_dim_half():
+def test_the_dim_half_of_a_slide_full_of_tissue_is_tissue():
     field = np.full((40, 40), 100.0, np.float32)
     field[:, :20] = 50.0
     field[:2, :2] = 1.0
@@ -100,12 +100,12 @@ def test_a_slide_that_is_tissue_throughout_keeps_its_dim_half():
 
 
 def test_the_limit_follows_the_brightness_of_the_slide(section, grid):
-    image = read_cells(slide_from_array(section[0], PIXEL_UM), grid.pixels)
+    image = read_on_grid(slide_from_array(section[0], PIXEL_UM), grid.pixels)
     field = nuclei_field(image, grid.pixels.pixel_size_um)
     assert darkest_limit(field * 7) == pytest.approx(7 * darkest_limit(field), rel=1e-3)
 
 
-def test_of_a_constant_field_nothing_lies_above_the_limit():
+def test_nothing_in_a_constant_field_is_above_the_limit():
     for value in (0.0, 3.0):
         field = np.full((20, 20), value, np.float32)
         assert not (field > darkest_limit(field)).any()
@@ -113,21 +113,21 @@ def test_of_a_constant_field_nothing_lies_above_the_limit():
 
 def test_a_constant_slide_is_refused(grid):
     with pytest.raises(SlideError, match="constant, 9 everywhere"):
-        read_cells(slide_from_array(np.full(SHAPE, 9, np.uint8), PIXEL_UM), grid.pixels)
+        read_on_grid(slide_from_array(np.full(SHAPE, 9, np.uint8), PIXEL_UM), grid.pixels)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (701, 13)])
-def test_every_cell_of_any_slide_is_read(shape, noise):
+def test_the_grid_is_filled_for_any_slide(shape, noise):
     grid = ReferenceGrid.over(PixelGrid(shape, 0.65, (0.0, 0.0)), 2.6)
     slide = slide_from_array(noise(*shape), 0.65)
     if min(shape) == 1:
         with pytest.raises(SlideError):
-            read_cells(slide, grid.pixels)
+            read_on_grid(slide, grid.pixels)
         return
-    assert read_cells(slide, grid.pixels).shape == grid.shape
+    assert read_on_grid(slide, grid.pixels).shape == grid.shape
 
 
-def test_without_a_region_of_interest_every_cell_counts(grid):
+def test_without_a_region_of_interest_every_pixel_is_inside(grid):
     assert find_region(None, np.zeros(grid.shape, np.float32), grid).all()
 
 
@@ -140,11 +140,11 @@ def test_near_spots_is_a_disc_around_each_spot(grid):
 
 
 @pytest.mark.parametrize(
-    "told", ["near-spots:", "near-spots:-3", "near-spots:far", "near-spots:nan"]
+    "roi", ["near-spots:", "near-spots:-3", "near-spots:far", "near-spots:nan"]
 )
-def test_a_malformed_distance_is_refused(told, grid):
+def test_a_malformed_distance_is_refused(roi, grid):
     with pytest.raises(SpotsError, match="near-spots:30"):
-        find_region(told, np.zeros(grid.shape, np.float32), grid)
+        find_region(roi, np.zeros(grid.shape, np.float32), grid)
 
 
 def square(left, top, side):
@@ -157,7 +157,7 @@ def square(left, top, side):
     ]
 
 
-def test_a_polygon_covers_exactly_the_cells_whose_centres_it_holds():
+def test_a_polygon_contains_the_pixels_whose_centres_are_inside():
     grid = ReferenceGrid.over(PixelGrid((40, 60), 1.0, (0.0, 0.0)), 4.0)
     mask = rasterise([np.array(square(8, 4, 12), float)], grid)
     rows, cols = np.nonzero(mask)
@@ -167,7 +167,7 @@ def test_a_polygon_covers_exactly_the_cells_whose_centres_it_holds():
 
 @pytest.mark.parametrize("size", [0.1 * 3, 2.6, 1.3, 0.325 * 16, 0.1086 * 48, 1 / 3])
 @pytest.mark.parametrize("times", [7, 8, 49])
-def test_centres_on_the_edge_of_a_polygon_lie_behind_it_whatever_the_size(size, times):
+def test_centres_on_the_edge_of_a_polygon_are_on_its_far_side_for_any_size(size, times):
     grid = ReferenceGrid.over(PixelGrid((100 * times,) * 2, size, (0.0, 0.0)), size * times)
     for first in range(2, 90, 11):
         edge = (first + 0.5) * times
@@ -177,13 +177,13 @@ def test_centres_on_the_edge_of_a_polygon_lie_behind_it_whatever_the_size(size, 
         np.testing.assert_array_equal(mask, expected)
 
 
-def test_polygons_that_reach_past_the_slide_are_cut():
+def test_polygons_that_extend_beyond_the_slide_are_clipped():
     grid = ReferenceGrid.over(PixelGrid((40, 60), 1.0, (0.0, 0.0)), 4.0)
     assert rasterise([np.array(square(-100, -100, 400), float)], grid).all()
     assert not rasterise([np.array(square(70, 0, 10), float)], grid).any()
 
 
-def test_geojson_as_qupath_exports_it_keeps_holes_and_joins_features(tmp_path):
+def test_geojson_of_qupath_may_have_holes_and_several_features(tmp_path):
     grid = ReferenceGrid.over(PixelGrid((100, 100), 1.0, (0.0, 0.0)), 1.0)
     polygon = {"type": "Polygon", "coordinates": [square(10, 10, 40), square(20, 20, 10)]}
     multi = {"type": "MultiPolygon", "coordinates": [[square(40, 40, 20)], [square(80, 80, 10)]]}
@@ -211,19 +211,19 @@ def test_a_csv_polygon_may_have_a_header(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("r.geojson", "{", "neither GeoJSON nor a CSV"),
         ("r.geojson", '{"type": "Point", "coordinates": [1, 2]}', "no Polygon or MultiPolygon"),
         ("r.csv", "x,y\n1,2\n3,4\n", "three or more corners"),
         ("r.csv", "a,b\nc,d\ne,f\n", "neither GeoJSON nor a CSV"),
         ("r.csv", "", "neither GeoJSON nor a CSV"),
-        ("r.csv", "x,y\n9000,2\n9900,2\n9900,8\n", "no cell of the slide lies inside"),
+        ("r.csv", "x,y\n9000,2\n9900,2\n9900,8\n", "contain no part of the slide"),
     ],
 )
-def test_files_without_a_usable_polygon_are_refused(tmp_path, grid, name, text, told):
+def test_files_without_a_usable_polygon_are_refused(tmp_path, grid, name, text, message):
     (tmp_path / name).write_text(text)
-    with pytest.raises(SpotsError, match=told):
+    with pytest.raises(SpotsError, match=message):
         find_region(str(tmp_path / name), np.zeros(grid.shape, np.float32), grid)
 
 

@@ -1,8 +1,9 @@
 """From the transcripts of a section to its reference, the label image that supervises training.
 
-`spots` reads a table (`spot_columns`, `spot_checks`, `orientation`), `registration` tests whether it
-belongs to the image, `densities` and `tissue` make fields of it, `region_labels` or `nuclei_labels` make
-classes, inside a region of interest (`roi`), as `settings` say; `make` writes the result.
+`spots` reads a table (`spot_columns`, `spot_checks`, `orientation`), `registration` tests whether the
+spots match the image. `densities` and `tissue` turn spots and image into fields, from which
+`region_labels` or `nuclei_labels` derive classes, inside a region of interest (`roi`) and by the
+`settings`. `make` writes the label image.
 """
 
 from __future__ import annotations

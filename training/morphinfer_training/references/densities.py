@@ -1,4 +1,4 @@
-"""Spots to densities to regions, on the pixels of a reference over the slide.
+"""From spots to densities to regions, on the pixels of a reference that covers the slide.
 
 Densities are spots per (100 micrometres)^2.
 """
@@ -17,12 +17,13 @@ from morphinfer.errors import SpotsError
 from morphinfer.geometry import PixelGrid
 
 AREA_UM2 = 1e4
-"""Densities count spots in this area: (100 micrometres)^2."""
+"""Area to which densities refer: (100 micrometres)^2."""
 PERCENTILE = 99.5
-"""A gene's high density; its maximum would hang on a single cell."""
+"""Percentile that is the high density of a gene; the maximum would depend on a single cell."""
 BACKGROUND, TISSUE, FIRST_GENE = 0, 1, 2
-MOST_CELLS = 200_000_000
-"""Above this the arrays would not fit into a workstation's memory."""
+"""Values of background, general tissue and the first gene class."""
+MOST_PIXELS = 200_000_000
+"""Largest reference; arrays of more pixels do not fit into the memory of a workstation."""
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -31,28 +32,28 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class ReferenceGrid:
-    """The pixels of a reference, and those of the slide below them; both begin at one corner."""
+    """Pixels of a reference and of the slide below it, with a common outer corner."""
 
     slide: PixelGrid
     """Level 0 of the slide."""
     pixels: PixelGrid
-    """The reference; its last pixels may overhang the slide."""
+    """The reference; its last rows and columns may extend beyond the slide."""
 
     @classmethod
     def over(cls, slide: PixelGrid, pixel_size_um: float) -> ReferenceGrid:
-        """Square pixels over a slide.
+        """Reference of square pixels that covers a slide.
 
         Raises
         ------
         SpotsError
-            They are more than MOST_CELLS.
+            The reference would have more than ``MOST_PIXELS``.
         """
         pixels = slide.cover(pixel_size_um)
-        if math.prod(pixels.shape) > MOST_CELLS:
+        if math.prod(pixels.shape) > MOST_PIXELS:
             raise SpotsError(
-                f"cells of {pixel_size_um:g} micrometres would be {pixels.shape[0]} x "
-                f"{pixels.shape[1]}, more than {MOST_CELLS}; give a larger `cell_um`, or check the "
-                f"pixel size"
+                f"a reference with pixels of {pixel_size_um:g} micrometres would have "
+                f"{pixels.shape[0]} x {pixels.shape[1]} of them, more than {MOST_PIXELS}; give a larger "
+                f"`cell_um`, or check the pixel size of the slide"
             )
         return cls(slide, pixels)
 
@@ -62,7 +63,7 @@ class ReferenceGrid:
         return self.pixels.shape
 
     def coverage(self, axis: int) -> Floats:
-        """Share of each pixel along an axis that lies on the slide; below 1 only for the last."""
+        """Share of each row (axis 0) or column (axis 1) on the slide; below 1 only for the last."""
         side = self.slide.shape[axis] * self.slide.pixel_size_um / self.pixels.pixel_size_um
         share = np.clip(side - np.arange(self.shape[axis]), 0, 1)
         return np.asarray(share, dtype=np.float32)
@@ -70,7 +71,7 @@ class ReferenceGrid:
     def locate(
         self, row: NDArray[np.float64], col: NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Row and column of the reference at positions on the slide; an integer is a pixel's centre."""
+        """Pixels of the reference at rows and columns of the slide, where integers are pixel centres."""
         rows, cols = (self.pixels.locate(self.slide, k, p) for k, p in enumerate((row, col)))
         return rows, cols
 
@@ -81,7 +82,22 @@ def count_spots(
     weight: Floats,
     grid: ReferenceGrid,
 ) -> Floats:
-    """Sum of weights in each pixel, shape ``grid.shape``; all spots must lie on the slide."""
+    """Sum of the weights of spots in each pixel of a reference.
+
+    Parameters
+    ----------
+    row, col : ndarray of float64, shape (N,)
+        Coordinates of spots on the slide, in pixels of its level 0.
+    weight : ndarray of float32, shape (N,)
+        Weights of the spots.
+    grid : ReferenceGrid
+        The reference.
+
+    Returns
+    -------
+    ndarray of float32, shape ``grid.shape``
+        The sums.
+    """
     height, width = grid.shape
     rows, cols = grid.locate(row, col)
     index = rows.clip(0, height - 1) * width + cols.clip(0, width - 1)
@@ -90,9 +106,9 @@ def count_spots(
 
 
 def smooth(image: Floats, sigma_um: float, grid: ReferenceGrid) -> Floats:
-    """Image after a Gaussian, divided by the share of the Gaussian that lies on the slide.
+    """Image after a Gaussian filter, divided by the share of the Gaussian on the slide.
 
-    Without the division, everything within two sigma of the slide's edges would be dimmed.
+    Without the division, values within two sigma of the edges of the slide would be too low.
     """
     sigma = sigma_um / grid.pixels.pixel_size_um
     blurred = gaussian_filter(image, sigma, mode="constant")
@@ -103,16 +119,16 @@ def smooth(image: Floats, sigma_um: float, grid: ReferenceGrid) -> Floats:
 
 
 def density(counts: Floats, sigma_um: float, grid: ReferenceGrid) -> Floats:
-    """Spots per (100 micrometres)^2, out of the counts of pixels."""
+    """Spots per (100 micrometres)^2, from their number in each pixel."""
     area_um2 = grid.pixels.pixel_size_um**2
     return smooth(counts, sigma_um, grid) * np.float32(AREA_UM2 / area_um2)
 
 
 def relative_threshold(gene_density: Floats, inside: Mask, fraction: float) -> float:
-    """A fraction of the gene's high density (its 99.5th percentile) over the cells ``inside``.
+    """A fraction of the high density of a gene, its 99.5th percentile in the mask ``inside``.
 
-    Methods differ tenfold in how many transcripts they detect, so a threshold in spots does not
-    carry over; a fraction of the section's own high density does.
+    Methods differ tenfold in how many transcripts they detect, so a threshold in spots is not valid for
+    another method; a fraction of the high density of the same section is.
     """
     if not inside.any():
         return 0.0
@@ -122,22 +138,22 @@ def relative_threshold(gene_density: Floats, inside: Mask, fraction: float) -> f
 def assign_regions(
     densities: Sequence[Floats], thresholds: Sequence[float], tissue: Mask
 ) -> Labels:
-    """Classes of the cells before cleaning.
+    """Classes of the pixels, before small pieces are removed.
 
     Parameters
     ----------
     densities : sequence of ndarray of float32, shape (M, N)
-        One for each gene class.
+        Density of each gene class.
     thresholds : sequence of float
-        Above 0, in the unit of the densities.
+        Threshold of each gene class, above 0, in the unit of the densities.
     tissue : ndarray of bool, shape (M, N)
-        Where there is tissue; elsewhere is background, whatever the densities.
+        Whether a pixel is tissue; all others are background.
 
     Returns
     -------
     ndarray of uint8, shape (M, N)
-        0 background, 1 tissue, 2 and on the gene classes. Where several genes reach their
-        threshold, the one with the largest density relative to it wins, the first on a tie.
+        0 background, 1 tissue, from 2 on the gene classes. If several genes reach their threshold, the
+        class is that with the greatest ratio of density to threshold, the first one on a tie.
     """
     labels = tissue.astype(np.uint8)
     best = np.ones(tissue.shape, np.float32)
@@ -145,39 +161,53 @@ def assign_regions(
         zip(densities, thresholds, strict=True), start=FIRST_GENE
     ):
         ratio = gene_density / np.float32(threshold)
-        wins = tissue & (ratio >= 1) & ((ratio > best) | (labels == TISSUE))
-        labels[wins] = value
-        best[wins] = ratio[wins]
+        better = tissue & (ratio >= 1) & ((ratio > best) | (labels == TISSUE))
+        labels[better] = value
+        best[better] = ratio[better]
     return labels
 
 
-def clean_regions(labels: Labels, min_area_um2: float, cell_um: float) -> Labels:
-    """Labels without islands or holes below an area.
+def clean_regions(labels: Labels, min_area_um2: float, pixel_size_um: float) -> Labels:
+    """Labels without islands and holes below an area.
 
-    An island of a gene class that is too small becomes general tissue. A piece of general tissue
-    that is then too small (a hole in a region, or a sliver) takes the class nearest to it. Pieces
-    are connected by sides, not by corners.
+    Islands of a gene class that are too small become general tissue. Pieces of general tissue that are
+    then too small (holes in a region, slivers) get the nearest class. Pieces are connected by sides,
+    not by corners.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (M, N)
+        Classes.
+    min_area_um2 : float
+        Least area of a piece.
+    pixel_size_um : float
+        Side of a pixel.
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+        Cleaned copy.
     """
     cleaned = labels.copy()
     for value in range(FIRST_GENE, int(labels.max(initial=0)) + 1):
-        cleaned[small_pieces(cleaned == value, min_area_um2, cell_um)] = TISSUE
-    gaps = small_pieces(cleaned == TISSUE, min_area_um2, cell_um)
+        cleaned[small_pieces(cleaned == value, min_area_um2, pixel_size_um)] = TISSUE
+    gaps = small_pieces(cleaned == TISSUE, min_area_um2, pixel_size_um)
     if gaps.any() and not gaps.all():
         rows, cols = distance_transform_edt(gaps, return_distances=False, return_indices=True)
         cleaned[gaps] = cleaned[rows[gaps], cols[gaps]]
     return cleaned
 
 
-def small_pieces(mask: Mask, area_um2: float, cell_um: float) -> Mask:
-    """The connected pieces of a mask that are smaller than an area."""
+def small_pieces(mask: Mask, area_um2: float, pixel_size_um: float) -> Mask:
+    """Mask of the connected pieces of a mask that are smaller than an area."""
     pieces, _ = label(mask)
-    small = np.bincount(pieces.ravel()) * cell_um**2 < area_um2
+    small = np.bincount(pieces.ravel()) * pixel_size_um**2 < area_um2
     small[0] = False
     return np.asarray(small[pieces], dtype=bool)
 
 
-def near_borders(labels: Labels, distance_um: float, cell_um: float) -> Mask:
-    """Cells whose centre lies within a distance of a border between two classes."""
+def near_borders(labels: Labels, distance_um: float, pixel_size_um: float) -> Mask:
+    """Mask of the pixels whose centre is within a distance of a border between two classes."""
     if distance_um <= 0:
         return np.zeros(labels.shape, bool)
     rim = np.zeros(labels.shape, bool)
@@ -188,6 +218,6 @@ def near_borders(labels: Labels, distance_um: float, cell_um: float) -> Mask:
     rim[:, :-1] |= right
     if not rim.any():
         return rim
-    # The border lies half a cell beyond the centre of a cell at the rim.
-    reach = distance_um / cell_um - 0.5
+    # The border is half a pixel from the centre of a pixel at the rim.
+    reach = distance_um / pixel_size_um - 0.5
     return np.asarray(distance_transform_edt(~rim) <= reach, dtype=bool)

@@ -1,4 +1,4 @@
-"""The reference of a section: from its spots to a label image with a picture beside it."""
+"""The reference of a section: a label image made of its spots, with a picture."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from morphinfer.reports import write_label_map, write_overlay
 from morphinfer.runs import refuse_inputs
 from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE, Labels, ReferenceGrid
 from morphinfer_training.references.nuclei_labels import nuclei_labels
-from morphinfer_training.references.region_labels import Found, Genes, region_labels
+from morphinfer_training.references.region_labels import Genes, SectionLabels, region_labels
 from morphinfer_training.references.registration import (
-    CELL_UM,
+    PIXEL_UM,
     Registration,
     check_registration,
     refuse_wrong_orientation,
@@ -35,26 +35,27 @@ from morphinfer_training.references.spot_checks import (
     drop_off_slide,
 )
 from morphinfer_training.references.spots import Spots
-from morphinfer_training.references.tissue import read_cells
+from morphinfer_training.references.tissue import read_on_grid
 
 PICTURE_SIDE = 1600
+"""Longest side of the picture in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassRegion:
-    """What one class came to."""
+    """Size and threshold of one class."""
 
     name: str
-    """Name; that of its genes, joined by '+', where none was given."""
+    """Name; by default the names of its genes joined by '+'."""
     cells: int
-    """Number of its cells."""
+    """Number of its pixels."""
     area_mm2: float
-    """Their area."""
+    """Area of its pixels."""
     threshold: float | None
-    """Spots per (100 micrometres)^2 from which on a cell belongs to it, or reads where nuclei are
-    labelled; None unless of a gene."""
+    """Least density in spots per (100 micrometres)^2, or least reads per nucleus; None for background and
+    tissue."""
     spots: int | None
-    """Spots of its genes on the slide; None unless of a gene."""
+    """Number of spots of its genes on the slide; None for background and tissue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +65,19 @@ class RegionsResult:
     path: Path
     """The label image."""
     picture: Path
-    """PNG of the regions."""
+    """PNG of the label image."""
     classes: tuple[ClassRegion, ...]
-    """Background, tissue, then the genes."""
+    """Background, tissue, then the gene classes."""
     unlabelled_cells: int
-    """Cells about which nothing is said."""
+    """Number of unlabelled pixels."""
     warnings: tuple[str, ...]
-    """What the user should know, a sentence each."""
+    """Warnings for the user, a sentence each."""
     record: dict[str, Any]
     """The run record, as stored in the label image."""
 
 
 def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
-    """Genes by the name of their class; a list without a name gets that of its genes, joined by '+'.
+    """Genes by the name of their class; a list without a name gets the names of its genes joined by '+'.
 
     >>> named_classes([["Wfs1", "Cplx2"]])
     {'Wfs1+Cplx2': ('Wfs1', 'Cplx2')}
@@ -92,9 +93,7 @@ def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
     for genes in gene_lists:
         name = "+".join(genes)
         if name in named:
-            raise SpotsError(
-                f"two gene lists are both called '{name}'; give each a name of its own"
-            )
+            raise SpotsError(f"two gene lists have the name '{name}'; give them different names")
         named[name] = tuple(genes)
     return named
 
@@ -108,28 +107,28 @@ def make_regions(
     settings: RegionSettings | None = None,
     overwrite: bool = False,
 ) -> RegionsResult:
-    """Write the reference of a section, and say what is in it.
+    """Write the reference of a section.
 
     Parameters
     ----------
     slide : Slide or PixelGrid
-        The nuclei image, or only its pixels' places; then tissue comes from spots alone.
+        The nuclei image, or only its grid; tissue is then found from the spots.
     spots : Spots
         All spots of the section, in pixels of the slide.
     gene_lists : mapping of str to sequence of str, or sequence of sequence of str
-        Genes of each gene class, by its name or in order; the spots of a class count alike.
+        Genes of each gene class, by its name or in order; the spots of a class are added up.
     out : str or Path
-        Folder to publish, ``NAME.zarr``; a picture ``NAME.png`` comes beside it.
+        Folder of the label image, ``NAME.zarr``; the picture is ``NAME.png`` beside it.
     settings : RegionSettings, optional
-        How regions are made.
+        Settings of the reference; by default those of ``RegionSettings()``.
     overwrite : bool
-        Replace what stands there.
+        Replace an existing label image and picture.
 
     Raises
     ------
     SpotsError
         A gene is unknown, named twice or has too few spots; a class has the name of another; spots
-        lie off the slide, or its orientation is wrong; the region of interest is empty.
+        are off the slide or have another orientation; the region of interest is empty.
     SlideError
         The slide is constant or cannot be read.
     OutputError
@@ -148,34 +147,34 @@ def make_regions(
     reference = ReferenceGrid.over(grid, settings.cell_um)
     warnings: list[str] = []
     registration = _register(image, spots, settings, warnings)
-    turned = spots.turned(settings.orientation, grid.shape)
-    kept = drop_off_slide(turned, grid.shape, warnings)
+    oriented = spots.oriented(settings.orientation, grid.shape)
+    kept = drop_off_slide(oriented, grid.shape, warnings)
     if settings.scale == "nuclei":
-        found = nuclei_labels(kept, genes, settings, reference)
+        section = nuclei_labels(kept, genes, settings, reference)
     else:
-        found = region_labels(image, kept, genes, settings, reference)
-    classes = _class_regions(found, genes, settings.cell_um, warnings)
-    record = _record(image, grid, spots, len(kept), found, genes, classes, settings, registration)
-    _write(out, picture, image, reference.pixels, found.labels, classes, record, overwrite)
-    unlabelled = int(np.count_nonzero(found.labels == UNLABELLED))
+        section = region_labels(image, kept, genes, settings, reference)
+    classes = _class_regions(section, genes, settings.cell_um, warnings)
+    record = _record(image, grid, spots, len(kept), section, genes, classes, settings, registration)
+    _write(out, picture, image, reference.pixels, section.labels, classes, record, overwrite)
+    unlabelled = int(np.count_nonzero(section.labels == UNLABELLED))
     return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
 
 
 def _register(
     slide: Slide | None, spots: Spots, settings: RegionSettings, warnings: list[str]
 ) -> Registration | None:
-    """Contrasts of the orientations; None where there is no image or no check is wanted."""
+    """Contrasts of the orientations; None without an image or with the check turned off."""
     if slide is None or not settings.check_registration:
         return None
-    grid = ReferenceGrid.over(slide.grid, max(CELL_UM, slide.pixel_size_um))
+    grid = ReferenceGrid.over(slide.grid, max(PIXEL_UM, slide.pixel_size_um))
     registration = check_registration(
-        read_cells(slide, grid.pixels), spots, grid, settings.orientation
+        read_on_grid(slide, grid.pixels), spots, grid, settings.orientation
     )
     refuse_wrong_orientation(registration, spots.name)
     if not registration.visible:
         given = registration.given
         warnings.append(
-            f"{spots.name}: nuclei under the spots look like those beside them "
+            f"{spots.name}: the image under the spots is like the image beside them "
             f"({given.contrast:+.1%}, {abs(given.significance):.1f} standard errors); the spots may be "
             f"shifted or scaled: check `unit`, `pixel_size_um` and the picture"
         )
@@ -183,18 +182,18 @@ def _register(
 
 
 def _class_regions(
-    found: Found, genes: Genes, cell_um: float, warnings: list[str]
+    section: SectionLabels, genes: Genes, pixel_um: float, warnings: list[str]
 ) -> tuple[ClassRegion, ...]:
     names = [*GENERAL, *genes]
-    cells = np.bincount(found.labels.ravel(), minlength=UNLABELLED + 1)
-    thresholds = [None] * FIRST_GENE + list(found.thresholds)
-    spots = [None] * FIRST_GENE + list(found.spots)
+    pixels = np.bincount(section.labels.ravel(), minlength=UNLABELLED + 1)
+    thresholds = [None] * FIRST_GENE + list(section.thresholds)
+    spots = [None] * FIRST_GENE + list(section.spots)
     warnings += [
-        f"class {name} has no cell" for name, n in zip(names, cells, strict=False) if not n
+        f"class {name} has no pixel" for name, n in zip(names, pixels, strict=False) if not n
     ]
     return tuple(
-        ClassRegion(name, int(n), float(n) * cell_um**2 / 1e6, threshold, number)
-        for name, n, threshold, number in zip(names, cells, thresholds, spots, strict=False)
+        ClassRegion(name, int(n), float(n) * pixel_um**2 / 1e6, threshold, number)
+        for name, n, threshold, number in zip(names, pixels, thresholds, spots, strict=False)
     )
 
 
@@ -203,7 +202,7 @@ def _record(
     grid: PixelGrid,
     spots: Spots,
     kept: int,
-    found: Found,
+    section: SectionLabels,
     genes: Genes,
     classes: tuple[ClassRegion, ...],
     settings: RegionSettings,
@@ -227,13 +226,13 @@ def _record(
         "density_area_um2": AREA_UM2,
         "genes": {name: list(each) for name, each in genes.items()},
         "tissue": None
-        if found.tissue is None
+        if section.tissue is None
         else {
-            "image_limit": found.tissue.image_limit,
-            "spot_limit": found.tissue.spot_limit,
+            "image_limit": section.tissue.image_limit,
+            "spot_limit": section.tissue.spot_limit,
         },
         "registration": None if registration is None else asdict(registration),
-        "classes": [asdict(told) for told in classes],
+        "classes": [asdict(each) for each in classes],
     }  # fmt: skip
 
 
@@ -247,12 +246,12 @@ def _write(
     record: dict[str, Any],
     overwrite: bool,
 ) -> None:
-    coloured: tuple[LabelClass, ...] = default_classes(tuple(told.name for told in classes))
+    label_classes: tuple[LabelClass, ...] = default_classes(tuple(each.name for each in classes))
     height, width = grid.shape
     with create_labels(
         out,
         grid=grid,
-        classes=coloured,
+        classes=label_classes,
         version="0.5" if slide is None else slide.version,
         record=record,
         overwrite=overwrite,

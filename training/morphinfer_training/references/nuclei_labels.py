@@ -1,9 +1,9 @@
-"""Classes of single nuclei, where cell types lie mixed and form no regions.
+"""Classes of single nuclei, for cell types that are mixed and form no regions.
 
-The table is one of cells: a row is a gene's expected reads in the cell whose centre is there, as
-probabilistic cell typing yields (Qian et al., Nature Methods 2020). Around each centre a disc gets
-the class of its cell; what is nearer to no known cell is unlabelled, since cells that the table does not
-know may lie there. If asked, what lies between the nuclei of the region of interest is background.
+The table is one of cells: a row contains the expected reads of a gene in the cell at this position, as
+estimated by probabilistic cell typing (Qian et al., Nature Methods 2020). A disc around each position
+gets the class of the cell. The rest is unlabelled, since it may contain cells that are not in the
+table; optionally, what is between the nuclei in a region of interest is background.
 """
 
 from __future__ import annotations
@@ -22,21 +22,30 @@ from morphinfer_training.references.densities import (
     ReferenceGrid,
     count_spots,
 )
-from morphinfer_training.references.region_labels import Found, Genes, choose_thresholds
+from morphinfer_training.references.region_labels import Genes, SectionLabels, choose_thresholds
 from morphinfer_training.references.roi import find_region
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spots import Spots
 
 ROWS_A_CELL = 1.5
-"""Spots of weight 1 have fewer rows at one position on average; cells have one a gene."""
-
-Reads = NDArray[np.float64]
+"""Least mean number of rows per position in a table of cells, which has a row per gene and cell."""
 
 
 def nuclei_labels(
     spots: Spots, genes: Genes, settings: RegionSettings, grid: ReferenceGrid
-) -> Found:
-    """Discs around cells, each of the class whose reads are highest relative to its threshold.
+) -> SectionLabels:
+    """Discs around cells, each with the class of the greatest ratio of reads to threshold.
+
+    Parameters
+    ----------
+    spots : Spots
+        Table of cells.
+    genes : mapping of str to sequence of str
+        Genes of each class by its name.
+    settings : RegionSettings
+        Radius, thresholds, region of interest and label between nuclei.
+    grid : ReferenceGrid
+        The reference.
 
     Raises
     ------
@@ -60,25 +69,28 @@ def nuclei_labels(
     ratio = reads / np.array(thresholds)
     classes = np.where(ratio.max(axis=1) >= 1, FIRST_GENE + ratio.argmax(axis=1), TISSUE)
     labels = _discs(centres, classes, settings, grid)
-    # A known cell counts as one even where it holds no read.
+    # Cells without reads are part of the region of interest, so rows are counted instead of reads.
     counts = count_spots(spots.row, spots.col, np.ones(len(spots), np.float32), grid)
     labels[~find_region(settings.roi, counts, grid)] = UNLABELLED
-    return Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), None)
+    return SectionLabels(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), None)
 
 
 def _discs(
-    centres: Reads, classes: NDArray[np.int64], settings: RegionSettings, grid: ReferenceGrid
+    centres: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    settings: RegionSettings,
+    grid: ReferenceGrid,
 ) -> NDArray[np.uint8]:
-    """Class of the nearest centre within a nucleus; background farther than the gap, if asked."""
+    """Class of the nearest centre within the radius of a nucleus; background beyond the gap, if set."""
     height, width = grid.shape
     tree = KDTree((centres + 0.5) * grid.slide.pixel_size_um)
     labels = np.full(grid.shape, UNLABELLED, np.uint8)
     cols = (np.arange(width) + 0.5) * settings.cell_um
     for row in range(height):
-        places = np.stack([np.full(width, (row + 0.5) * settings.cell_um), cols], axis=1)
-        away, nearest = tree.query(places)
-        inside = away <= settings.nucleus_um
+        points = np.stack([np.full(width, (row + 0.5) * settings.cell_um), cols], axis=1)
+        distance, nearest = tree.query(points)
+        inside = distance <= settings.nucleus_um
         labels[row, inside] = classes[nearest[inside]]
         if settings.between == "background":
-            labels[row, away > settings.gap_um] = BACKGROUND
+            labels[row, distance > settings.gap_um] = BACKGROUND
     return labels

@@ -1,4 +1,4 @@
-"""How the coordinates of a table may be turned against the slide. Imports nothing heavy."""
+"""Orientations of the coordinates of a table relative to the slide. Imports no NumPy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORIENTATIONS: Mapping[Orientation, tuple[bool, bool, bool]] = {
     "swapped-cols-flipped": (True, False, True),
     "swapped-rotated": (True, True, True),
 }
-"""Whether rows and columns change places, then whether rows, and columns, count from the far edge."""
+"""Whether rows and columns are swapped, then whether rows and whether columns are flipped."""
 
 
 def orient(
@@ -38,8 +38,19 @@ def orient(
     orientation: Orientation,
     shape: tuple[int, int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rows and columns after they changed places or direction over a slide of ``shape`` pixels.
+    """Rows and columns after swapping and flipping them.
 
+    Parameters
+    ----------
+    row, col : ndarray of float64, shape (N,)
+        Coordinates in pixels.
+    orientation : Orientation
+        Key of ``ORIENTATIONS``.
+    shape : tuple of int
+        Rows and columns of the slide.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> orient(np.array([1.0]), np.array([2.0]), "swapped-rows-flipped", (10, 20))
     (array([7.]), array([1.]))

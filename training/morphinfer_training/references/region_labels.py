@@ -1,4 +1,4 @@
-"""Classes of the cells of a section by the densities of its genes."""
+"""Classes of the pixels of a reference by the densities of genes."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from morphinfer_training.references.densities import (
 from morphinfer_training.references.roi import find_region
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spots import Spots
-from morphinfer_training.references.tissue import Tissue, find_tissue, read_cells
+from morphinfer_training.references.tissue import Tissue, find_tissue, read_on_grid
 
 Genes = Mapping[str, Sequence[str]]
 """Genes of each gene class by its name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was found out about a section before anything is written."""
+class SectionLabels:
+    """Labels of a section and the thresholds by which they were derived."""
 
     labels: Labels
-    """Class of each cell, or UNLABELLED, shape ``grid.shape``."""
+    """Class of each pixel, or UNLABELLED, shape ``grid.shape``."""
     thresholds: tuple[float, ...]
-    """Of each gene class: spots per (100 micrometres)^2, or reads of a nucleus."""
+    """Threshold of each gene class, in spots per (100 micrometres)^2 or reads per nucleus."""
     spots: tuple[int, ...]
-    """Rows of the table that hold a gene of the class."""
+    """Number of rows of the table with a gene of each gene class."""
     tissue: Tissue | None
-    """Where there is tissue; None where only nuclei are labelled."""
+    """The tissue; None if nuclei are labelled."""
 
 
 def region_labels(
@@ -50,17 +50,30 @@ def region_labels(
     genes: Genes,
     settings: RegionSettings,
     grid: ReferenceGrid,
-) -> Found:
+) -> SectionLabels:
     """Regions of high density, general tissue and background.
+
+    Parameters
+    ----------
+    slide : Slide or None
+        The nuclei image; without it, tissue is found from the spots.
+    spots : Spots
+        Spots on the slide.
+    genes : mapping of str to sequence of str
+        Genes of each class by its name.
+    settings : RegionSettings
+        Sigma, thresholds, least area, border and region of interest.
+    grid : ReferenceGrid
+        The reference.
 
     Raises
     ------
     SpotsError
-        A threshold is 0: a gene is too rare; or the region of interest is empty.
+        A threshold is 0, since a gene is too rare, or the region of interest is empty.
     SlideError
         The slide is constant or cannot be read.
     """
-    image = None if slide is None else read_cells(slide, grid.pixels)
+    image = None if slide is None else read_on_grid(slide, grid.pixels)
     counts = count_spots(spots.row, spots.col, spots.weight, grid)
     overall = density(counts, settings.sigma_um, grid)
     tissue = find_tissue(
@@ -76,7 +89,7 @@ def region_labels(
     labels = assign_regions(densities, thresholds, tissue.mask)
     labels = clean_regions(labels, settings.smallest_um2, settings.cell_um)
     labels[near_borders(labels, settings.border_um, settings.cell_um) | ~interest] = UNLABELLED
-    return Found(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), tissue)
+    return SectionLabels(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), tissue)
 
 
 def _gene_density(spots: Spots, settings: RegionSettings, grid: ReferenceGrid) -> Floats:
@@ -87,21 +100,31 @@ def _gene_density(spots: Spots, settings: RegionSettings, grid: ReferenceGrid) -
 def choose_thresholds(
     genes: Genes, settings: RegionSettings, relative: Sequence[float]
 ) -> tuple[float, ...]:
-    """The given thresholds, and where there is none the relative one.
+    """Thresholds of the settings, or the relative ones for classes without a threshold.
+
+    Parameters
+    ----------
+    genes : mapping of str to sequence of str
+        Genes of each class by its name.
+    settings : RegionSettings
+        The thresholds.
+    relative : sequence of float
+        Relative threshold of each class.
 
     Raises
     ------
     SpotsError
-        One is not above 0.
+        A threshold is not above 0.
     """
-    given = [*settings.thresholds, *[None] * len(genes)]
+    absolute = [*settings.thresholds, *[None] * len(genes)]
     chosen = tuple(
-        found if told is None else told for told, found in zip(given, relative, strict=False)
+        default if threshold is None else threshold
+        for threshold, default in zip(absolute, relative, strict=False)
     )
-    for name, found in zip(genes, chosen, strict=True):
-        if found <= 0:
+    for name, threshold in zip(genes, chosen, strict=True):
+        if threshold <= 0:
             raise SpotsError(
-                f"{name}: a threshold of {found:g}; it must be above 0: fewer than 0.5 % of the "
-                f"tissue or nuclei hold spots of it, so give one in `thresholds`, or choose another gene"
+                f"{name}: a threshold of {threshold:g}; it must be above 0, and fewer than 0.5 % of the "
+                f"tissue or nuclei contain its spots; give one in `thresholds`, or choose another gene"
             )
     return chosen

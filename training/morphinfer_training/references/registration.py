@@ -1,8 +1,8 @@
-"""Whether spots lie where the nuclei image says: a test of the registration.
+"""Test of the registration of spots and nuclei image.
 
-Transcripts are counted in cells, so under spots the image differs from what lies a few micrometres
-beside them (brighter for most genes, darker for those of the neuropil). If rows and columns were
-swapped, flipped or shifted, spots would lie anywhere and the difference would vanish.
+Transcripts are in cells, so the image under spots differs from the image a few micrometres beside them:
+it is brighter for most genes, darker for genes of the neuropil. If coordinates are swapped, flipped or
+shifted, this difference vanishes.
 """
 
 from __future__ import annotations
@@ -19,46 +19,49 @@ from morphinfer_training.references.densities import Floats, ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS, Orientation, orient
 from morphinfer_training.references.spots import Spots
 
-CELL_UM = 2.6
-"""Cells of a third of a nucleus."""
+PIXEL_UM = 2.6
+"""Pixel size of the test: a third of a nucleus."""
 SHIFTS_UM = (8.0, 25.0)
-"""Beside a nucleus, and farther than any nucleus reaches."""
+"""Distances of the image beside spots: next to a nucleus, and beyond any nucleus."""
 DIRECTIONS = 8
-BLUR_CELLS = 1.0
+"""Directions in which each distance is taken."""
+BLUR_PX = 1.0
+"""Sigma of the blur of the image."""
 BLOCK_UM = 50.0
-"""Differences inside a block of this side are taken for dependent, as in one layer or nucleus."""
+"""Side of blocks; differences in the same block are treated as dependent, as in one layer or nucleus."""
 CLEAR = 4.0
-"""A contrast of this many standard errors is there: sections at hand have 4.3 to 23 as they should
-be, and at most 3.3 when turned, shifted, or both."""
+"""Least significance of a real contrast, in standard errors. The sections at hand have 4.3 to 23, and at
+most 3.3 with a wrong orientation, shift, or both."""
 BETTER = 2.0
 """Another orientation is clearly better if its contrast is this many times as significant."""
 FEWEST = 50
+"""Fewer pixels with spots are not tested."""
 
-Positions = NDArray[np.float64]
+Floats64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """How the image under spots differs from that beside them."""
+    """Difference between the image under spots and beside them."""
 
     contrast: float
-    """Difference of the mean intensities over their mean; 0 where there is none."""
+    """Difference of the mean intensities divided by their mean; 0 if not tested."""
     significance: float
-    """Difference in standard errors, blocks of BLOCK_UM being independent."""
+    """Difference in standard errors, with independent blocks of ``BLOCK_UM``."""
     cells: int
-    """Number of those cells."""
+    """Number of pixels with spots."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The contrasts of the chosen orientation and of all others."""
+    """Contrasts of the chosen orientation and of all others."""
 
     chosen: Orientation
-    """How the coordinates are turned."""
+    """Orientation in the settings."""
     given: Contrast
-    """The contrast with that."""
+    """Contrast of the chosen orientation."""
     others: dict[Orientation, Contrast]
-    """The contrasts of all other orientations."""
+    """Contrasts of all other orientations."""
 
     @property
     def best(self) -> Orientation:
@@ -73,7 +76,7 @@ class Registration:
 
     @property
     def visible(self) -> bool:
-        """Whether the given coordinates show a contrast at all."""
+        """Whether the chosen orientation has a contrast."""
         return abs(self.given.significance) >= CLEAR
 
 
@@ -85,41 +88,49 @@ def check_registration(
     Parameters
     ----------
     image : ndarray of float32, shape ``grid.shape``
-        Nuclei, one mean intensity a cell, best of ``CELL_UM``.
+        Mean intensity of the nuclei in each pixel, preferably of ``PIXEL_UM``.
     spots : Spots
-        All spots of the section as the table has them; those that come to lie off the slide are
-        left out.
+        All spots of the section with the coordinates of the table; spots that are off the slide in an
+        orientation are left out.
     grid : ReferenceGrid
-        The cells, over the slide.
+        The pixels, over the slide.
     chosen : Orientation
-        How they are to be turned; all others are measured against it.
+        Orientation in the settings, with which all others are compared.
     """
-    blurred = gaussian_filter(image, BLUR_CELLS)
-    found = {
+    blurred = gaussian_filter(image, BLUR_PX)
+    contrasts = {
         name: measure_contrast(blurred, *orient(spots.row, spots.col, name, grid.slide.shape), grid)
         for name in ORIENTATIONS
     }
-    return Registration(chosen, found.pop(chosen), found)
+    return Registration(chosen, contrasts.pop(chosen), contrasts)
 
 
-def measure_contrast(
-    image: Floats, row: Positions, col: Positions, grid: ReferenceGrid
-) -> Contrast:
-    """Contrast of the cells that hold at least one spot; how many they hold does not count."""
-    cell_um = grid.pixels.pixel_size_um
-    places = np.stack(grid.locate(row, col))
-    margin = math.ceil(max(SHIFTS_UM) / cell_um)
+def measure_contrast(image: Floats, row: Floats64, col: Floats64, grid: ReferenceGrid) -> Contrast:
+    """Contrast of the pixels with at least one spot; their number of spots has no influence.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape ``grid.shape``
+        Blurred mean intensity of the nuclei.
+    row, col : ndarray of float64, shape (N,)
+        Coordinates of spots in pixels of the slide.
+    grid : ReferenceGrid
+        The pixels, over the slide.
+    """
+    pixel_um = grid.pixels.pixel_size_um
+    pixels = np.stack(grid.locate(row, col))
+    margin = math.ceil(max(SHIFTS_UM) / pixel_um)
     height, width = image.shape
-    inside = (places >= margin).all(axis=0)
-    inside &= (places[0] < height - margin) & (places[1] < width - margin)
-    index = np.unique(places[0, inside] * width + places[1, inside])
+    inside = (pixels >= margin).all(axis=0)
+    inside &= (pixels[0] < height - margin) & (pixels[1] < width - margin)
+    index = np.unique(pixels[0, inside] * width + pixels[1, inside])
     if len(index) < FEWEST:
         return Contrast(0.0, 0.0, len(index))
     rows, cols = np.divmod(index, width)
     under = image[rows, cols]
     beside = np.zeros_like(under)
     steps = [
-        (round(um * math.sin(angle) / cell_um), round(um * math.cos(angle) / cell_um))
+        (round(um * math.sin(angle) / pixel_um), round(um * math.cos(angle) / pixel_um))
         for um in SHIFTS_UM
         for angle in np.arange(DIRECTIONS) * (2 * math.pi / DIRECTIONS)
     ]
@@ -128,7 +139,7 @@ def measure_contrast(
     beside /= len(steps)
     difference = (under - beside).astype(np.float64)
     level = float(under.mean() + beside.mean()) / 2
-    sums = _block_sums(difference, rows, cols, cell_um)
+    sums = _block_sums(difference, rows, cols, pixel_um)
     error = math.sqrt(float((sums**2).sum()))
     if error == 0 or level == 0:
         return Contrast(0.0, 0.0, len(index))
@@ -138,34 +149,34 @@ def measure_contrast(
 
 
 def _block_sums(
-    difference: Positions, rows: NDArray[np.intp], cols: NDArray[np.intp], cell_um: float
-) -> Positions:
-    """Sum of the differences in each block that holds any.
+    difference: Floats64, rows: NDArray[np.intp], cols: NDArray[np.intp], pixel_um: float
+) -> Floats64:
+    """Sum of the differences in each block that is not empty.
 
-    If the image had nothing to do with the spots, the sums would scatter around zero, and their
-    total over the root of their sum of squares would be a standard normal number.
+    If image and spots are unrelated, the sums scatter around zero, and their total divided by the root
+    of their sum of squares has a standard normal distribution.
     """
-    side = max(1, round(BLOCK_UM / cell_um))
+    side = max(1, round(BLOCK_UM / pixel_um))
     block = (rows // side) * (int(cols.max()) // side + 1) + cols // side
-    _, place = np.unique(block, return_inverse=True)
-    return np.asarray(np.bincount(place, difference), dtype=np.float64)
+    _, index = np.unique(block, return_inverse=True)
+    return np.asarray(np.bincount(index, difference), dtype=np.float64)
 
 
 def refuse_wrong_orientation(registration: Registration, name: str) -> None:
-    """Raise where another orientation is clearly better than the chosen one.
+    """Raise if another orientation is clearly better than the chosen one.
 
     Raises
     ------
     SpotsError
-        The message names the orientation that fits.
+        Another orientation is clearly better; the message names it.
     """
     if not registration.another_is_right:
         return
     best, given = registration.others[registration.best], registration.given
     raise SpotsError(
-        f"{name}: the coordinates seem to be {registration.best}: nuclei under the spots differ by "
-        f"{given.contrast:+.1%} ({abs(given.significance):.1f} standard errors) from what is beside "
-        f"them as they stand ({registration.chosen}), and by {best.contrast:+.1%} "
-        f"({abs(best.significance):.1f}) when {registration.best}; give "
+        f"{name}: the coordinates seem to be {registration.best}: the image under the spots differs "
+        f"from the image beside them by {given.contrast:+.1%} ({abs(given.significance):.1f} standard "
+        f"errors) if {registration.chosen}, and by {best.contrast:+.1%} "
+        f"({abs(best.significance):.1f}) if {registration.best}; give "
         f"`orientation={registration.best!r}`, or `check_registration=False`"
     )

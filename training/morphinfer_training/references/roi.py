@@ -1,8 +1,8 @@
-"""The region of interest: where a reference says anything at all.
+"""The region of interest: the part of a slide that a reference labels.
 
-A region is told in words: ``near-spots:UM``, the cells within UM micrometres of a spot, or the path
-of a polygon in pixels of the slide's level 0 (GeoJSON, such as QuPath exports, or CSV). As in QuPath,
-(0, 0) is the slide's outer corner and (1, 1) the other corner of its first pixel.
+It is ``near-spots:UM``, everything within UM micrometres of a spot, or the path of a file with polygons
+in pixels of level 0 of the slide: GeoJSON, as exported by QuPath, or CSV. As in QuPath, (0, 0) is the
+outer corner of the slide and (1, 1) the opposite corner of its first pixel.
 """
 
 from __future__ import annotations
@@ -27,56 +27,72 @@ Ring = NDArray[np.float64]
 Polygon = list[Ring]
 
 
-def find_region(told: str | None, counts: Floats, grid: ReferenceGrid) -> Mask:
-    """Cells of the region of interest; all of them where none is told.
+def find_region(roi: str | None, counts: Floats, grid: ReferenceGrid) -> Mask:
+    """Mask of the region of interest.
 
     Parameters
     ----------
-    told : str or None
-        'near-spots:UM', or the path of a .geojson, .json or .csv file.
+    roi : str or None
+        'near-spots:UM', the path of a .geojson, .json or .csv file, or None for the whole slide.
     counts : ndarray of float32, shape ``grid.shape``
-        All spots in each cell.
+        Number of spots in each pixel of the reference.
     grid : ReferenceGrid
-        The cells, over the slide.
+        The reference.
+
+    Returns
+    -------
+    ndarray of bool, shape ``grid.shape``
+        Whether each pixel is inside.
 
     Raises
     ------
     SpotsError
-        Neither form, no polygon in the file, or nothing of the slide inside it.
+        ``roi`` has neither form, the file contains no polygon, or the region is off the slide.
     """
-    if told is None:
+    if roi is None:
         return np.ones(grid.shape, bool)
-    if told.startswith(NEAR_SPOTS):
-        reach = _distance(told) / grid.pixels.pixel_size_um
+    if roi.startswith(NEAR_SPOTS):
+        reach = _distance(roi) / grid.pixels.pixel_size_um
         return np.asarray(distance_transform_edt(counts <= 0) <= reach, dtype=bool)
     inside = np.zeros(grid.shape, bool)
-    for polygon in read_polygons(Path(told)):
+    for polygon in read_polygons(Path(roi)):
         inside |= rasterise(polygon, grid)
     if not inside.any():
         raise SpotsError(
-            f"{told}: no cell of the slide lies inside its polygons; the slide has "
+            f"{roi}: its polygons contain no part of the slide; the slide has "
             f"{grid.slide.shape[0]} rows (y) and {grid.slide.shape[1]} columns (x), and "
-            f"coordinates are pixels of its level 0"
+            f"coordinates must be pixels of its level 0"
         )
     return inside
 
 
-def _distance(told: str) -> float:
-    text = told.removeprefix(NEAR_SPOTS)
+def _distance(roi: str) -> float:
+    text = roi.removeprefix(NEAR_SPOTS)
     try:
         distance = float(text)
     except ValueError:
         distance = -1.0
     if not 0 <= distance < 1e6:
         raise SpotsError(
-            f"`roi={told!r}`: '{text}' is no distance in micrometres; write for example "
+            f"`roi={roi!r}`: '{text}' is not a distance in micrometres; write for example "
             f"'near-spots:30'"
         )
     return distance
 
 
 def read_polygons(path: Path) -> list[Polygon]:
-    """Polygons of a file, each a list of rings of (x, y): the outer one and its holes."""
+    """Polygons of a GeoJSON or CSV file.
+
+    Returns
+    -------
+    list of list of ndarray of float64, shape (N, 2)
+        Rings of (x, y) of each polygon: the outer ring, then its holes.
+
+    Raises
+    ------
+    SpotsError
+        The file does not exist, cannot be parsed, or contains no polygon.
+    """
     if not path.is_file():
         raise SpotsError(
             f"`roi={str(path)!r}`: no such file; name a GeoJSON or CSV file, or write near-spots:UM"
@@ -88,17 +104,17 @@ def read_polygons(path: Path) -> list[Polygon]:
             polygons = list(_polygons(json.loads(path.read_text(encoding="utf-8"))))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
         raise SpotsError(
-            f"{path}: neither GeoJSON nor a CSV file of x and y ({problem}); export it again"
+            f"{path}: neither GeoJSON nor a CSV file with x and y ({problem}); export it again"
         ) from problem
     if not polygons or any(len(ring) < 3 for rings in polygons for ring in rings):
         raise SpotsError(
-            f"{path}: no Polygon or MultiPolygon of three or more corners; draw one and export it"
+            f"{path}: no Polygon or MultiPolygon with three or more corners; draw one and export it"
         )
     return polygons
 
 
 def _polygons(node: Any) -> Iterator[Polygon]:
-    """Polygons of a GeoJSON object or a list of them; other geometries are passed over."""
+    """Polygons of a GeoJSON object or of a list of objects; other geometries are ignored."""
     if isinstance(node, list):
         for entry in node:
             yield from _polygons(entry)
@@ -123,7 +139,7 @@ def _ring(points: Any) -> Ring:
 
 
 def _csv_ring(path: Path) -> Ring:
-    """The corners of one polygon: columns x and y by name, or else the first two."""
+    """Corners of one polygon: columns x and y, or the first two columns if they have other names."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file) if row]
     header = [name.strip().lower() for name in rows[0]]
@@ -133,20 +149,25 @@ def _csv_ring(path: Path) -> Ring:
 
 
 def rasterise(polygon: Polygon, grid: ReferenceGrid) -> Mask:
-    """Cells whose centre lies inside a polygon: an odd number of edges to the left of it.
+    """Mask of the pixels whose centre is inside a polygon, by the number of edges to the left of it.
 
     Parameters
     ----------
     polygon : list of ndarray of float64, shape (N, 2)
-        Rings of (x, y) in pixels; rings inside the first are holes.
+        Rings of (x, y) in pixels of the slide; rings inside the first are holes.
     grid : ReferenceGrid
-        The cells, over the slide.
+        The reference.
+
+    Returns
+    -------
+    ndarray of bool, shape ``grid.shape``
+        Whether the number of edges is odd. A centre on an edge is on the far side of it.
     """
     height, width = grid.shape
     crossings = np.zeros((height, width + 1), np.uint8)
     scale = grid.slide.pixel_size_um / grid.pixels.pixel_size_um
     for ring in polygon:
-        # In pixels of the grid, an integer being a centre; centres on an edge lie behind it.
+        # In pixels of the reference with integers at centres; the shift puts ties behind the edge.
         corners = ring * scale - 0.5 - TIE
         for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             if y0 == y1:

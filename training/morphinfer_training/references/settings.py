@@ -1,4 +1,4 @@
-"""How regions are made, in a value that stands in the record of every reference."""
+"""Settings with which a reference is made; the record of every reference contains them."""
 
 from __future__ import annotations
 
@@ -13,83 +13,97 @@ from morphinfer_training.references.tissue import TissueSource
 
 @dataclass(frozen=True, slots=True)
 class RegionSettings:
-    """How regions are made; lengths in micrometres."""
+    """Settings of a reference; lengths in micrometres."""
 
     cell_um: float = 2.6
-    """Side of a cell of the reference: half the stride of the shipped models."""
+    """Side of a pixel of the reference; by default half the stride of the shipped models."""
     sigma_um: float = 15.0
-    """Sigma of the Gaussian that makes densities out of spots: about two nuclei wide."""
+    """Sigma of the Gaussian that turns spots into densities; by default about two nuclei."""
     fraction: float = 0.25
-    """Threshold of a class as a fraction of the 99.5th percentile of its density in the tissue, or of
-    its reads over all nuclei."""
+    """Threshold of a class as a fraction of the 99.5th percentile of its density in tissue, or of its
+    reads in all nuclei."""
     thresholds: tuple[float | None, ...] = ()
-    """Thresholds in spots per (100 micrometres)^2, or in reads of a nucleus, one a gene class; None or
-    missing: found."""
+    """Thresholds of the gene classes in spots per (100 micrometres)^2, or in reads per nucleus; missing
+    ones, or None, follow from ``fraction``."""
     min_area_um2: float | None = None
-    """Smaller islands and holes vanish; by default a disc of radius sigma, the finest detail that the
-    Gaussian leaves."""
+    """Smaller islands and holes are removed; by default a disc of radius sigma, the finest detail after the
+    Gaussian."""
     roi: str | None = None
-    """Region of interest (`morphinfer_training.references.roi`); cells outside it are unlabelled."""
+    """Region of interest (`morphinfer_training.references.roi`); pixels outside it are unlabelled."""
     border_um: float = 0.0
-    """Cells this near to the border of two classes are unlabelled; only of regions."""
+    """Pixels nearer than this to a border between two classes are unlabelled; only for regions."""
     scale: Literal["regions", "nuclei"] = "regions"
     """Whether regions of high density are labelled, or single nuclei (`nuclei_labels`)."""
     nucleus_um: float = 5.0
-    """Radius of the disc that is labelled around the centre of a nucleus."""
+    """Radius of the labelled disc around the centre of a nucleus."""
     between: Literal["unlabelled", "background"] = "unlabelled"
-    """What cells between nuclei are; background, which then means between nuclei, needs a region of
-    interest."""
+    """Label of pixels between nuclei; 'background' needs a region of interest."""
     gap_um: float = 10.0
-    """Distance to the nearest centre from which on a cell lies between nuclei."""
+    """Least distance to the centre of a nucleus of a pixel between nuclei."""
     tissue_from: TissueSource = "image"
-    """What tells tissue from background; the spots where there is no image."""
+    """Data that separate tissue from background; without an image, the spots."""
     orientation: Orientation = "given"
-    """What the coordinates are to be changed from."""
+    """Orientation of the coordinates relative to the slide."""
     check_registration: bool = True
-    """Whether spots that do not fit the image are refused."""
+    """Whether spots are refused that match the image clearly better in another orientation."""
 
     def __post_init__(self) -> None:
-        """Refuse impossible values."""
+        """Raise if a value is impossible.
+
+        Raises
+        ------
+        SpotsError
+            A value is out of range, or values do not fit each other.
+        """
+        self._check_numbers()
+        if self.scale == "nuclei" and (self.border_um > 0 or self.min_area_um2 is not None):
+            raise SpotsError(
+                "`border_um` and `min_area_um2` are only for regions, and `scale='nuclei'` labels discs "
+                "of one size; leave them out, or give a smaller `nucleus_um`"
+            )
+        if self.between == "background":
+            self._check_background()
+
+    def _check_numbers(self) -> None:
         for name in ("cell_um", "sigma_um", "fraction", "nucleus_um", "gap_um"):
             if not 0 < getattr(self, name) < math.inf:
                 raise SpotsError(
                     f"`{name}={getattr(self, name):g}`: must be above 0; give a positive number"
                 )
-        if self.sigma_um < self.cell_um / 2:
-            raise SpotsError(
-                f"`sigma_um={self.sigma_um:g}` with cells of {self.cell_um:g} micrometres: must be at "
-                f"least half a cell; give a larger `sigma_um` or a smaller `cell_um`"
-            )
-        if self.between == "background" and self.scale != "nuclei":
-            raise SpotsError(
-                "`between='background'` is of nuclei, and `scale='regions'` finds background in the "
-                "image; give `scale='nuclei'`, or leave it out"
-            )
-        if self.between == "background" and self.roi is None:
-            raise SpotsError(
-                "`between='background'` without a region of interest would call all that the table "
-                "does not know background; give one, for example `roi='near-spots:30'`"
-            )
-        if self.between == "background" and self.gap_um < self.nucleus_um:
-            raise SpotsError(
-                f"`gap_um={self.gap_um:g}` with nuclei of {self.nucleus_um:g} micrometres: background "
-                f"would lie inside nuclei; give a larger `gap_um` or a smaller `nucleus_um`"
-            )
-        if self.scale == "nuclei" and (self.border_um > 0 or self.min_area_um2 is not None):
-            raise SpotsError(
-                "`border_um` and `min_area_um2` are of regions, and `scale='nuclei'` labels discs of "
-                "one size; leave them out, or give a smaller `nucleus_um`"
-            )
-        for told in self.thresholds:
-            if told is not None and not 0 < told < math.inf:
-                raise SpotsError(
-                    f"a threshold of {told:g}; it must be above 0 and finite; correct `thresholds`"
-                )
         for name in ("border_um", "min_area_um2"):
             if not 0 <= (getattr(self, name) or 0.0) < math.inf:
-                raise SpotsError(f"`{name}={getattr(self, name):g}`: must not be negative")
+                raise SpotsError(
+                    f"`{name}={getattr(self, name):g}`: must not be negative; give 0 or a positive number"
+                )
+        for threshold in self.thresholds:
+            if threshold is not None and not 0 < threshold < math.inf:
+                raise SpotsError(
+                    f"a threshold of {threshold:g}; it must be above 0 and finite; correct `thresholds`"
+                )
+        if self.sigma_um < self.cell_um / 2:
+            raise SpotsError(
+                f"`sigma_um={self.sigma_um:g}` with pixels of {self.cell_um:g} micrometres: must be at "
+                f"least half a pixel; give a larger `sigma_um` or a smaller `cell_um`"
+            )
+
+    def _check_background(self) -> None:
+        if self.scale != "nuclei":
+            raise SpotsError(
+                "`between='background'` is only for nuclei, and `scale='regions'` finds background in "
+                "the image; give `scale='nuclei'`, or leave it out"
+            )
+        if self.roi is None:
+            raise SpotsError(
+                "`between='background'` without a region of interest would make background of cells that "
+                "are not in the table; give one, for example `roi='near-spots:30'`"
+            )
+        if self.gap_um < self.nucleus_um:
+            raise SpotsError(
+                f"`gap_um={self.gap_um:g}` with nuclei of {self.nucleus_um:g} micrometres: background "
+                f"would be inside nuclei; give a larger `gap_um` or a smaller `nucleus_um`"
+            )
 
     @property
     def smallest_um2(self) -> float:
-        """Area below which islands and holes vanish."""
+        """Area in square micrometres below which islands and holes are removed."""
         return math.pi * self.sigma_um**2 if self.min_area_um2 is None else self.min_area_um2

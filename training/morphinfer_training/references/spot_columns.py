@@ -1,6 +1,6 @@
-"""Which columns of a table of spots hold gene, position and weight, and in which unit.
+"""Detection of the columns of a table of spots: gene, coordinates, weight and unit.
 
-Names are compared without regard to case.
+Names are compared case-insensitively.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ POSITION_NAMES = (
     ("column_um", "row_um"), ("global_x", "global_y"), ("x_location", "y_location"),
     ("x_coord", "y_coord"), ("pos_x", "pos_y"), ("xc", "yc"),
 )  # fmt: skip
-"""Names of the column and the row coordinate, tried in this order."""
+"""Names of the column and the row coordinate, in the order in which they are tried."""
 WEIGHT_NAMES = ("weight", "count", "counts")
 MICROMETRE_NAMES = ("global_x", "global_y", "x_location", "y_location")
-"""Names that stand for micrometres by convention (MERSCOPE, Xenium), besides those in '_um'."""
+"""Names without '_um' whose unit is micrometres by convention (MERSCOPE, Xenium)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of columns; None where they are to be detected."""
+    """Names of columns; None for columns that are detected."""
 
     gene: str | None = None
-    """The gene."""
+    """Name of the gene."""
     x: str | None = None
-    """The column coordinate."""
+    """Column coordinate."""
     y: str | None = None
-    """The row coordinate."""
+    """Row coordinate."""
     weight: str | None = None
-    """How many transcripts a row stands for; optional in the table too."""
+    """Number of transcripts of a row; tables may lack it."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundColumns:
-    """Columns as the table names them."""
+class DetectedColumns:
+    """Columns as named in a table."""
 
     gene: str
-    """The gene."""
+    """Name of the gene."""
     x: str
-    """The column coordinate."""
+    """Column coordinate."""
     y: str
-    """The row coordinate."""
+    """Row coordinate."""
     weight: str | None
-    """The weight, where there is one."""
+    """Number of transcripts of a row; None if the table lacks it."""
     unit: Unit
     """Unit of both coordinates."""
 
 
 def parse_columns(text: str) -> Columns:
-    """Columns out of 'gene=NAME,x=NAME,y=NAME,weight=NAME', each part optional.
+    """Columns from 'gene=NAME,x=NAME,y=NAME,weight=NAME', where each part is optional.
 
     >>> parse_columns("x=cx,y=cy")
     Columns(gene=None, x='cx', y='cy', weight=None)
@@ -67,7 +67,7 @@ def parse_columns(text: str) -> Columns:
     Raises
     ------
     SpotsError
-        A part is not 'KEY=NAME', or its key is none of the four.
+        A part is not 'KEY=NAME' with one of the four keys.
     """
     keys = [field.name for field in fields(Columns)]
     columns = Columns()
@@ -75,56 +75,58 @@ def parse_columns(text: str) -> Columns:
         key, equals, name = (piece.strip() for piece in part.partition("="))
         if not equals or not name or key not in keys:
             raise SpotsError(
-                f"`columns`: '{part}' is not KEY=NAME with a key out of {', '.join(keys)}; "
-                f"write for example `columns='gene=target,x=cx,y=cy'`"
+                f"`columns`: '{part}' is not KEY=NAME with a key of {', '.join(keys)}; write for "
+                f"example `columns='gene=target,x=cx,y=cy'`"
             )
         columns = replace(columns, **{key: name})
     return columns
 
 
-def find_columns(
-    names: Sequence[str], told: Columns, unit: Unit | None, source: str
-) -> FoundColumns:
-    """Columns of a table with these column names.
+def detect_columns(
+    names: Sequence[str], columns: Columns, unit: Unit | None, source: str
+) -> DetectedColumns:
+    """Columns of a table.
 
     Parameters
     ----------
     names : sequence of str
         Column names of the table.
-    told : Columns
-        Names that are known; only the others are detected.
+    columns : Columns
+        Names that are known; the others are detected.
     unit : {'pixel', 'micrometer'}, optional
-        Unit of the coordinates; without it, names that end in '_um' (and those by which MERSCOPE
-        and Xenium mean micrometres) are micrometres, and all others pixels.
+        Unit of the coordinates. By default it is micrometres for names that end in '_um' and for the
+        names of MERSCOPE and Xenium, and pixels for all others.
     source : str
-        Name of the table for messages.
+        Name of the table in messages.
 
     Raises
     ------
     SpotsError
-        A column that was told is not there, none was found, or x and y have different units.
+        A named column does not exist, a column was not detected, or x and y have different units.
     """
     folded = {name.lower(): name for name in reversed(names)}
     listed = f"its columns are {', '.join(names)}"
-    x, y = _positions(folded, told, source, listed)
-    gene = _named(told.gene, folded, GENE_NAMES, source, listed)
+    x, y = _coordinates(folded, columns, source, listed)
+    gene = _column(columns.gene, folded, GENE_NAMES, source, listed)
     if gene is None:
         raise SpotsError(
             f"{source}: no gene column; {listed}; name it, `columns=Columns(gene='NAME')`"
         )
-    weight = _named(told.weight, folded, WEIGHT_NAMES, source, listed)
+    weight = _column(columns.weight, folded, WEIGHT_NAMES, source, listed)
     units = {_unit_of(x), _unit_of(y)}
     if unit is None and len(units) > 1:
         raise SpotsError(
-            f"{source}: columns '{x}' and '{y}' seem to be in pixels and micrometres; choose two "
-            f"alike, `columns=Columns(x='NAME', y='NAME')`, or state the `unit`"
+            f"{source}: columns '{x}' and '{y}' seem to be in pixels and micrometres; choose two with "
+            f"the same unit, `columns=Columns(x='NAME', y='NAME')`, or state the `unit`"
         )
-    return FoundColumns(gene, x, y, weight, unit or units.pop())
+    return DetectedColumns(gene, x, y, weight, unit or units.pop())
 
 
-def _positions(folded: dict[str, str], told: Columns, source: str, listed: str) -> tuple[str, str]:
-    x = _named(told.x, folded, (), source, listed)
-    y = _named(told.y, folded, (), source, listed)
+def _coordinates(
+    folded: dict[str, str], columns: Columns, source: str, listed: str
+) -> tuple[str, str]:
+    x = _column(columns.x, folded, (), source, listed)
+    y = _column(columns.y, folded, (), source, listed)
     for x_name, y_name in POSITION_NAMES:
         if (x or x_name in folded) and (y or y_name in folded):
             return x or folded[x_name], y or folded[y_name]
@@ -134,14 +136,15 @@ def _positions(folded: dict[str, str], told: Columns, source: str, listed: str) 
     )
 
 
-def _named(
-    told: str | None, folded: dict[str, str], candidates: Sequence[str], source: str, listed: str
+def _column(
+    name: str | None, folded: dict[str, str], candidates: Sequence[str], source: str, listed: str
 ) -> str | None:
-    if told is None:
-        return next((folded[name] for name in candidates if name in folded), None)
-    if told.lower() not in folded:
-        raise SpotsError(f"{source}: no column '{told}'; {listed}; correct its name")
-    return folded[told.lower()]
+    """The named column, or the first candidate in the table; None if there is none."""
+    if name is None:
+        return next((folded[each] for each in candidates if each in folded), None)
+    if name.lower() not in folded:
+        raise SpotsError(f"{source}: no column '{name}'; {listed}; correct the name")
+    return folded[name.lower()]
 
 
 def _unit_of(name: str) -> Unit:
