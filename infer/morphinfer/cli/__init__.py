@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("morphinfer"), prog_name="morphinfer")
 def cli() -> None:
-    """Segment nuclei-stained whole slides with CNNs that were supervised by gene expression."""
+    """Segment nuclei-stained whole slides with CNNs supervised by gene expression."""
 
 
 def main() -> None:

@@ -31,7 +31,8 @@ def evaluate(
 
     Classes are matched by name, or by --match. Pixels without a label in REFERENCE do not count. A
     class that neither image has, or that REFERENCE does not name, shows n/a and is left out of the
-    mean. Each Dice has a 95 % interval, from a bootstrap over square blocks of the section.
+    mean. Each Dice has a 95 % interval, from a bootstrap over square blocks of the section, if there
+    are enough blocks.
     """
     from morphinfer.scoring import evaluate as run
     from morphinfer.scoring import match_sentence, scores_json

@@ -35,8 +35,8 @@ def finish(
 ) -> None:
     """Publish LABELS.zarr after all its shards ('morphinfer segment --shard') are done.
 
-    Picture, run record and report are written beside it, as by 'segment', if the slide can still be
-    opened.
+    It also writes the picture, the run record and the report, as 'segment' does, if the slide can
+    still be opened.
     """
     from morphinfer.reports import ReportPaths
     from morphinfer.runs import Draft

@@ -66,7 +66,7 @@ def forecast_rows(forecast: Forecast) -> list[tuple[str, str]]:
         ("model pixels", f"{by(*forecast.model_shape)} of {forecast.model_pixel_size_um:g} um"),
         ("label image", f"{positions}, {forecast.labels_mb:.1f} MB"),
         ("tiles", f"{by(*forecast.tiles)} of about {forecast.tile_px} px"),
-        ("halo", f"{forecast.halo_percent:.0f} % more pixels than without"),
+        ("halo", f"{forecast.halo_percent:.0f} % more pixels than without a halo"),
         ("at once", f"{forecast.workers} tiles, {forecast.threads} threads each"),
         ("provider", f"{forecast.provider} ({forecast.provider_reason})"),
         ("memory", f"about {forecast.memory_mb:.0f} MB"),

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 def report(
     labels: str, as_json: bool, overwrite: bool, verbosity: Verbosity, **choices: Any
 ) -> None:
-    """Write the report of LABELS.zarr, a label image from 'morphinfer segment', again.
+    """Write the report of LABELS.zarr again, a label image that 'morphinfer segment' wrote.
 
-    It is one HTML file that needs no network and no other file: the picture, the classes with areas
+    The report is one HTML file that needs no network and no other file: the picture, the classes with areas
     and Dice, the check for seams, the models and the run record. If the slide cannot be read, the
     picture shows the classes alone.
     """
