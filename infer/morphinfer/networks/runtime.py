@@ -34,6 +34,8 @@ AUTO_ORDER = ("cuda", "directml")
 NOT_LOADED = "its libraries did not load (CUDA and cuDNN come with morphinfer[cuda])"
 MISSING = re.compile(r"Failed to load (lib)?(cublas|cudart)[^/\\:]*: ")
 """What ONNX Runtime prints of a library without which CUDA does not run, after its last attempt."""
+FELL_BACK = re.compile(r"^EP Error (.*)", re.MULTILINE)
+"""What ONNX Runtime before 1.23, which knows no ``enable_fallback``, prints where it falls back."""
 FLAVOURS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 EXTRAS = "morphinfer[cpu], morphinfer[gpu], morphinfer[cuda] or morphinfer[directml]"
 
@@ -129,6 +131,17 @@ def choose_provider(requested: Provider, probe: bytes) -> ProviderChoice:
     return ProviderChoice("cpu", "; ".join(refused))
 
 
+def open_session(model: str | bytes, settings: Any, providers: Providers) -> Any:
+    """A session that runs on these providers; raises what ONNX Runtime does, and never falls back."""
+    with unprinted() as lines:
+        session = load_runtime().InferenceSession(
+            model, settings, providers=list(providers), enable_fallback=0
+        )
+    if fell_back := FELL_BACK.search(lines.getvalue()):
+        raise RuntimeError(fell_back[1])
+    return session
+
+
 def callers_provider(providers: Providers, probe: bytes, settings: Any) -> ProviderChoice:
     """The execution provider that really runs where a caller gives ONNX Runtime these.
 
@@ -148,9 +161,7 @@ def callers_provider(providers: Providers, probe: bytes, settings: Any) -> Provi
     """
     names = ", ".join(p if isinstance(p, str) else p[0] for p in providers)
     try:
-        session = load_runtime().InferenceSession(
-            probe, settings, providers=list(providers), enable_fallback=0
-        )
+        session = open_session(probe, settings, providers)
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
         first = str(problem).strip().splitlines()[0]
         raise ProviderError(

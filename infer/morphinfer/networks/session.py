@@ -18,7 +18,7 @@ from morphinfer.classes import ROLES
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
 from morphinfer.networks.environment import session_options, shrinking
-from morphinfer.networks.runtime import ProviderChoice, load_runtime
+from morphinfer.networks.runtime import ProviderChoice, open_session
 
 OUT_OF_MEMORY = re.compile(
     r"bad.alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
@@ -169,9 +169,7 @@ def available_cores() -> int:
 
 def _open(path: Path, provider: ProviderChoice, options: Any) -> Any:
     try:
-        return load_runtime().InferenceSession(
-            str(path), options, providers=list(provider.arguments), enable_fallback=0
-        )
+        return open_session(str(path), options, provider.arguments)
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
         first = str(problem).strip().splitlines()[0]
         raise ModelError(
