@@ -1,6 +1,6 @@
 # make demo   segment a synthetic slide with shipped models and show the result
 # make test   all checks and tests
-# make bounds the inference tests with the oldest versions that pyproject.toml allows
+# make bounds the inference tests with the lowest versions that pyproject.toml allows
 # The first two make the virtual environment .venv on first use; a second call reuses it.
 
 PYTHON ?= python3
@@ -9,10 +9,11 @@ BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
-# Tests that make bounds leaves out: those that need torch or make an environment of their own, and slow ones of
-# integers, bytes and plain NumPy, or that call other libraries only as the tests that stay do.
-UNBOUND := wheel background bootstrap draft_damage geometry journal kernels_contract class_matching normalisation \
-	downsampling resources row_writer empty_positions schema spans staging svg tiling
+# Tests that `make bounds` leaves out: those that need torch (layout, doctests), jsonschema (schema) or pip
+# (wheel), and slow ones of integers, bytes and plain NumPy, or that call other libraries only as the rest does.
+UNBOUND := layout doctests schema wheel background bootstrap class_matching downsampling draft_damage \
+	empty_positions geometry journal kernels_contract normalisation resources roles row_writer spans staging steps \
+	svg tiling wording
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
 .PHONY: demo test bounds check figures clean
