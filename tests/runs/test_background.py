@@ -38,10 +38,12 @@ def islands(height, width, seed=0):
     return image
 
 
-def plan_of(image, *, on, dark=None, sizes=(14, 4), **told):
+def plan_of(image, *, on, dark=None, sizes=(14, 4), **changes):
     predictor = FakePredictor(*sizes, dark=dark)
-    plan = fake_plan(image, predictor, classes=CLASSES, **told)
-    return replace(plan, skipping=Skipping(on=on, reason="told", background=BACKGROUND)), predictor
+    plan = fake_plan(image, predictor, classes=CLASSES, **changes)
+    return replace(
+        plan, skipping=Skipping(on=on, reason="a test", background=BACKGROUND)
+    ), predictor
 
 
 def put_together(plan, start=0, stop=None):
@@ -57,8 +59,8 @@ def empty_of(plan):
     """Which cells are empty, decided on the whole image at once."""
     cells = Window(0, 0, *plan.tiling.shape)
     tile = gather_tile(plan.tiling, read_block(plan.tiling, cells), cells, plan.intensity)
-    told = plan.tiling
-    return find_empty(tile, told.shape, told.patch_size_px, told.stride_px)
+    tiling = plan.tiling
+    return find_empty(tile, tiling.shape, tiling.patch_size_px, tiling.stride_px)
 
 
 sides = st.integers(1, 160)
@@ -141,9 +143,9 @@ def test_networks_skip_alike_in_any_tile_at_every_stride(models, stride):
 # The decision
 
 
-def decided(image, asked, dark, classes=CLASSES, **told):
+def decided(image, asked, dark, classes=CLASSES, **changes):
     predictor = FakePredictor(dark=dark)
-    return with_skipping(fake_plan(image, predictor, classes=classes, **told), asked).skipping
+    return with_skipping(fake_plan(image, predictor, classes=classes, **changes), asked).skipping
 
 
 def test_auto_skips_where_the_networks_call_the_dark_background():
@@ -201,8 +203,10 @@ def test_without_a_class_background_nothing_is_skipped(asked):
 
 
 def test_skipping_that_was_asked_for_needs_a_class_background():
-    told = r"none of its classes has the role 'background' \(glass: target, tissue: tissue, GeneA"
-    with pytest.raises(ModelError, match=told):
+    message = (
+        r"none of its classes has the role 'background' \(glass: target, tissue: tissue, GeneA"
+    )
+    with pytest.raises(ModelError, match=message):
         decided(islands(90, 90), "on", dark=0, classes=NO_BACKGROUND)
 
 

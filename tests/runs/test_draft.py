@@ -189,7 +189,7 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
     assert opened(tmp_path, **change).missing() == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("change", "told"), [
+@pytest.mark.parametrize(("change", "difference"), [
     ({"mode": "windows"}, "mode"), ({"layers": ("uncertainty",)}, "probabilities"),
     ({"layers": ("probabilities",)}, "uncertainty"),
     ({"slide": replace(START.slide, identity="xyz")}, "slide"),
@@ -204,9 +204,11 @@ def test_what_moves_no_result_may_differ(tmp_path, change):
     ({"layout": replace(layout_of(), classes=CLASSES[:3])}, "classes"),
     ({"layout": replace(layout_of(), classes=BACKGROUND_IS_TISSUE)}, "classes"),
 ])  # fmt: skip
-def test_the_draft_of_another_run_is_refused_and_begun_anew_with_overwrite(tmp_path, change, told):
+def test_the_draft_of_another_run_is_refused_and_replaced_with_overwrite(
+    tmp_path, change, difference
+):
     fill(opened(tmp_path), [0])
-    with pytest.raises(OutputError, match=rf"another {told}; .*`overwrite=True`"):
+    with pytest.raises(OutputError, match=rf"another {difference}; .*`overwrite=True`"):
         opened(tmp_path, **change)
     assert opened(tmp_path).missing() == [1, 2, 3, 4]
     begun = opened(tmp_path, overwrite=True, **change)

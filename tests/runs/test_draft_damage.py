@@ -42,7 +42,7 @@ def damage(path, how):
         path.write_bytes(data[: len(data) // 2])
     elif how == "garbage":
         path.write_bytes(np.random.default_rng(0).bytes(len(data)))
-    elif how == "header":  # blosc (0.4) or zstd (0.5) told of sizes that are not so
+    elif how == "header":  # blosc (0.4) or zstd (0.5) states other sizes than it holds
         path.write_bytes(data[:4] + b"\xff\xff\xff\xff\xff\x7f\xff\xff" + data[12:])
     elif how == "size":
         path.write_bytes(data[:4] + b"\xff\xff\xff\xff" + data[8:])

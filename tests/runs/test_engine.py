@@ -182,7 +182,7 @@ def test_halves_make_up_the_whole_and_are_none_empty(row, col, height, width):
     assert seen.max() == 1
 
 
-# Errors, and whoever takes the tiles
+# Errors, and the consumer of the tiles
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

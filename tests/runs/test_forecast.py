@@ -35,19 +35,23 @@ def plan_of(models):
 
 def test_a_forecast_tells_what_the_plan_says(plan_of):
     plan = plan_of(nuclei(300, 500), um=UM / 2, tile_px=64)
-    told = forecast_run(plan)
-    assert told.slide == "array"
-    assert (told.level, told.level_shape, told.level_pixel_size_um) == (0, (300, 500), UM / 2)
-    assert told.model_shape == (150, 250)
-    assert told.cells == (19, 32)
-    assert told.labels_mb == pytest.approx(19 * 32 / 1e6)
-    assert np.prod(told.tiles) == plan.tiling.count()
-    assert told.tile_px == 64
-    assert (told.workers, told.threads) == (2, 1)
-    assert (told.provider, told.provider_reason) == ("cpu", "requested")
-    assert (told.skips_background, told.skipping_reason) == (False, "asked for")
-    assert told.megapixels == pytest.approx(150 * 250 / 1e6)
-    assert told.seconds == pytest.approx(told.megapixels / told.megapixels_per_second)
+    forecast = forecast_run(plan)
+    assert forecast.slide == "array"
+    assert (forecast.level, forecast.level_shape, forecast.level_pixel_size_um) == (
+        0,
+        (300, 500),
+        UM / 2,
+    )
+    assert forecast.model_shape == (150, 250)
+    assert forecast.cells == (19, 32)
+    assert forecast.labels_mb == pytest.approx(19 * 32 / 1e6)
+    assert np.prod(forecast.tiles) == plan.tiling.count()
+    assert forecast.tile_px == 64
+    assert (forecast.workers, forecast.threads) == (2, 1)
+    assert (forecast.provider, forecast.provider_reason) == ("cpu", "requested")
+    assert (forecast.skips_background, forecast.skipping_reason) == (False, "asked for")
+    assert forecast.megapixels == pytest.approx(150 * 250 / 1e6)
+    assert forecast.seconds == pytest.approx(forecast.megapixels / forecast.megapixels_per_second)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_a_forecast_tells_what_the_plan_says(plan_of):
 )
 def test_the_halo_is_what_the_networks_see_beyond_the_slide(models, plan_of, options, monkeypatch):
     image = nuclei(170, 210)
-    told = halo_percent(plan_of(image, **options))
+    percent = halo_percent(plan_of(image, **options))
     seen = []
     run = Session.run
 
@@ -66,7 +70,7 @@ def test_the_halo_is_what_the_networks_see_beyond_the_slide(models, plan_of, opt
     monkeypatch.setattr(Session, "run", count)
     asked = Options(provider="cpu", threads=2, skip_background="off", **options)
     segment_array(image, pixel_size_um=UM, models=models, options=asked)
-    assert told == pytest.approx(100 * (sum(seen) / (2 * image.size) - 1))
+    assert percent == pytest.approx(100 * (sum(seen) / (2 * image.size) - 1))
 
 
 def test_memory_grows_with_the_width_the_type_and_the_layers(plan_of):
@@ -105,5 +109,5 @@ def test_the_smallest_slides_have_a_forecast(plan_of, shape):
 
 
 def test_skipping_shows_in_the_forecast(plan_of):
-    told = forecast_run(plan_of(nuclei(200, 200), skip_background="on"))
-    assert (told.skips_background, told.skipping_reason) == (True, "asked for")
+    forecast = forecast_run(plan_of(nuclei(200, 200), skip_background="on"))
+    assert (forecast.skips_background, forecast.skipping_reason) == (True, "asked for")

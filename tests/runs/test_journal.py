@@ -27,13 +27,13 @@ ONE = RowDone(3, (1, 2), (4, 5, 6), 7, 0.5)
 
 
 def fresh(folder):
-    """An empty folder, anew for each example."""
+    """A new, empty folder for each example."""
     for path in folder.iterdir():
         path.unlink()
     return folder
 
 
-def told(folder):
+def entries(folder):
     return {(row, done) for row, several in read_journals(folder).items() for done in several}
 
 
@@ -45,7 +45,7 @@ def test_what_any_number_of_processes_append_is_read_back(tmp_path, processes):
         journal = new_journal(folder)
         for done in lines:
             append(journal, done)
-    assert told(folder) == {(done.row, done) for lines in processes for done in lines}
+    assert entries(folder) == {(done.row, done) for lines in processes for done in lines}
 
 
 @keep_folder
@@ -59,14 +59,14 @@ def test_a_journal_torn_anywhere_tells_its_whole_lines(tmp_path, lines, data):
     journal.write_bytes(whole[:kept])
     ends = np.cumsum([len(line) + 1 for line in whole.splitlines()])
     done = [one for one, end in zip(lines, ends, strict=True) if end - 1 <= kept]
-    assert told(tmp_path) == {(one.row, one) for one in done}
+    assert entries(tmp_path) == {(one.row, one) for one in done}
 
 
 def test_zeros_that_a_power_cut_left_are_no_line(tmp_path):
     journal = new_journal(tmp_path)
     append(journal, ONE)
     journal.write_bytes(journal.read_bytes() + bytes(100))
-    assert told(tmp_path) == {(3, ONE)}
+    assert entries(tmp_path) == {(3, ONE)}
 
 
 @keep_folder
@@ -75,7 +75,7 @@ def test_garbage_is_no_line(tmp_path, garbage):
     journal = new_journal(fresh(tmp_path))
     append(journal, ONE)
     journal.write_bytes(garbage + b"\n" + journal.read_bytes())
-    assert (3, ONE) in told(tmp_path)
+    assert (3, ONE) in entries(tmp_path)
 
 
 @pytest.mark.parametrize("change", [

@@ -28,6 +28,6 @@ def test_tile_edges_are_where_the_tiles_of_a_run_begin(plan):
 
 def test_the_run_record_tells_tile_edges_and_provenance_as_json(plan):
     record = run_start(plan).to_json()
-    told = json.loads(json.dumps(record, allow_nan=False))
-    assert told["tiling"]["row_edges"] == tile_edges(plan.tiling, 0)
-    assert told["models"]["provenance"]["networks"]["p046"]["patch_size_px"] == 46
+    record_json = json.loads(json.dumps(record, allow_nan=False))
+    assert record_json["tiling"]["row_edges"] == tile_edges(plan.tiling, 0)
+    assert record_json["models"]["provenance"]["networks"]["p046"]["patch_size_px"] == 46

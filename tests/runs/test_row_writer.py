@@ -83,9 +83,9 @@ def test_tiles_of_any_size_in_any_order_make_up_the_image(tmp_path, cut, keep_so
     for image, values in zip(images, (labels, soft), strict=False):
         np.testing.assert_array_equal(image.values, values)
         assert sorted(image.starts) == list(range(0, shape[0], CHUNK))
-    told = read_journals(tmp_path)
-    assert sorted(told) == list(range(row_count(shape[0], CHUNK)))
-    for row, (done,) in told.items():
+    entries = read_journals(tmp_path)
+    assert sorted(entries) == list(range(row_count(shape[0], CHUNK)))
+    for row, (done,) in entries.items():
         rows = slice(*row_cells(row, shape[0], CHUNK))
         assert done.uncertain == np.count_nonzero(doubtful(shape)[rows])
         assert done.counts == tuple(np.bincount(labels[rows].ravel(), minlength=4))
@@ -130,9 +130,9 @@ def test_seconds_add_up_to_the_time_since_the_work_began(tmp_path):
     for row in (2, 0, 1):
         blank = np.zeros((8, 2), np.uint8)
         writer.write(Window(8 * row, 0, 8, 2), [blank], blank.astype(bool))
-    told = read_journals(tmp_path)
-    assert told[2][0].seconds >= 1000
-    assert sum(done.seconds for (done,) in told.values()) <= time.perf_counter() - began
+    entries = read_journals(tmp_path)
+    assert entries[2][0].seconds >= 1000
+    assert sum(done.seconds for (done,) in entries.values()) <= time.perf_counter() - began
 
 
 @given(st.integers(1, 100))

@@ -213,8 +213,8 @@ def test_progress_counts_every_tile(slide_path, models):
     options = Options(tile_px=128, **CPU)
     segment(slide_path, models=models, options=options, progress=seen.append)
     assert len(seen) > 4
-    assert [told.tiles for told in seen] == list(range(1, len(seen) + 1))
-    assert {told.all_tiles for told in seen} == {len(seen)}
+    assert [progress.tiles for progress in seen] == list(range(1, len(seen) + 1))
+    assert {progress.all_tiles for progress in seen} == {len(seen)}
     assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
 
 

@@ -72,8 +72,8 @@ def test_shards_in_any_order_make_up_the_bytes_of_one_run(
     for index in order:
         ensemble = fake_ensemble(tile_px=24 + 8 * index, workers=1 + index % 2)
         segment_shard(slide, (index, shards), models=ensemble, out=out, options=KEPT)
-    told = finish(out)
-    assert told.summary["uncertain_fraction"] == uncertain
+    result = finish(out)
+    assert result.summary["uncertain_fraction"] == uncertain
     assert published(out) == whole
     assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
@@ -177,8 +177,8 @@ def test_processes_that_begin_their_shards_at_once_make_up_one_image(slide, tmp_
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        _, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
     finish(out)
     assert published(out) == whole
 
@@ -215,8 +215,8 @@ def test_workers_of_dask_make_up_the_bytes_of_one_run(client, tmp_path):
     whole = tmp_path / "whole" / "l.zarr"
     once = segment(slide, models=models, out=whole, options=options)
     out, how = tmp_path / "l.zarr", {"options": options, "client": client}
-    told = segment(slide, models=models, out=out, progress=seen.append, **how)
-    assert told.summary["uncertain_fraction"] == once.summary["uncertain_fraction"] is not None
+    result = segment(slide, models=models, out=out, progress=seen.append, **how)
+    assert result.summary["uncertain_fraction"] == once.summary["uncertain_fraction"] is not None
     assert published(out) == published(whole)
     assert seen[-1].megapixels == pytest.approx(seen[-1].all_megapixels)
     assert seen[-1].tiles == seen[-1].all_tiles

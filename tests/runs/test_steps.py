@@ -25,17 +25,17 @@ def stopping(after, seen=None):
     """A progress callback that interrupts after so many tiles."""
     seen = [] if seen is None else seen
 
-    def progress(told):
-        seen.append(told)
+    def progress(done):
+        seen.append(done)
         if len(seen) == after:
             raise KeyboardInterrupt
 
     return progress
 
 
-def interrupt(after, path, out, **told):
+def interrupt(after, path, out, **changes):
     with pytest.raises(KeyboardInterrupt):
-        segment(path, out=out, progress=stopping(after), **{"options": KEPT, **told})
+        segment(path, out=out, progress=stopping(after), **{"options": KEPT, **changes})
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -50,7 +50,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(
     missing = Draft.load(out).missing() if out.with_name("l.zarr.unfinished").exists() else [0]
     segment(slide_path, models=rest, out=out, options=KEPT, progress=seen.append)
     assert published(out) == whole
-    assert [told.tiles for told in seen] == list(range(1, seen[0].all_tiles + 1))
+    assert [done.tiles for done in seen] == list(range(1, seen[0].all_tiles + 1))
     assert len(again.calls) == len(seen)
     computed = sum(rows * cols for rows, cols in again.calls)
     assert computed == (50 - 8 * missing[0]) * 15
@@ -194,7 +194,7 @@ def test_a_slide_is_never_replaced_by_a_layer_of_its_labels(tmp_path, layer, opt
 
 
 def uncertain_share(labels, total):
-    """What the record should tell, and more than a trifle."""
+    """What the record should hold, and more than nothing."""
     tissue = labels > 0
     share = np.count_nonzero(tissue & (total.max(axis=0) < 0.6)) / np.count_nonzero(tissue)
     assert 0.05 < share < 0.95
