@@ -98,7 +98,7 @@ def measure(protocol: SetProtocol, *, test: bool) -> list[Result]:
     baselines = [train(data.sections, data.splits, config) for train in BASELINES]
     pairs = [p for p in zip(data.sections, data.splits, strict=True) if p[1].validation.any()]
     held_out = [split.validation for _, split in pairs]
-    scored = [("held-out cells", [section for section, _ in pairs], held_out, False)]
+    scored = [("held-out positions", [section for section, _ in pairs], held_out, False)]
     if test:
         other = independent_section(protocol, config)
         scored.append((protocol.test, [other], [np.ones(other.labels.shape, bool)], True))
