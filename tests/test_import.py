@@ -59,8 +59,37 @@ def test_the_version_is_that_of_the_package():
 def test_the_public_names_are_found_where_they_live():
     import morphinfer
 
-    for name in morphinfer.__all__:
+    for name in set(morphinfer.__all__) - {"__version__"}:
         assert getattr(morphinfer, name).__module__.startswith("morphinfer.")
+    assert set(morphinfer.__all__) | {"training"} <= set(dir(morphinfer))
+
+
+def test_every_error_of_the_package_is_public():
+    import morphinfer
+    from morphinfer import errors
+
+    leaves = {n for n, e in vars(errors).items() if isinstance(e, type)}
+    assert leaves <= set(morphinfer.__all__)
+
+
+def test_the_names_of_training_are_those_of_its_package():
+    from importlib.metadata import version
+
+    import morphinfer
+    from morphinfer_training.train import train
+
+    assert morphinfer.training.train is train
+    assert morphinfer.__version__ == version("morphinfer")
+
+
+def test_without_the_training_extra_its_names_say_what_to_install():
+    code = (
+        "import sys\nsys.modules['torch'] = None\nimport morphinfer\n"
+        "assert not hasattr(morphinfer, 'training')\n"
+        "try:\n    morphinfer.training\n"
+        "except AttributeError as problem:\n    print(problem)"
+    )
+    assert "pip install 'morphinfer[train]'" in run_python("-c", code).stdout
 
 
 def test_a_name_that_is_not_there_is_refused():
