@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from morphinfer.errors import (
         AlignmentError,
+        CancelledError,
         ConfigError,
         ExportError,
         ModelError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlignmentError",
+    "CancelledError",
     "ConfigError",
     "ExportError",
     "ModelError",

@@ -14,6 +14,10 @@ class SlideError(MorphinferError, ValueError):
     """The slide cannot be used as it is: no image, no channel, no pixel size, NaN, constant."""
 
 
+class EmptySlideError(SlideError):
+    """The slide has no contrast: there is nothing on it, or it is another channel."""
+
+
 class ModelError(MorphinferError, ValueError):
     """A model file or a model set is missing, truncated, foreign or contradicts itself."""
 
@@ -28,6 +32,10 @@ class ProviderError(MorphinferError, RuntimeError):
 
 class OptionsError(MorphinferError, ValueError):
     """An option has a value that it cannot have, or that loaded networks contradict."""
+
+
+class CancelledError(MorphinferError, RuntimeError):
+    """A run was cancelled by its caller."""
 
 
 class OutOfMemoryError(MorphinferError, MemoryError):

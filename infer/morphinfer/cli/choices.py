@@ -61,6 +61,9 @@ ENGINE_OPTIONS = (
                  show_default=True,
                  help="Skip positions whose patches are dark and label them background; auto: only "
                  "if the networks predict background for a sample of them."),
+    click.option("--on-empty", type=click.Choice(["error", "background"]), default="error",
+                 show_default=True,
+                 help="What a slide without any contrast is: an error, or background everywhere."),
     click.option("--probabilities", is_flag=True, help="Also write the probabilities, as uint8."),
     click.option("--uncertainty", is_flag=True,
                  help="Also write the uncertainty of each position, as uint8 (255: all classes are "

@@ -9,6 +9,7 @@ their place by one rename (`staging`). zarr is imported here and nowhere else. `
 
 from __future__ import annotations
 
+from morphinfer.images.arrays import Pixels
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,
@@ -41,6 +42,7 @@ __all__ = [
     "Layer",
     "Layout",
     "NewImage",
+    "Pixels",
     "Slide",
     "Version",
     "as_output_errors",

@@ -1,4 +1,4 @@
-"""Slides: two-dimensional views of OME-Zarr images, plain zarr arrays and NumPy arrays, read by window.
+"""Slides: two-dimensional views of OME-Zarr images, plain zarr arrays and arrays in memory, read by window.
 
 A slide is one channel, one z (or the maximum over z) and the first time point of an image. Rows run
 down, columns run right; windows are in pixels of the level that is read.
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
+from morphinfer.images.arrays import Pixels, array_axes, array_chunk, channel_names
 from morphinfer.images.ngff import Version, parse_multiscale
 from morphinfer.images.slide_checks import (
     check_arrays,
@@ -30,7 +31,7 @@ from morphinfer.images.slide_checks import (
 from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
 
 ARRAY_CHUNK = 1024
-"""Side of the blocks in which an array in memory is read."""
+"""Side of the blocks in which an array without chunks is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,32 +176,52 @@ def open_slide(
 
 
 def slide_from_array(
-    image: NDArray[Any], pixel_size_um: float, name: str = "array", *, chunk: int = ARRAY_CHUNK
+    image: Pixels,
+    pixel_size_um: float,
+    name: str = "array",
+    *,
+    channel: str | int | None = None,
+    chunk: int = ARRAY_CHUNK,
 ) -> Slide:
-    """Slide over an array in memory.
+    """Slide over an array, which is read window by window.
 
     Parameters
     ----------
-    image : ndarray of uint8, uint16 or float32, shape (M, N)
-        The nuclei image.
+    image : array of uint8, uint16 or float32, shape (M, N) or (C, M, N)
+        The nuclei image: an array of NumPy, Dask, zarr or xarray, or of another library whose parts
+        `numpy.asarray` takes. An array of xarray may name its axes y, x, c, z and t in any order.
     pixel_size_um : float
         Side of a pixel in micrometres.
     name : str
         Name for messages and records.
+    channel : str or int, optional
+        Index of the channel, or its label where xarray holds labels; as for `open_slide`.
     chunk : int
-        Side of the blocks in which the array is read.
+        Side of the blocks in which an array without chunks of its own is read.
 
     Raises
     ------
     SlideError
-        The array is not two-dimensional, is empty, or has another data type.
+        No array, no such channel, an axis too many, an empty array, or another data type.
     """
-    check_plain(image, name)
+    axes = array_axes(image, name)
+    check_arrays([image], axes, Path(name))
     check_pixel_size(pixel_size_um, name)
-    height, width = image.shape
-    sides = min(height, chunk), min(width, chunk)
-    level = Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), sides)
-    return Slide(name, None, (level,), "yx", (), 0, "max", "0.5", _identity({}, image))
+    places = axes.index("y"), axes.index("x")
+    height, width = (image.shape[axis] for axis in places)
+    row, col = (array_chunk(image, axis, chunk) for axis in places)
+    labels = channel_names(image, axes)
+    return Slide(
+        name=name,
+        path=None,
+        levels=(Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), (row, col)),),
+        axes=axes,
+        channels=labels,
+        channel=pick_channel(channel, labels, axes, image.shape, Path(name)),
+        z="max",
+        version="0.5",
+        identity=_identity({}, image),
+    )
 
 
 def _open_node(path: Path) -> tuple[Any, Path]:

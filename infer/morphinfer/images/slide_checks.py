@@ -10,6 +10,7 @@ import numpy as np
 from morphinfer.errors import SlideError
 
 NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
+MOST_LISTED = 10
 SUPPORTED_DTYPES = ("uint8", "uint16", "float32")
 
 
@@ -53,6 +54,8 @@ def pick_channel(
     count = shape[axes.index("c")] if "c" in axes else 1
     names = names[:count]
     listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
+    if count > MOST_LISTED and not names:
+        listed = f"0 to {count - 1}"
     if wanted is None:
         nuclei = [i for i, n in enumerate(names) if any(w in n.lower() for w in NUCLEI_NAMES)]
         if count == 1 or len(nuclei) == 1:

@@ -13,11 +13,13 @@ from morphinfer.networks.runtime import Provider
 
 Mode = Literal["dense", "windows"]
 SkipBackground = Literal["off", "on", "auto"]
+OnEmpty = Literal["error", "background"]
 
 CHOICES: dict[str, tuple[object, ...]] = {
     "mode": (None, *get_args(Mode)),
     "provider": get_args(Provider),
     "skip_background": get_args(SkipBackground),
+    "on_empty": get_args(OnEmpty),
     "probabilities": (False, True),
     "uncertainty": (False, True),
 }
@@ -58,6 +60,8 @@ class Options:
     skip_background: SkipBackground = "auto"
     """Whether positions that see nothing but darkness become background without being computed;
     'auto' skips them where the networks agree on a sample of the slide."""
+    on_empty: OnEmpty = "error"
+    """What a slide without any contrast is: refused, or background everywhere."""
     probabilities: bool = False
     """Whether the fused probabilities are kept too, as uint8."""
     uncertainty: bool = False

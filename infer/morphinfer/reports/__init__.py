@@ -8,7 +8,7 @@ whether tile borders are visible in the label image.
 from __future__ import annotations
 
 from morphinfer.reports.legend import palette
-from morphinfer.reports.overlay import write_label_map, write_overlay
+from morphinfer.reports.overlay import label_map_png, write_label_map, write_overlay
 from morphinfer.reports.page import percent, show
 from morphinfer.reports.write import (
     ReportPaths,
@@ -21,6 +21,7 @@ from morphinfer.reports.write import (
 
 __all__ = [
     "ReportPaths",
+    "label_map_png",
     "palette",
     "peak_rss_mb",
     "percent",

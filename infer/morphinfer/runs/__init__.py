@@ -13,12 +13,14 @@ from morphinfer.runs.draft import Draft, draft_folder
 from morphinfer.runs.forecast import Forecast, forecast_run
 from morphinfer.runs.journal import JOURNALS
 from morphinfer.runs.outputs import default_out, refuse_inputs
-from morphinfer.runs.segmentation import Segmentation, finish, segment, segment_array
+from morphinfer.runs.results import ArraySegmentation, Segmentation
+from morphinfer.runs.segmentation import finish, segment, segment_array
 from morphinfer.runs.sharding import segment_shard, shard_rows
 from morphinfer.runs.steps import Models, Progress, Report, make_plan
 
 __all__ = [
     "JOURNALS",
+    "ArraySegmentation",
     "Draft",
     "Forecast",
     "Models",

@@ -1,4 +1,7 @@
-"""Whether empty parts of a slide are skipped: asked for, or because the networks agree on a sample."""
+"""Whether empty parts of a slide are skipped: asked for, or because the networks agree on a sample.
+
+A slide without any contrast is empty everywhere.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,18 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
     Raises
     ------
     ModelError
-        Skipping is asked for, and no class of the networks has the role of background.
+        Skipping is asked for, or the slide is empty, and no class of the networks has the role of
+        background.
     """
     background = plan.background[0] if plan.background else None
-    if asked == "off":
+    if plan.intensity.is_flat:
+        on, reason = True, f"the slide has no contrast beyond the intensity {plan.intensity.low:g}"
+        if background is None:
+            raise ModelError(
+                f"{plan.image.slide.name}: {reason}, and no class of {plan.ensemble.models.path} has the "
+                f"role 'background' that it could get; use `on_empty='error'`"
+            )
+    elif asked == "off":
         on, reason = False, "asked for"
     elif background is None:
         if asked == "on":

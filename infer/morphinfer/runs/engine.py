@@ -6,8 +6,9 @@ which memory did not suffice is halved and the run goes on from the same place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,18 +34,22 @@ class Tile:
     """Labels and probabilities of its cells."""
 
 
-def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Iterator[Tile]:
+def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[Tile, None, None]:
     """Predict the cell rows [start, stop), tile by tile, in the order in which tiles are done.
 
     Reading, networks and whoever takes the tiles work at the same time; whoever is slowest holds the
-    others back. The first error stops all and is raised here.
+    others back. The first error stops all and is raised here. Close the generator where it is not
+    exhausted: its threads then end.
     """
     worker = Worker(plan)
     most = plan.ensemble.resources.workers + WAITING
     running: set[Future[Tile]] = set()
-    with ThreadPoolExecutor(plan.ensemble.resources.workers, "morphinfer-tile") as pool:
+    with (
+        ThreadPoolExecutor(plan.ensemble.resources.workers, "morphinfer-tile") as pool,
+        closing(read_blocks(plan.tiling, start, stop)) as blocks,
+    ):
         try:
-            for block in read_blocks(plan.tiling, start, stop):
+            for block in blocks:
                 for cells in block.tiles:
                     while len(running) >= most:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -84,10 +89,12 @@ class Worker:
 
     def _predict(self, block: Block, cells: Window) -> Fused:
         plan = self._plan
+        shape = (cells.height, cells.width)
+        if plan.intensity.is_flat:
+            return all_background(plan, shape, plan.background[0])
         seen = receptive_window(cells, plan.tiling.patch_size_px, plan.tiling.stride_px)
         buffer = self._buffers.take((seen.height, seen.width))
         tile = gather_tile(plan.tiling, block, cells, plan.intensity, buffer)
-        shape = (cells.height, cells.width)
         skipping = plan.skipping
         if skipping.on and skipping.background is not None:
             empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
@@ -106,9 +113,9 @@ def predict_busy(
 ) -> Fused:
     """The same where cells are not empty; the empty ones are background, with a probability of 1."""
     patch, stride = plan.tiling.patch_size_px, plan.tiling.stride_px
-    labels = np.full(empty.shape, background, np.uint8)
-    total = np.zeros((len(plan.layout.classes), *empty.shape), np.float32)
-    total[background] = 1
+    height, width = empty.shape
+    whole = all_background(plan, (height, width), background)
+    labels, total = whole.labels, whole.total
     for window in busy_windows(empty, plan.halo_cells):
         seen = receptive_window(window, patch, stride)
         top, left = window.row * stride, window.col * stride
@@ -117,7 +124,14 @@ def predict_busy(
         busy = ~empty[window.slices]
         labels[window.slices][busy] = fused.labels[busy]
         total[(slice(None), *window.slices)][:, busy] = fused.total[:, busy]
-    return Fused(labels, total)
+    return whole
+
+
+def all_background(plan: Plan, shape: tuple[int, int], background: int) -> Fused:
+    """Background everywhere, with a probability of 1."""
+    total = np.zeros((len(plan.layout.classes), *shape), np.float32)
+    total[background] = 1
+    return Fused(np.full(shape, background, np.uint8), total)
 
 
 def halves(cells: Window) -> tuple[Window, Window]:

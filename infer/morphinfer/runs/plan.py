@@ -56,7 +56,8 @@ class Plan:
         corner_um = (row + shift_um, col + shift_um)
         grid = PixelGrid(tiling.shape, card.pixel_size_um * stride, corner_um)
         layout = Layout(grid, card.classes, slide.version, options.label_chunk)
-        intensity = measure_intensity(slide, card.normalisation)
+        may_be_empty = options.on_empty == "background"
+        intensity = measure_intensity(slide, card.normalisation, may_be_empty=may_be_empty)
         undecided = Skipping(on=False, reason="not decided")
         return cls(image, intensity, ensemble, tiling, layout, undecided, options)
 

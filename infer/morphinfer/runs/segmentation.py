@@ -6,23 +6,24 @@ image of a slide is the same for any tile size, number of workers and split (con
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from morphinfer.classes import LabelClass
-from morphinfer.images import LabelImage, Slide, open_labels, open_slide, slide_from_array
-from morphinfer.networks import Options
-from morphinfer.records import RunRecord, Summary
+from morphinfer.images import LabelImage, Pixels, Slide, open_labels, open_slide, slide_from_array
+from morphinfer.networks import Options, normalised_entropy
 from morphinfer.reports import summarise
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.outputs import default_out, refuse_inputs
+from morphinfer.runs.plan import run_start
+from morphinfer.runs.results import ArraySegmentation, Segmentation
 from morphinfer.runs.sharding import compute_on
 from morphinfer.runs.steps import (
     Models,
@@ -31,41 +32,14 @@ from morphinfer.runs.steps import (
     make_plan,
     open_draft,
     run_options,
-    teller,
+    tile_counter,
     write_rows,
 )
 from morphinfer.scoring import check_fits, evaluate
 
 DEFAULT_MODELS = "hippocampus"
 
-
-@dataclass(frozen=True, slots=True)
-class Segmentation:
-    """A finished segmentation on disk."""
-
-    labels: LabelImage
-    """The published label image."""
-    summary: Summary
-    """The outcome in figures, with Dice where a reference was given."""
-
-    @property
-    def record(self) -> RunRecord:
-        """The run record (contract C8), as stored in the label image."""
-        return self.labels.run_record()
-
-
-@dataclass(frozen=True, slots=True)
-class ArraySegmentation:
-    """A finished segmentation in memory."""
-
-    labels: NDArray[np.uint8]
-    """Class values, shape (rows, cols) in cells."""
-    probabilities: NDArray[np.float32]
-    """Fused probabilities, shape (classes, rows, cols)."""
-    classes: tuple[LabelClass, ...]
-    """Names, colours and roles; the value of a class is its index."""
-    pixel_size_um: float
-    """Side of a cell in micrometres; cell (0, 0) begins at the array's outer corner."""
+logger = logging.getLogger(__name__)
 
 
 def segment(
@@ -78,6 +52,7 @@ def segment(
     options: Options | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
+    cancel: Event | None = None,
     client: Any = None,
 ) -> Segmentation:
     """Segment a slide into an OME-Zarr label image.
@@ -85,7 +60,8 @@ def segment(
     Parameters
     ----------
     slide : str, Path or Slide
-        An OME-Zarr image, or what `open_slide` returned.
+        An OME-Zarr image, or what `open_slide` returned, which also takes a channel, a z plane and a
+        pixel size; or what `slide_from_array` returned.
     models : str, Path, ModelSet or Ensemble
         Name of a shipped model set, a folder of ONNX files, one ONNX file, or what `load_models`
         returned; what `load_ensemble` returned serves any number of slides.
@@ -101,7 +77,10 @@ def segment(
     overwrite : bool
         Replace results that stand there.
     progress : callable, optional
-        Called with a `Progress` after each tile.
+        Called with a `Progress` after each tile, in the thread that called. An exception that it raises
+        stops the run.
+    cancel : threading.Event, optional
+        Stops the run after the next tile once another thread has set it.
     client : distributed.Client, optional
         Dask client whose workers compute; they must see the same files.
 
@@ -115,10 +94,14 @@ def segment(
     SlideError, ModelError, ProviderError, OutputError, AlignmentError
         See `open_slide`, `load_models`, `choose_provider`, `Draft.open`, `evaluate`; the
         reference is checked before the work begins.
+    OptionsError
+        Loaded networks contradict the options.
+    CancelledError
+        ``cancel`` was set.
 
     Notes
     -----
-    A run that was interrupted leaves OUT.unfinished; the same call goes on from there.
+    A run that was stopped in whatever way leaves OUT.unfinished; the same call goes on from there.
     """
     started = time.perf_counter()
     options = run_options(models, options)
@@ -134,9 +117,12 @@ def segment(
     draft = open_draft(plan, target, overwrite=overwrite)
     try:
         if client is None:
-            write_rows(plan, draft, draft.missing(), progress, since=started)
+            missing = draft.missing()
+            if len(missing) < draft.row_count:
+                logger.info("%s: goes on with %d rows of %d", target, len(missing), draft.row_count)
+            write_rows(plan, draft, missing, progress, cancel, since=started)
         else:
-            compute_on(client, plan, draft, progress)
+            compute_on(client, plan, draft, progress, cancel)
     except BaseException:
         draft.discard_if_empty()
         raise
@@ -192,36 +178,50 @@ def _finished(
 
 
 def segment_array(
-    image: NDArray[Any],
+    image: Pixels,
     *,
     pixel_size_um: float,
+    channel: str | int | None = None,
     models: Models = DEFAULT_MODELS,
     options: Options | None = None,
     progress: Report | None = None,
+    cancel: Event | None = None,
 ) -> ArraySegmentation:
-    """Segment an array in memory; nothing is read from or written to disk but the models.
+    """Segment an array; nothing is read from or written to disk but the models.
 
     Parameters
     ----------
-    image : ndarray of uint8, uint16 or float32, shape (M, N)
-        The nuclei image.
+    image : array of uint8, uint16 or float32, shape (M, N) or (C, M, N)
+        The nuclei image, of NumPy, Dask, zarr or xarray; read window by window, see `slide_from_array`.
     pixel_size_um : float
         Side of a pixel in micrometres.
-    models, options, progress
+    channel : str or int, optional
+        Channel of the nuclei where there are several.
+    models, options, progress, cancel
         As for `segment`.
+
+    Returns
+    -------
+    ArraySegmentation
+        Labels, probabilities and, where the options ask for it, uncertainty, each as large as the
+        label image.
 
     Raises
     ------
-    SlideError, ModelError, ProviderError
+    SlideError, ModelError, ProviderError, OptionsError, CancelledError
         As for `segment`.
     """
-    plan = make_plan(slide_from_array(image, pixel_size_um), models, options)
-    classes, shape = plan.layout.classes, plan.layout.grid.shape
-    labels = np.empty(shape, np.uint8)
-    total = np.empty((len(classes), *shape), np.float32)
-    tell = teller(plan, [(0, shape[0])], progress)
-    for tile in run_tiles(plan):
-        labels[tile.cells.slices] = tile.fused.labels
-        total[(slice(None), *tile.cells.slices)] = tile.fused.total
-        tell(1, tile.cells.height, tile.cells.width)
-    return ArraySegmentation(labels, total, classes, plan.layout.grid.pixel_size_um)
+    plan = make_plan(slide_from_array(image, pixel_size_um, channel=channel), models, options)
+    classes, grid = plan.layout.classes, plan.layout.grid
+    labels = np.empty(grid.shape, np.uint8)
+    total = np.empty((len(classes), *grid.shape), np.float32)
+    uncertainty = np.empty(grid.shape, np.uint8) if plan.options.uncertainty else None
+    count = tile_counter(plan, [(0, grid.shape[0])], progress, cancel)
+    with closing(run_tiles(plan)) as tiles:
+        for tile in tiles:
+            labels[tile.cells.slices] = tile.fused.labels
+            total[(slice(None), *tile.cells.slices)] = tile.fused.total
+            if uncertainty is not None:
+                uncertainty[tile.cells.slices] = normalised_entropy(tile.fused.total)
+            count(1, tile.cells.height, tile.cells.width)
+    return ArraySegmentation(labels, total, uncertainty, classes, grid, run_start(plan))

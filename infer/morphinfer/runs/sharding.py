@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from morphinfer.errors import OutputError, ProviderError
@@ -28,7 +29,7 @@ from morphinfer.runs.steps import (
     make_plan,
     open_draft,
     run_options,
-    teller,
+    tile_counter,
     write_rows,
 )
 
@@ -96,7 +97,13 @@ def segment_shard(
     return draft
 
 
-def compute_on(client: Any, plan: Plan, draft: Draft, progress: Report | None = None) -> None:
+def compute_on(
+    client: Any,
+    plan: Plan,
+    draft: Draft,
+    progress: Report | None = None,
+    cancel: Event | None = None,
+) -> None:
     """Compute the missing rows of a draft on the workers of a Dask client, one thread a task.
 
     Raises
@@ -126,12 +133,12 @@ def compute_on(client: Any, plan: Plan, draft: Draft, progress: Report | None = 
         client.submit(compute_rows, *told, part, pure=False): cell_runs(draft, part)
         for part in parts
     }
-    tell = teller(plan, [run for runs in futures.values() for run in runs], progress)
+    count = tile_counter(plan, [run for runs in futures.values() for run in runs], progress, cancel)
     try:
         for future in distributed.as_completed(list(futures)):
             future.result()
             for start, stop in futures[future]:
-                tell(plan.tiling.count(start, stop), stop - start, plan.tiling.shape[1])
+                count(plan.tiling.count(start, stop), stop - start, plan.tiling.shape[1])
     finally:
         client.cancel(list(futures))
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.errors import CancelledError
 from morphinfer.images import Layer, Slide, check_target, published_paths
 from morphinfer.networks import (
     Ensemble,
@@ -86,19 +89,22 @@ def write_rows(
     draft: Draft,
     rows: Sequence[int],
     progress: Report | None = None,
+    cancel: Event | None = None,
     *,
     since: float | None = None,
 ) -> None:
     """Compute rows of chunks of a draft and write them; neighbours are computed in one go."""
     writer = draft.writer(since)
     runs = cell_runs(draft, rows)
-    tell = teller(plan, runs, progress)
-    for tile in chain.from_iterable(run_tiles(plan, *run) for run in runs):
-        fused = tile.fused
-        soft = [layer_values(fused, layer) for layer in draft.layers]
-        uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
-        writer.write(tile.cells, [fused.labels, *soft], uncertain)
-        tell(1, tile.cells.height, tile.cells.width)
+    count = tile_counter(plan, runs, progress, cancel)
+    for run in runs:
+        with closing(run_tiles(plan, *run)) as tiles:
+            for tile in tiles:
+                fused = tile.fused
+                soft = [layer_values(fused, layer) for layer in draft.layers]
+                uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
+                writer.write(tile.cells, [fused.labels, *soft], uncertain)
+                count(1, tile.cells.height, tile.cells.width)
 
 
 def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
@@ -116,21 +122,37 @@ def cell_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def teller(
-    plan: Plan, runs: Sequence[tuple[int, int]], progress: Report | None
+def tile_counter(
+    plan: Plan,
+    runs: Sequence[tuple[int, int]],
+    progress: Report | None,
+    cancel: Event | None = None,
 ) -> Callable[[int, int, int], None]:
-    """What counts tiles, and the height and width in cells that they cover, and reports."""
+    """What counts tiles, and the height and width in positions that they cover, and reports.
+
+    Raises
+    ------
+    CancelledError
+        ``cancel`` is set, now or when the returned function is called.
+    """
     cell_megapixels = math.prod(plan.image.shape) / math.prod(plan.tiling.shape) / 1e6
     all_tiles = sum(plan.tiling.count(*run) for run in runs)
     rows = sum(stop - start for start, stop in runs)
     all_megapixels = rows * plan.tiling.shape[1] * cell_megapixels
     tiles, megapixels = 0, 0.0
 
-    def tell(count: int, height: int, width: int) -> None:
+    def count(number: int, height: int, width: int) -> None:
         nonlocal tiles, megapixels
-        tiles += count
+        tiles += number
         megapixels += height * width * cell_megapixels
         if progress is not None:
             progress(Progress(tiles, all_tiles, megapixels, all_megapixels))
+        refuse_cancelled()
 
-    return tell
+    def refuse_cancelled() -> None:
+        if cancel is not None and cancel.is_set():
+            name = plan.image.slide.name
+            raise CancelledError(f"{name}: cancelled after {tiles} of {all_tiles} tiles")
+
+    refuse_cancelled()
+    return count

@@ -10,6 +10,7 @@ nuclei moves them much. The same two numbers serve every tile and are kept in th
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.errors import SlideError
+from morphinfer.errors import EmptySlideError
 from morphinfer.geometry import Window
 from morphinfer.images import Slide
 from morphinfer.tiles.model_image import ModelImage
@@ -61,29 +62,55 @@ class Intensity:
     clip: tuple[float, float]
     """Limits of the result."""
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether the two are the same but for rounding, so that nothing can be mapped."""
+        return not self.high - self.low > ROUNDING * max(abs(self.high), abs(self.low))
 
-def measure_intensity(slide: Slide, normalisation: Normalisation) -> Intensity:
+
+def measure_intensity(
+    slide: Slide, normalisation: Normalisation, *, may_be_empty: bool = False
+) -> Intensity:
     """The two numbers of a slide.
+
+    Parameters
+    ----------
+    slide : Slide
+        The slide.
+    normalisation : Normalisation
+        How they are found.
+    may_be_empty : bool
+        Whether they may be flat. The whole slide is then looked at before it is called empty, and not
+        only a sample of it.
 
     Raises
     ------
+    EmptySlideError
+        The slide is constant, and may not be.
     SlideError
-        The slide is constant, or holds NaN.
+        It holds NaN.
     """
     if normalisation.method == "fixed":
         return Intensity(normalisation.low, normalisation.high, normalisation.clip)
-    darkest, brightest = _block_extremes(slide)
+    intensity = _tissue_percentiles(slide, normalisation, SAMPLE_LIMIT_PX)
+    if not intensity.is_flat:
+        return intensity
+    if not may_be_empty:
+        raise EmptySlideError(
+            f"{slide.name}: constant, with no contrast beyond the intensity {intensity.low:g}; an empty "
+            f"slide, or not the nuclei `channel`? `on_empty='background'` takes it as empty"
+        )
+    return _tissue_percentiles(slide, normalisation, math.inf)
+
+
+def _tissue_percentiles(slide: Slide, normalisation: Normalisation, limit_px: float) -> Intensity:
+    darkest, brightest = _block_extremes(slide, limit_px)
     contrast = brightest - darkest
     grey = float(np.percentile(contrast, STRONGEST)) / GREYS or 1.0
     contrast = np.log1p(contrast / grey)  # in grey levels, whatever the unit of the slide
     tissue = contrast >= otsu_threshold(contrast)
     low = float(np.percentile(darkest[tissue], normalisation.low))
     high = float(np.percentile(brightest[tissue], normalisation.high))
-    if not high - low > ROUNDING * max(abs(high), abs(low)):
-        raise SlideError(
-            f"{slide.name}: constant, with no contrast beyond the intensity {low:g}; an empty slide, "
-            f"or not the nuclei `channel`?"
-        )
     return Intensity(low, high, normalisation.clip)
 
 
@@ -109,7 +136,9 @@ def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
     return float(edges[1:-1][first:][np.logical_and.accumulate(best[first:])].mean())
 
 
-def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _block_extremes(
+    slide: Slide, limit_px: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Minimum and maximum of each block of the sampled windows."""
     image = ModelImage.of(slide, max(SAMPLE_UM, slide.pixel_size_um))
 
@@ -124,21 +153,21 @@ def _block_extremes(slide: Slide) -> tuple[NDArray[np.float32], NDArray[np.float
         ]
 
     with ThreadPoolExecutor(READERS, "morphinfer-sample") as pool:
-        extremes_by_window = list(pool.map(extremes, sample_windows(image)))
+        extremes_by_window = list(pool.map(extremes, sample_windows(image, limit_px)))
     darkest, brightest = (
         np.concatenate(column) for column in zip(*extremes_by_window, strict=True)
     )
     return darkest, brightest
 
 
-def sample_windows(image: ModelImage, limit_px: int = SAMPLE_LIMIT_PX) -> list[Window]:
+def sample_windows(image: ModelImage, limit_px: float = SAMPLE_LIMIT_PX) -> list[Window]:
     """Windows that cover the image, or an even choice of them.
 
     Parameters
     ----------
     image : ModelImage
         The slide at low resolution.
-    limit_px : int
+    limit_px : float
         Most pixels of the slide's level to read.
     """
     height, width = image.shape

@@ -6,7 +6,7 @@ is kept: a frontier of few rows across the slide, and few columns beside the cur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +75,9 @@ class Block:
     """Row and column of the level at which ``pixels`` begins."""
 
 
-def read_blocks(tiling: Tiling, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+def read_blocks(
+    tiling: Tiling, start: int = 0, stop: int | None = None
+) -> Generator[Block, None, None]:
     """Blocks of the rows [start, stop) of positions, from top to bottom and left to right.
 
     A thread reads the next block while this one is used.

@@ -1,0 +1,86 @@
+"""Arrays of NumPy, Dask, zarr and xarray as slides: their axes, channels and chunks.
+
+Nothing is copied or computed here; what a window needs is fetched when it is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from morphinfer.errors import SlideError
+
+AXES = {2: "yx", 3: "cyx"}
+"""Order of the axes of an array that does not name them, by their number."""
+AXIS_NAMES = {
+    "t": "t", "time": "t", "c": "c", "channel": "c", "band": "c", "z": "z", "y": "y", "row": "y",
+    "x": "x", "col": "x", "column": "x",
+}  # fmt: skip
+
+
+class Pixels(Protocol):
+    """What an array needs to be read by window; `numpy.asarray` makes a block of a slice of it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Data type of the pixels."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """The part of the array that slices and integers select."""
+        ...
+
+
+def array_axes(image: Pixels, name: str) -> str:
+    """Order of the axes of an array, out of t, c, z, y, x: as it names them, else (c,) y, x.
+
+    >>> import numpy as np
+    >>> array_axes(np.zeros((2, 4, 4)), "image")
+    'cyx'
+
+    Raises
+    ------
+    SlideError
+        It is no array, has neither two nor three axes, or names them so that none is y or x.
+    """
+    if not all(hasattr(image, part) for part in ("shape", "dtype", "ndim", "__getitem__")):
+        raise SlideError(
+            f"{name}: a {type(image).__name__} is no array; give one of NumPy, Dask, zarr or xarray"
+        )
+    given = [AXIS_NAMES.get(str(dim).lower(), "?") for dim in getattr(image, "dims", ())]
+    if given and {"y", "x"} <= set(given) and "?" not in given and len(set(given)) == len(given):
+        return "".join(given)
+    if image.ndim in AXES and not {"y", "x"} & set(given):
+        return AXES[image.ndim]
+    dims = f", axes {getattr(image, 'dims', ())}" if given else ""
+    raise SlideError(
+        f"{name}: an array of shape {tuple(image.shape)}{dims}; it must have rows and columns, and "
+        f"may have channels before them; name the axes of others y, x, c, z and t, as xarray does"
+    )
+
+
+def channel_names(image: Pixels, axes: str) -> tuple[str, ...]:
+    """Labels of the channels where an array of xarray holds some; none elsewhere."""
+    coords = getattr(image, "coords", None)
+    if coords is None or "c" not in axes:
+        return ()
+    dim = getattr(image, "dims", ())[axes.index("c")]
+    return tuple(str(name) for name in coords[dim].values) if dim in coords else ()
+
+
+def array_chunk(image: Pixels, axis: int, default: int) -> int:
+    """Side of a chunk along an axis, that of the largest where they differ; a default without chunks."""
+    chunks = getattr(image, "chunks", None)
+    if chunks is None:
+        return min(image.shape[axis], default)
+    along = chunks[axis]
+    return int(max(along)) if isinstance(along, tuple) else int(along)
