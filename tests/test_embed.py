@@ -1,0 +1,89 @@
+"""The page on embedding: each of its blocks runs, prints nothing by itself, and is typed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from morphinfer.phantom import make_phantom
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs/embed.md").read_text(encoding="utf-8"), re.DOTALL
+)
+
+CALLER = '''
+"""A program that embeds morphinfer."""
+
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+
+import morphinfer
+from morphinfer import MorphinferError, Options, PixelGrid, Progress
+
+
+def watch(progress: Progress) -> None:
+    done: float = progress.megapixels
+    print(done)
+
+
+def labels_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    networks = morphinfer.load_ensemble("phantom", Options(provider="cpu"))
+    try:
+        result = morphinfer.segment_array(
+            image, pixel_size_um=0.65, models=networks, progress=watch, cancel=Event()
+        )
+    except MorphinferError as problem:
+        raise SystemExit(str(problem)) from problem
+    grid: PixelGrid = result.grid
+    print(grid.extent_um, morphinfer.__version__)
+    return result.labels
+
+
+def dice_of(slide: Path, reference: Path) -> float:
+    done = morphinfer.segment(morphinfer.open_slide(slide), models="phantom", reference=reference)
+    return morphinfer.evaluate(done.labels, morphinfer.open_labels(reference)).mean_dice
+'''
+
+
+def test_every_block_of_the_page_on_embedding_runs(tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="the last block needs the extra 'train'")
+    make_phantom(tmp_path / "section", seed=2, size=(768, 960))
+    monkeypatch.chdir(tmp_path)
+    assert len(BLOCKS) >= 9
+    names: dict[str, object] = {"__name__": "caller"}
+    for block in BLOCKS:
+        exec(compile(block, "docs/embed.md", "exec"), names)
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_the_library_prints_nothing(tmp_path):
+    make_phantom(tmp_path / "section", seed=2, size=(256, 320))
+    code = (
+        "from morphinfer import segment\n"
+        "segment('section/slide.zarr', models='phantom')\n"
+        "segment('section/slide.zarr', models='phantom', overwrite=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_callers_program_passes_strict_type_checks(tmp_path):
+    mypy = pytest.importorskip("mypy")
+    assert mypy is not None
+    path = tmp_path / "caller.py"
+    path.write_text(CALLER, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", str(path)]
+    environment = {**os.environ, "MYPYPATH": str(ROOT / "infer")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
