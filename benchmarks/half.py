@@ -95,8 +95,8 @@ def predict(plan: Plan) -> Fused:
     labels = np.empty(shape, np.uint8)
     total = np.empty((len(plan.layout.classes), *shape), np.float32)
     for tile in run_tiles(plan):
-        labels[tile.cells.slices] = tile.fused.labels
-        total[(slice(None), *tile.cells.slices)] = tile.fused.total
+        labels[tile.positions.slices] = tile.fused.labels
+        total[(slice(None), *tile.positions.slices)] = tile.fused.total
     return Fused(labels, total)
 
 

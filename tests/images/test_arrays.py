@@ -119,7 +119,7 @@ def test_a_stack_of_xarray_becomes_its_maximum_projection():
 @pytest.mark.parametrize(
     ("array", "part"),
     [
-        ([[1, 2], [3, 4]], "a list is no array"),
+        ([[1, 2], [3, 4]], "a list is not an array"),
         (np.zeros(5, np.uint8), r"shape \(5,\); it must have rows and columns"),
         (np.zeros((1, 1, 4, 4), np.uint8), "name the axes of others"),
         (np.zeros((0, 4), np.uint8), "the slide is empty"),

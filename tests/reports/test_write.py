@@ -77,7 +77,7 @@ def record(slide):
         "pixel_size_um": 5,
         "stride_px": 1,
         "mode": "dense",
-        "provider": {"ran": "cpu", "why": "asked for"},
+        "provider": {"ran": "cpu", "why": "requested"},
         "options": {"provider": "cpu"},
         "intensity": {"low": 3.0, "high": 99.0, "clip": [-0.5, 2.0]},
         "seconds": 2.0,

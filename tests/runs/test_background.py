@@ -50,8 +50,8 @@ def put_together(plan, start=0, stop=None):
     labels = np.full(plan.tiling.shape, 255, np.uint8)
     total = np.full((4, *plan.tiling.shape), np.nan, np.float32)
     for tile in run_tiles(plan, start, stop):
-        labels[tile.cells.slices] = tile.fused.labels
-        total[(slice(None), *tile.cells.slices)] = tile.fused.total
+        labels[tile.positions.slices] = tile.fused.labels
+        total[(slice(None), *tile.positions.slices)] = tile.fused.total
     return labels, total
 
 
@@ -152,7 +152,7 @@ def test_auto_skips_where_the_networks_call_the_dark_background():
     found = decided(islands(700, 700), "auto", dark=BACKGROUND)
     assert found.on
     assert found.background == BACKGROUND
-    assert "of a sample background" in found.reason
+    assert "empty positions of a sample" in found.reason
 
 
 @pytest.mark.parametrize("dark", [None, 0])
@@ -186,7 +186,7 @@ def test_auto_skips_nothing_where_random_networks_guess(models):
 def test_auto_skips_nothing_on_a_slide_with_hardly_any_glass():
     found = decided(nuclei(400, 400) + np.uint8(60), "auto", dark=BACKGROUND)
     assert not found.on
-    assert "0 of 0 empty cells" in found.reason
+    assert "0 of 0 empty positions" in found.reason
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
@@ -226,7 +226,7 @@ def test_cells_of_any_background_class_agree_and_skipped_ones_get_the_first():
 def test_what_was_asked_for_is_done_without_asking_the_networks(asked, on):
     predictor = FakePredictor(dark=None)
     plan = with_skipping(fake_plan(islands(99, 99), predictor, classes=CLASSES), asked)
-    assert (plan.skipping.on, plan.skipping.reason) == (on, "asked for")
+    assert (plan.skipping.on, plan.skipping.reason) == (on, "requested")
     assert predictor.calls == []
 
 

@@ -25,9 +25,9 @@ def put_together(plan, start=0, stop=None, tiles=None):
     labels = np.full(plan.tiling.shape, 255, np.uint8)
     total = np.full((4, *plan.tiling.shape), np.nan, np.float32)
     for tile in run_tiles(plan, start, stop) if tiles is None else tiles:
-        assert (labels[tile.cells.slices] == 255).all()
-        labels[tile.cells.slices] = tile.fused.labels
-        total[(slice(None), *tile.cells.slices)] = tile.fused.total
+        assert (labels[tile.positions.slices] == 255).all()
+        labels[tile.positions.slices] = tile.fused.labels
+        total[(slice(None), *tile.positions.slices)] = tile.fused.total
     return labels, total
 
 
@@ -117,9 +117,9 @@ def test_tiles_that_memory_does_not_hold_are_done_in_parts(height, width, limit,
 
 def test_a_tile_keeps_its_place_when_it_was_halved():
     image = nuclei(100, 100)
-    plain = {tile.cells for tile in run_tiles(fake_plan(image))}
+    plain = {tile.positions for tile in run_tiles(fake_plan(image))}
     predictor = FakePredictor(fail=too_large(20))
-    assert {tile.cells for tile in run_tiles(fake_plan(image, predictor))} == plain
+    assert {tile.positions for tile in run_tiles(fake_plan(image, predictor))} == plain
 
 
 def test_later_tiles_are_halved_before_they_fail():

@@ -49,7 +49,7 @@ def test_a_forecast_tells_what_the_plan_says(plan_of):
     assert forecast.tile_px == 64
     assert (forecast.workers, forecast.threads) == (2, 1)
     assert (forecast.provider, forecast.provider_reason) == ("cpu", "requested")
-    assert (forecast.skips_background, forecast.skipping_reason) == (False, "asked for")
+    assert (forecast.skips_background, forecast.skipping_reason) == (False, "requested")
     assert forecast.megapixels == pytest.approx(150 * 250 / 1e6)
     assert forecast.seconds == pytest.approx(forecast.megapixels / forecast.megapixels_per_second)
 
@@ -110,4 +110,4 @@ def test_the_smallest_slides_have_a_forecast(plan_of, shape):
 
 def test_skipping_shows_in_the_forecast(plan_of):
     forecast = forecast_run(plan_of(nuclei(200, 200), skip_background="on"))
-    assert (forecast.skips_background, forecast.skipping_reason) == (True, "asked for")
+    assert (forecast.skips_background, forecast.skipping_reason) == (True, "requested")

@@ -21,7 +21,7 @@ def plan(tmp_path):
 
 
 def test_tile_edges_are_where_the_tiles_of_a_run_begin(plan):
-    cells = [tile.cells for tile in run_tiles(plan)]
+    cells = [tile.positions for tile in run_tiles(plan)]
     assert tile_edges(plan.tiling, 0) == sorted({c.row for c in cells})[1:]
     assert tile_edges(plan.tiling, 1) == sorted({c.col for c in cells})[1:]
 

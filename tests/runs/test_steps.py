@@ -206,7 +206,7 @@ def test_the_record_tells_how_much_of_the_tissue_is_uncertain(slide_path, tmp_pa
     dark = {"dark": 0} if skip == "on" else {}
     ensemble, options = fake_ensemble(FakePredictor(**dark)), Options(skip_background=skip)
     plan = make_plan(open_slide(slide_path), ensemble, options)
-    parts = {tile.cells: tile.fused for tile in run_tiles(plan)}
+    parts = {tile.positions: tile.fused for tile in run_tiles(plan)}
     flat = [(fused.labels.ravel(), fused.total.reshape(4, -1)) for fused in parts.values()]
     labels, total = (np.concatenate(several, axis=-1) for several in zip(*flat, strict=True))
     result = segment(slide_path, models=ensemble, out=tmp_path / "l.zarr", options=options)
@@ -238,4 +238,4 @@ def test_the_kept_uncertainty_is_the_entropy_of_what_the_networks_say(slide_path
     for tile in run_tiles(plan):
         p = tile.fused.total.astype(float)
         entropy = -(p * np.log(p)).sum(axis=0) / np.log(4)
-        np.testing.assert_allclose(image.read(tile.cells), 255 * entropy, atol=0.51)
+        np.testing.assert_allclose(image.read(tile.positions), 255 * entropy, atol=0.51)

@@ -58,7 +58,7 @@ def fill(draft: Draft, rows: Any = None, seed: int = 0) -> Draft:
     soft = [values for name, values in zip(LAYERS, layers, strict=True) if name in draft.layers]
     writer, width = draft.writer(), draft.layout.grid.shape[1]
     for row in range(draft.row_count) if rows is None else rows:
-        start, stop = draft.cells(row)
+        start, stop = draft.position_rows(row)
         for col, col_stop in ((width // 2, width), (0, width // 2)):
             tile = Window(start, col, stop - start, col_stop - col)
             blocks = [image[(..., *tile.slices)] for image in (labels, *soft)]

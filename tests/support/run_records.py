@@ -31,9 +31,9 @@ START = RunStart(
     pixel_size_um=0.65,
     stride_px=8,
     mode="dense",
-    provider=RunProvider(ran="cpu", why="asked for"),
+    provider=RunProvider(ran="cpu", why="requested"),
     model_shape=(600, 96),
-    skipping=Skipping(on=False, reason="asked for"),
+    skipping=Skipping(on=False, reason="requested"),
     options={"tile_px": 1024, "provider": "cpu", "max_memory_mb": 800.0, "uncertainty": False},
     tiling=RunTiling(
         workers=2, threads=1, tile_px=1024, memory_mb=500.0, arena_bytes=1000, row_edges=(128,),

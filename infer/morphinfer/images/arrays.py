@@ -54,14 +54,14 @@ def array_axes(image: Pixels, name: str) -> str:
     """
     if not all(hasattr(image, part) for part in ("shape", "dtype", "ndim", "__getitem__")):
         raise SlideError(
-            f"{name}: a {type(image).__name__} is no array; give one of NumPy, Dask, zarr or xarray"
+            f"{name}: a {type(image).__name__} is not an array; pass one of NumPy, Dask, zarr or xarray"
         )
-    given = [AXIS_NAMES.get(str(dim).lower(), "?") for dim in getattr(image, "dims", ())]
-    if given and {"y", "x"} <= set(given) and "?" not in given and len(set(given)) == len(given):
-        return "".join(given)
-    if image.ndim in AXES and not {"y", "x"} & set(given):
+    named = [AXIS_NAMES.get(str(dim).lower(), "?") for dim in getattr(image, "dims", ())]
+    if named and {"y", "x"} <= set(named) and "?" not in named and len(set(named)) == len(named):
+        return "".join(named)
+    if image.ndim in AXES and not {"y", "x"} & set(named):
         return AXES[image.ndim]
-    dims = f", axes {getattr(image, 'dims', ())}" if given else ""
+    dims = f", axes {getattr(image, 'dims', ())}" if named else ""
     raise SlideError(
         f"{name}: an array of shape {tuple(image.shape)}{dims}; it must have rows and columns, and "
         f"may have channels before them; name the axes of others y, x, c, z and t, as xarray does"

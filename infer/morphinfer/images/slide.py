@@ -41,7 +41,7 @@ class Slide:
     name: str
     """Name for messages and records."""
     path: Path | None
-    """Where it stands; None for an array in memory."""
+    """Where it is; None for an array in memory."""
     levels: tuple[Level, ...]
     """From fine to coarse."""
     axes: str
@@ -292,7 +292,7 @@ def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
 
 
 def _identity(attributes: dict[str, Any], array: Any) -> str:
-    told = json.dumps(
+    description = json.dumps(
         [attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str
     )
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(description.encode()).hexdigest()

@@ -48,15 +48,15 @@ def check_pixel_size(pixel_size_um: float, name: str) -> None:
 
 
 def pick_channel(
-    wanted: str | int | None, names: tuple[str, ...], axes: str, shape: tuple[int, ...], path: Path
+    channel: str | int | None, names: tuple[str, ...], axes: str, shape: tuple[int, ...], path: Path
 ) -> int:
-    """Index of the channel to read; without a wish, the only one or the one named after nuclei."""
+    """Index of the channel to read; by default the only one, or the one named after nuclei."""
     count = shape[axes.index("c")] if "c" in axes else 1
     names = names[:count]
     listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
     if count > MOST_LISTED and not names:
         listed = f"0 to {count - 1}"
-    if wanted is None:
+    if channel is None:
         nuclei = [i for i, n in enumerate(names) if any(w in n.lower() for w in NUCLEI_NAMES)]
         if count == 1 or len(nuclei) == 1:
             return nuclei[0] if nuclei else 0
@@ -64,11 +64,11 @@ def pick_channel(
             f"{path}: {count} channels and no single one named DAPI, Hoechst or nuclei; "
             f"choose a `channel` out of {listed}"
         )
-    if wanted in names:
-        return names.index(str(wanted))
-    if str(wanted).isdecimal() and int(wanted) < count:
-        return int(wanted)
-    raise SlideError(f"{path}: no channel '{wanted}'; choose a `channel` out of {listed}")
+    if channel in names:
+        return names.index(str(channel))
+    if str(channel).isdecimal() and int(channel) < count:
+        return int(channel)
+    raise SlideError(f"{path}: no channel '{channel}'; choose a `channel` out of {listed}")
 
 
 def pick_z(

@@ -1,4 +1,4 @@
-"""Whether empty parts of a slide are skipped: asked for, or because the networks agree on a sample.
+"""Whether empty parts of a slide are skipped: as requested, or because the networks agree on a sample.
 
 A slide without any contrast is empty everywhere.
 """
@@ -17,19 +17,19 @@ from morphinfer.runs.plan import Plan
 from morphinfer.tiles import SPREAD, count_agreeing, find_empty, gather_tile, read_block
 
 SAMPLES = 8
-SAMPLE_CELLS = 10
-FEWEST_CELLS = 200
-"""Empty cells that a sample must hold before it counts."""
+SAMPLE_SIDE = 10
+FEWEST_POSITIONS = 200
+"""Empty positions that a sample must hold before it counts."""
 LEAST_AGREEMENT = 0.999
 
 
-def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
+def with_skipping(plan: Plan, requested: SkipBackground) -> Plan:
     """The plan with the decision on its empty parts.
 
     Raises
     ------
     ModelError
-        Skipping is asked for, or the slide is empty, and no class of the networks has the role of
+        Skipping is requested, or the slide is empty, and no class of the networks has the role of
         background.
     """
     background = plan.background[0] if plan.background else None
@@ -40,10 +40,10 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
                 f"{plan.image.slide.name}: {reason}, and no class of {plan.ensemble.models.path} has the "
                 f"role 'background' that it could get; use `on_empty='error'`"
             )
-    elif asked == "off":
-        on, reason = False, "asked for"
+    elif requested == "off":
+        on, reason = False, "requested"
     elif background is None:
-        if asked == "on":
+        if requested == "on":
             roles = ", ".join(f"{c.name}: {c.role}" for c in plan.layout.classes)
             raise ModelError(
                 f"{plan.ensemble.models.path}: none of its classes has the role 'background' "
@@ -51,24 +51,24 @@ def with_skipping(plan: Plan, asked: SkipBackground) -> Plan:
                 f"a foreign network that role"
             )
         on, reason = False, "no class has the role of background"
-    elif asked == "on":
-        on, reason = True, "asked for"
+    elif requested == "on":
+        on, reason = True, "requested"
     else:
         on, reason = _ask(plan)
     return replace(plan, skipping=Skipping(on=on, reason=reason, background=background))
 
 
 def _ask(plan: Plan) -> tuple[bool, str]:
-    """Whether the networks call the empty cells of a sample background, and how many they are."""
+    """Whether the networks predict background at the empty positions of a sample, and at how many."""
     with ThreadPoolExecutor(plan.ensemble.resources.workers) as pool:
         counts = list(pool.map(lambda window: _count(plan, window), sample_windows(plan)))
-    cells, agreeing = (sum(column) for column in zip(*counts, strict=True))
-    told = f"the networks call {agreeing} of {cells} empty cells of a sample background"
-    return cells >= FEWEST_CELLS and agreeing >= LEAST_AGREEMENT * cells, told
+    empty, agreeing = (sum(column) for column in zip(*counts, strict=True))
+    reason = f"the networks predict background at {agreeing} of {empty} empty positions of a sample"
+    return empty >= FEWEST_POSITIONS and agreeing >= LEAST_AGREEMENT * empty, reason
 
 
 def _count(plan: Plan, window: Window) -> tuple[int, int]:
-    """Empty cells of a window, and how many of them the networks call background."""
+    """Empty positions of a window, and at how many of them the networks predict background."""
     tile = gather_tile(plan.tiling, read_block(plan.tiling, window), window, plan.intensity)
     shape = (window.height, window.width)
     empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
@@ -78,8 +78,8 @@ def _count(plan: Plan, window: Window) -> tuple[int, int]:
 
 
 def sample_windows(plan: Plan) -> list[Window]:
-    """Small windows of cells, spread over the slide."""
-    sides = [min(SAMPLE_CELLS, n) for n in plan.tiling.shape]
+    """Small windows of positions, spread over the slide."""
+    sides = [min(SAMPLE_SIDE, n) for n in plan.tiling.shape]
     windows = []
     for k in range(1, SAMPLES + 1):
         row, col = (

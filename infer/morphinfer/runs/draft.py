@@ -71,7 +71,7 @@ class Draft:
         """Number of rows of chunks."""
         return row_count(self.layout.grid.shape[0], self.layout.chunk)
 
-    def cells(self, row: int) -> tuple[int, int]:
+    def position_rows(self, row: int) -> tuple[int, int]:
         """First and one past the last row of positions of a row of chunks."""
         return row_cells(row, self.layout.grid.shape[0], self.layout.chunk)
 
@@ -250,11 +250,11 @@ class Draft:
 
     def _checksums(self, images: list[NewImage], row: int) -> tuple[int, ...]:
         try:
-            return tuple(checksum(image.read_rows(*self.cells(row))) for image in images)
+            return tuple(checksum(image.read_rows(*self.position_rows(row))) for image in images)
         except (OSError, ValueError, RuntimeError, SystemError, MemoryError):
             return ()  # a torn chunk does not decode, whatever error numcodecs raises
 
 
 def draft_folder(target: Path) -> Path:
-    """Where the draft of a label image stands."""
+    """Path of the draft of a label image."""
     return target.with_name(target.name + ".unfinished")

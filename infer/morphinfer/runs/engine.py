@@ -1,7 +1,7 @@
-"""Tiles through the networks: several side by side, a bounded number in flight, smaller where memory ends.
+"""Tiles through the networks: several at once, a bounded number in flight, smaller where memory runs out.
 
-A cell's prediction does not depend on the tile that it is computed in (contract C2), so a tile for
-which memory did not suffice is halved and the run goes on from the same place.
+A prediction does not depend on the tile in which it is computed (contract C2), so a tile for which
+memory did not suffice is halved, and the run continues from the same place.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ WAITING = 2
 class Tile:
     """A tile that is done."""
 
-    cells: Window
-    """Where it lies, in cells."""
+    positions: Window
+    """Where it lies, in positions."""
     fused: Fused
-    """Labels and probabilities of its cells."""
+    """Labels and probabilities of its positions."""
 
 
 def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[Tile, None, None]:
-    """Predict the cell rows [start, stop), tile by tile, in the order in which tiles are done.
+    """Predict the rows [start, stop) of positions, tile by tile, in the order in which tiles are done.
 
-    Reading, networks and whoever takes the tiles work at the same time; whoever is slowest holds the
-    others back. The first error stops all and is raised here. Close the generator where it is not
-    exhausted: its threads then end.
+    Reading, the networks and the consumer of the tiles work at the same time, at the pace of the
+    slowest. The first error stops all and is raised here. A generator that is not exhausted must be
+    closed, which ends its threads.
     """
     worker = Worker(plan)
     most = plan.ensemble.resources.workers + WAITING
@@ -50,11 +50,11 @@ def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[
     ):
         try:
             for block in blocks:
-                for cells in block.tiles:
+                for positions in block.tiles:
                     while len(running) >= most:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from (future.result() for future in done)
-                    running.add(pool.submit(worker.predict, block, cells))
+                    running.add(pool.submit(worker.predict, block, positions))
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
@@ -69,32 +69,34 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._buffers = Buffers()
-        self._most_cells = plan.tiling.tile**2 * 4
+        self._most_positions = plan.tiling.tile**2 * 4
 
-    def predict(self, block: Block, cells: Window) -> Tile:
+    def predict(self, block: Block, positions: Window) -> Tile:
         """Labels and probabilities of a tile, in parts where memory does not suffice for the whole."""
-        if cells.height * cells.width <= self._most_cells:
+        if positions.height * positions.width <= self._most_positions:
             try:
-                return Tile(cells, self._predict(block, cells))
+                return Tile(positions, self._predict(block, positions))
             except (OutOfMemoryError, MemoryError):
-                if cells.height * cells.width == 1:
+                if positions.height * positions.width == 1:
                     raise
-                self._most_cells = min(self._most_cells, cells.height * cells.width // 2)
-        first, second = halves(cells)
-        along = 0 if first.height < cells.height else 1
+                self._most_positions = min(
+                    self._most_positions, positions.height * positions.width // 2
+                )
+        first, second = halves(positions)
+        along = 0 if first.height < positions.height else 1
         parts = [self.predict(block, half).fused for half in (first, second)]
         labels = np.concatenate([part.labels for part in parts], axis=along)
         total = np.concatenate([part.total for part in parts], axis=along + 1)
-        return Tile(cells, Fused(labels, total))
+        return Tile(positions, Fused(labels, total))
 
-    def _predict(self, block: Block, cells: Window) -> Fused:
+    def _predict(self, block: Block, positions: Window) -> Fused:
         plan = self._plan
-        shape = (cells.height, cells.width)
+        shape = (positions.height, positions.width)
         if plan.intensity.is_flat:
             return all_background(plan, shape, plan.background[0])
-        seen = receptive_window(cells, plan.tiling.patch_size_px, plan.tiling.stride_px)
+        seen = receptive_window(positions, plan.tiling.patch_size_px, plan.tiling.stride_px)
         buffer = self._buffers.take((seen.height, seen.width))
-        tile = gather_tile(plan.tiling, block, cells, plan.intensity, buffer)
+        tile = gather_tile(plan.tiling, block, positions, plan.intensity, buffer)
         skipping = plan.skipping
         if skipping.on and skipping.background is not None:
             empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
@@ -104,19 +106,19 @@ class Worker:
 
 
 def predict_tile(plan: Plan, tile: NDArray[np.float32], shape: tuple[int, int]) -> Fused:
-    """What the networks say of the cells of a tile of network input."""
+    """The joint prediction of the networks for the positions of a tile of network input."""
     return fuse(plan.ensemble.predictor.predict(tile, shape), plan.ensemble.weights)
 
 
 def predict_busy(
     plan: Plan, tile: NDArray[np.float32], empty: NDArray[np.bool_], background: int
 ) -> Fused:
-    """The same where cells are not empty; the empty ones are background, with a probability of 1."""
+    """The same, but empty positions become background, with a probability of 1."""
     patch, stride = plan.tiling.patch_size_px, plan.tiling.stride_px
     height, width = empty.shape
     whole = all_background(plan, (height, width), background)
     labels, total = whole.labels, whole.total
-    for window in busy_windows(empty, plan.halo_cells):
+    for window in busy_windows(empty, plan.halo_positions):
         seen = receptive_window(window, patch, stride)
         top, left = window.row * stride, window.col * stride
         part = tile[top : top + seen.height, left : left + seen.width]
@@ -134,13 +136,13 @@ def all_background(plan: Plan, shape: tuple[int, int], background: int) -> Fused
     return Fused(np.full(shape, background, np.uint8), total)
 
 
-def halves(cells: Window) -> tuple[Window, Window]:
+def halves(positions: Window) -> tuple[Window, Window]:
     """The two halves of a window, cut across its longer side.
 
     >>> halves(Window(0, 0, 2, 5))
     (Window(row=0, col=0, height=2, width=2), Window(row=0, col=2, height=2, width=3))
     """
-    row, col, height, width = cells.row, cells.col, cells.height, cells.width
+    row, col, height, width = positions.row, positions.col, positions.height, positions.width
     if height > width:
         half = height // 2
         return Window(row, col, half, width), Window(row + half, col, height - half, width)

@@ -1,4 +1,4 @@
-"""Where the results of a slide stand by default, and which places they must not take."""
+"""Default paths of the results of a slide, and paths that they must not take."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def default_out(slide: Slide) -> Path:
 
 def refuse_inputs(target: Path, inputs: list[object]) -> None:
     """Refuse an output that would replace what is read."""
-    for given in inputs:
-        kept = given.image.path if isinstance(given, LabelImage) else given
-        if not isinstance(kept, str | Path):
+    for source in inputs:
+        path = source.image.path if isinstance(source, LabelImage) else source
+        if not isinstance(path, str | Path):
             continue
-        read = Path(kept).resolve()
+        read = Path(path).resolve()
         if target.resolve() in (read, *read.parents):
-            raise OutputError(f"{target}: would replace {kept}, which is read; name another `out`")
+            raise OutputError(f"{target}: would replace {path}, which is read; name another `out`")

@@ -1,4 +1,4 @@
-"""What will be computed for a slide, where the result lies, and how that is told in the run record."""
+"""What will be computed for a slide, where the result lies, and how the run record describes it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Plan:
     layout: Layout
     """Place and meaning of the label image."""
     skipping: Skipping
-    """Whether empty cells are skipped."""
+    """Whether empty positions are skipped."""
     options: Options
     """The options of the run."""
 
@@ -50,7 +50,7 @@ class Plan:
         image = ModelImage.of(slide, card.pixel_size_um)
         stride, patch = ensemble.predictor.stride_px, ensemble.predictor.patch_size_px
         tiling = fit_tiling(Tiling(image, patch, stride, 0), ensemble, options.tile_px)
-        # Half a model pixel where a patch cannot lie centred on its cell, see `patch_offset`.
+        # Half a model pixel where a patch cannot be centred on its position, see `patch_offset`.
         shift_um = (patch_offset(patch, stride) - (stride - patch) / 2) * card.pixel_size_um
         row, col = slide.grid.corner_um
         corner_um = (row + shift_um, col + shift_um)
@@ -67,8 +67,8 @@ class Plan:
         return values_of(self.layout.classes, "background")
 
     @property
-    def halo_cells(self) -> int:
-        """Cells by which the mean patch reaches past its own cell; what a window costs at its rim."""
+    def halo_positions(self) -> int:
+        """Positions by which the mean patch reaches past its own; the cost of a window at its rim."""
         patches = [f.card.patch_size_px for f in self.ensemble.models.used]
         return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
 
@@ -86,9 +86,9 @@ def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tilin
 
 
 def tile_edges(tiling: Tiling, axis: int) -> list[int]:
-    """First cell of each tile but the first along an axis (0: rows, 1: columns).
+    """First position of each tile but the first along an axis (0: rows, 1: columns).
 
-    Rows are those of a run in one go; shards, and what goes on after an interruption, begin at rows of
+    Rows are those of an uninterrupted run; shards, and resumed runs, begin at rows of
     chunks.
     """
     tiles = [tile for span in tiling.spans(axis) for tile in span.tiles(tiling.tile)]

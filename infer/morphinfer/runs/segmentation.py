@@ -75,7 +75,7 @@ def segment(
         Mode, stride, provider, threads, memory, probabilities; those of the ensemble by default where
         ``models`` is one.
     overwrite : bool
-        Replace results that stand there.
+        Replace existing results.
     progress : callable, optional
         Called with a `Progress` after each tile, in the thread that called. An exception that it raises
         stops the run.
@@ -101,7 +101,7 @@ def segment(
 
     Notes
     -----
-    A run that was stopped in whatever way leaves OUT.unfinished; the same call goes on from there.
+    A run that is stopped leaves OUT.unfinished; the same call resumes it.
     """
     started = time.perf_counter()
     options = run_options(models, options)
@@ -119,7 +119,7 @@ def segment(
         if client is None:
             missing = draft.missing()
             if len(missing) < draft.row_count:
-                logger.info("%s: goes on with %d rows of %d", target, len(missing), draft.row_count)
+                logger.info("%s: resumes with %d rows of %d", target, len(missing), draft.row_count)
             write_rows(plan, draft, missing, progress, cancel, since=started)
         else:
             compute_on(client, plan, draft, progress, cancel)
@@ -147,7 +147,7 @@ def finish(
     match : Mapping, optional
         As for `segment`.
     overwrite : bool
-        Replace a label image that stands there.
+        Replace an existing label image.
 
     Raises
     ------
@@ -219,9 +219,9 @@ def segment_array(
     count = tile_counter(plan, [(0, grid.shape[0])], progress, cancel)
     with closing(run_tiles(plan)) as tiles:
         for tile in tiles:
-            labels[tile.cells.slices] = tile.fused.labels
-            total[(slice(None), *tile.cells.slices)] = tile.fused.total
+            labels[tile.positions.slices] = tile.fused.labels
+            total[(slice(None), *tile.positions.slices)] = tile.fused.total
             if uncertainty is not None:
-                uncertainty[tile.cells.slices] = normalised_entropy(tile.fused.total)
-            count(1, tile.cells.height, tile.cells.width)
+                uncertainty[tile.positions.slices] = normalised_entropy(tile.fused.total)
+            count(1, tile.positions.height, tile.positions.width)
     return ArraySegmentation(labels, total, uncertainty, classes, grid, run_start(plan))

@@ -24,10 +24,10 @@ from morphinfer.runs.plan import Plan
 from morphinfer.runs.steps import (
     Models,
     Report,
-    cell_runs,
     check_outputs,
     make_plan,
     open_draft,
+    position_runs,
     run_options,
     tile_counter,
     write_rows,
@@ -83,9 +83,9 @@ def segment_shard(
     Raises
     ------
     OutputError
-        No such shard, or another run stands unfinished there; see `segment` for others.
+        No such shard, or an unfinished run of another kind exists; see `segment` for others.
     """
-    shard_rows(0, *shard)  # refuses a shard that there is not, before anything is made
+    shard_rows(0, *shard)  # refuses a shard that does not exist, before anything is written
     options = run_options(models, options)
     target = out or default_out(slide)
     check_outputs(slide, target, options, inputs=[], overwrite=False)
@@ -117,7 +117,7 @@ def compute_on(
             "networks with providers or session options of the caller's own cannot be computed on "
             "Dask workers, which load them by the options alone; load them without"
         )
-    distributed: Any = import_module("distributed")  # whoever has a client has it
+    distributed: Any = import_module("distributed")  # installed where there is a client
     threads = sum(client.nthreads().values())
     if not threads:
         raise ProviderError(
@@ -127,10 +127,10 @@ def compute_on(
     decided: SkipBackground = "on" if plan.skipping.on else "off"
     threads_each = plan.options.threads or 1
     own = replace(plan.options, threads=threads_each, skip_background=decided)
-    told = plan.image.slide, models, own, draft.target.absolute()
+    task = plan.image.slide, models, own, draft.target.absolute()
     parts = split(draft.missing(), TASKS_PER_THREAD * threads)
     futures = {
-        client.submit(compute_rows, *told, part, pure=False): cell_runs(draft, part)
+        client.submit(compute_rows, *task, part, pure=False): position_runs(draft, part)
         for part in parts
     }
     count = tile_counter(plan, [run for runs in futures.values() for run in runs], progress, cancel)

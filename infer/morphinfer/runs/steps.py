@@ -60,26 +60,26 @@ def check_outputs(
         check_target(path, overwrite=overwrite, folder=True)
 
 
-def run_options(models: Models, asked: Options | None) -> Options:
-    """Options of a run: those asked for, with what loaded networks were loaded with.
+def run_options(models: Models, requested: Options | None) -> Options:
+    """Options of a run: those requested, and those with which loaded networks were loaded.
 
     Raises
     ------
     OptionsError
         Loaded networks contradict them.
     """
-    return models.run_options(asked) if isinstance(models, Ensemble) else asked or Options()
+    return models.run_options(requested) if isinstance(models, Ensemble) else requested or Options()
 
 
 def make_plan(source: Slide, models: Models, options: Options | None = None) -> Plan:
-    """The plan for a slide, with networks that are loaded where they are not yet."""
+    """The plan for a slide; loads the networks unless they are loaded already."""
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
     return with_skipping(Plan.of(source, ensemble, options), options.skip_background)
 
 
 def open_draft(plan: Plan, target: Path, *, overwrite: bool) -> Draft:
-    """The draft of the label image of a plan, fresh or as an interrupted run has left it."""
+    """The draft of the label image of a plan, new, or as an interrupted run has left it."""
     header = DraftHeader(plan.layout, plan.options.layers, run_start(plan))
     return Draft.open(target, header, overwrite=overwrite)
 
@@ -93,9 +93,9 @@ def write_rows(
     *,
     since: float | None = None,
 ) -> None:
-    """Compute rows of chunks of a draft and write them; neighbours are computed in one go."""
+    """Compute rows of chunks of a draft and write them; neighbouring rows are computed together."""
     writer = draft.writer(since)
-    runs = cell_runs(draft, rows)
+    runs = position_runs(draft, rows)
     count = tile_counter(plan, runs, progress, cancel)
     for run in runs:
         with closing(run_tiles(plan, *run)) as tiles:
@@ -103,8 +103,8 @@ def write_rows(
                 fused = tile.fused
                 soft = [layer_values(fused, layer) for layer in draft.layers]
                 uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
-                writer.write(tile.cells, [fused.labels, *soft], uncertain)
-                count(1, tile.cells.height, tile.cells.width)
+                writer.write(tile.positions, [fused.labels, *soft], uncertain)
+                count(1, tile.positions.height, tile.positions.width)
 
 
 def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
@@ -113,12 +113,12 @@ def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
     return of(fused.total)
 
 
-def cell_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:
-    """First and one past the last cell row of each run of neighbouring rows of chunks."""
+def position_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """First and one past the last row of positions of each run of neighbouring rows of chunks."""
     runs = []
     for _, group in groupby(enumerate(sorted(rows)), lambda pair: pair[1] - pair[0]):
         run = [row for _, row in group]
-        runs.append((draft.cells(run[0])[0], draft.cells(run[-1])[1]))
+        runs.append((draft.position_rows(run[0])[0], draft.position_rows(run[-1])[1]))
     return runs
 
 
@@ -128,23 +128,23 @@ def tile_counter(
     progress: Report | None,
     cancel: Event | None = None,
 ) -> Callable[[int, int, int], None]:
-    """What counts tiles, and the height and width in positions that they cover, and reports.
+    """Function that counts tiles, with their height and width in positions, and reports progress.
 
     Raises
     ------
     CancelledError
         ``cancel`` is set, now or when the returned function is called.
     """
-    cell_megapixels = math.prod(plan.image.shape) / math.prod(plan.tiling.shape) / 1e6
+    position_megapixels = math.prod(plan.image.shape) / math.prod(plan.tiling.shape) / 1e6
     all_tiles = sum(plan.tiling.count(*run) for run in runs)
     rows = sum(stop - start for start, stop in runs)
-    all_megapixels = rows * plan.tiling.shape[1] * cell_megapixels
+    all_megapixels = rows * plan.tiling.shape[1] * position_megapixels
     tiles, megapixels = 0, 0.0
 
     def count(number: int, height: int, width: int) -> None:
         nonlocal tiles, megapixels
         tiles += number
-        megapixels += height * width * cell_megapixels
+        megapixels += height * width * position_megapixels
         if progress is not None:
             progress(Progress(tiles, all_tiles, megapixels, all_megapixels))
         refuse_cancelled()
