@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
-# Tests that `make bounds` leaves out: those that need torch (layout, doctests), jsonschema (schema) or pip
+# Tests that `make bounds` leaves out: those that need torch (docs, layout, doctests), mypy (embed), jsonschema (schema) or pip
 # (wheel), and slow ones of integers, bytes and plain NumPy, or that call other libraries only as the rest does.
-UNBOUND := layout doctests schema wheel background bootstrap class_matching downsampling draft_damage \
+UNBOUND := docs docs_examples embed layout doctests schema wheel background bootstrap class_matching downsampling draft_damage \
 	empty_positions geometry journal kernels_contract normalisation resources roles row_writer spans staging steps \
 	svg tiling wording
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)

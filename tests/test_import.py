@@ -75,6 +75,7 @@ def test_every_error_of_the_package_is_public():
 def test_the_names_of_training_are_those_of_its_package():
     from importlib.metadata import version
 
+    pytest.importorskip("torch", reason="needs the extra 'train'")
     import morphinfer
     from morphinfer_training.train import train
 
