@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from morphinfer import Options, Progress, segment
 from morphinfer.phantom import make_phantom
 
 ROOT = Path(__file__).parents[1]
@@ -87,3 +89,27 @@ def test_a_callers_program_passes_strict_type_checks(tmp_path):
     environment = {**os.environ, "MYPYPATH": str(ROOT / "infer")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_log_says_what_ran_and_why_to_a_program_that_listens(tmp_path, caplog):
+    make_phantom(tmp_path / "section", seed=2, size=(256, 320))
+    slide, out = tmp_path / "section/slide.zarr", tmp_path / "l.zarr"
+    options = Options(provider="cpu", threads=1, label_chunk=8, tile_px=64, skip_background="off")
+
+    def stop(progress: Progress) -> None:
+        if progress.tiles == progress.all_tiles // 2:
+            raise KeyboardInterrupt
+
+    with caplog.at_level(logging.INFO, logger="morphinfer"):
+        with pytest.raises(KeyboardInterrupt):
+            segment(slide, models="phantom", out=out, options=options, progress=stop)
+        segment(slide, models="phantom", out=out, options=options)
+    assert re.search(r"phantom: \d networks on cpu \(.+\), \d+ tiles side by side", caplog.text)
+    assert "slide.zarr: level 0, 256 x 320 model pixels in 20 tiles" in caplog.text
+    assert "empty positions are computed (" in caplog.text
+    assert re.search(r"l\.zarr: resumes, [123] rows of 4 missing", caplog.text)
+
+
+def test_without_a_listener_the_log_is_silent():
+    handlers = logging.getLogger("morphinfer").handlers
+    assert [type(handler) for handler in handlers] == [logging.NullHandler]

@@ -1,11 +1,13 @@
 """morphinfer: dense segmentation of nuclei-stained whole slides, supervised by gene expression.
 
 The names below load what they need (NumPy, zarr, ONNX Runtime) when they are first used. The names of
-`morphinfer.training` need the extra 'train'.
+`morphinfer.training` need the extra 'train'. Nothing is printed: the logger 'morphinfer' reports what is
+done, silent until a program adds a handler.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from morphinfer.lazy import attach
@@ -13,6 +15,7 @@ from morphinfer.lazy import attach
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from morphinfer.classes import LabelClass
     from morphinfer.errors import (
         AlignmentError,
         CancelledError,
@@ -30,23 +33,35 @@ if TYPE_CHECKING:
         SlideError,
         SpotsError,
     )
-    from morphinfer.geometry import PixelGrid
-    from morphinfer.images import open_labels, open_slide, slide_from_array
+    from morphinfer.geometry import PixelGrid, Window
+    from morphinfer.images import LabelImage, Slide, open_labels, open_slide, slide_from_array
     from morphinfer.images.convert import convert
-    from morphinfer.networks import Options, load_ensemble, load_models
-    from morphinfer.runs import Progress, finish, segment, segment_array
-    from morphinfer.scoring import evaluate
+    from morphinfer.networks import Ensemble, ModelSet, Options, load_ensemble, load_models
+    from morphinfer.runs import (
+        ArraySegmentation,
+        Progress,
+        Segmentation,
+        finish,
+        segment,
+        segment_array,
+    )
+    from morphinfer.scoring import Scores, evaluate
 
     __version__: str
     training: ModuleType
 
 __all__ = [
     "AlignmentError",
+    "ArraySegmentation",
     "CancelledError",
     "ConfigError",
     "EmptySlideError",
+    "Ensemble",
     "ExportError",
+    "LabelClass",
+    "LabelImage",
     "ModelError",
+    "ModelSet",
     "MorphinferError",
     "Options",
     "OptionsError",
@@ -57,8 +72,12 @@ __all__ = [
     "ProviderError",
     "RecordError",
     "RoleError",
+    "Scores",
+    "Segmentation",
+    "Slide",
     "SlideError",
     "SpotsError",
+    "Window",
     "__version__",
     "convert",
     "evaluate",
@@ -71,6 +90,8 @@ __all__ = [
     "segment_array",
     "slide_from_array",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def _version() -> str:
@@ -99,12 +120,20 @@ if not TYPE_CHECKING:
         __name__,
         {
             "errors": tuple(name for name in __all__ if name.endswith("Error")),
-            "geometry": ("PixelGrid",),
-            "images": ("open_labels", "open_slide", "slide_from_array"),
+            "classes": ("LabelClass",),
+            "geometry": ("PixelGrid", "Window"),
+            "images": ("LabelImage", "Slide", "open_labels", "open_slide", "slide_from_array"),
             "images.convert": ("convert",),
-            "networks": ("Options", "load_ensemble", "load_models"),
-            "runs": ("Progress", "finish", "segment", "segment_array"),
-            "scoring": ("evaluate",),
+            "networks": ("Ensemble", "ModelSet", "Options", "load_ensemble", "load_models"),
+            "runs": (
+                "ArraySegmentation",
+                "Progress",
+                "Segmentation",
+                "finish",
+                "segment",
+                "segment_array",
+            ),
+            "scoring": ("Scores", "evaluate"),
         },
         {"__version__": _version, "training": _training},
     )

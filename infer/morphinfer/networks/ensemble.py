@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from morphinfer.networks.runtime import (
     choose_provider,
 )
 from morphinfer.networks.session import ModelSet, Session, available_cores, load_models
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,11 @@ def load_ensemble(
     else:
         fixed = None if on_cpu else resources.tile_px + resources.tile_px // 8
         predictor = DensePredictor(sessions, options.stride_px, fixed)
+    logger.info(
+        "%s: %d networks on %s (%s), %d tiles side by side, %d threads each",
+        model_set.name, len(sessions), choice.name, choice.reason, resources.workers,
+        resources.threads,
+    )  # fmt: skip
     by_options = providers is None and session_options is None
     return Ensemble(model_set, choice, mode, predictor, resources, options, by_options)
 

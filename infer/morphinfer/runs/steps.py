@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -31,6 +32,8 @@ from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.outputs import refuse_inputs
 from morphinfer.runs.plan import Plan, run_start
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,13 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     """The plan for a slide; loads the networks unless they are loaded already."""
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
-    return with_skipping(Plan.of(source, ensemble, options), options.skip_background)
+    plan = with_skipping(Plan.of(source, ensemble, options), options.skip_background)
+    logger.info(
+        "%s: level %d, %d x %d model pixels in %d tiles; empty positions are %s (%s)",
+        source.name, plan.image.level, *plan.image.shape, plan.tiling.count(),
+        "skipped" if plan.skipping.on else "computed", plan.skipping.reason,
+    )  # fmt: skip
+    return plan
 
 
 def open_draft(plan: Plan, target: Path, *, overwrite: bool) -> Draft:
