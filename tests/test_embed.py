@@ -107,7 +107,7 @@ def test_the_log_says_what_ran_and_why_to_a_program_that_listens(tmp_path, caplo
     assert re.search(r"phantom: \d networks on cpu \(.+\), \d+ tiles side by side", caplog.text)
     assert "slide.zarr: level 0, 256 x 320 model pixels in 20 tiles" in caplog.text
     assert "empty positions are computed (" in caplog.text
-    assert re.search(r"l\.zarr: resumes, [123] rows of 4 missing", caplog.text)
+    assert re.search(r"l\.zarr: resumes, [123] of 4 rows missing", caplog.text)
 
 
 def test_without_a_listener_the_log_is_silent():

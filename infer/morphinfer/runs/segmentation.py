@@ -119,7 +119,9 @@ def segment(
         if client is None:
             missing = draft.missing()
             if len(missing) < draft.row_count:
-                logger.info("%s: resumes, %d of %d rows missing", target, len(missing), draft.row_count)
+                logger.info(
+                    "%s: resumes, %d of %d rows missing", target, len(missing), draft.row_count
+                )
             write_rows(plan, draft, missing, progress, cancel, since=started)
         else:
             compute_on(client, plan, draft, progress, cancel)
