@@ -15,7 +15,8 @@ from slides import pixels, write_array
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import Window
-from morphinfer.images.slide import open_slide, slide_from_array
+from morphinfer.images.arrays import slide_from_array
+from morphinfer.images.slide import open_slide
 
 VERSIONS = ["0.4", "0.5"]
 

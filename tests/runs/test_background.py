@@ -161,7 +161,7 @@ def test_auto_skips_nothing_where_the_networks_see_something_in_the_dark(dark):
 
 
 def test_auto_skips_nothing_where_random_networks_guess(models):
-    from morphinfer.images.slide import slide_from_array
+    from morphinfer.images.arrays import slide_from_array
     from morphinfer.networks.ensemble import load_ensemble
     from morphinfer.runs.plan import Plan
 

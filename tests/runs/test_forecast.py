@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from morphinfer import Options, load_models, segment_array
+from morphinfer.images.arrays import slide_from_array
 from morphinfer.images.labels import LAYERS
-from morphinfer.images.slide import slide_from_array
 from morphinfer.networks.ensemble import load_ensemble
 from morphinfer.networks.session import Session
 from morphinfer.runs.forecast import forecast_run, halo_percent, memory_mb, middle_tiles

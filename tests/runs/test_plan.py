@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from morphinfer.images.slide import slide_from_array
+from morphinfer.images.arrays import slide_from_array
 from morphinfer.networks import Options, load_ensemble
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.plan import Plan, run_start, tile_edges

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from fakes import FakePredictor, fake_ensemble, write_slide
 
-from morphinfer import Options, segment, segment_array
+from morphinfer import Options, evaluate, load_ensemble, open_slide, segment, segment_array
 from morphinfer.geometry import PixelGrid
 from morphinfer.networks import normalised_entropy
-from networks import nuclei
+from networks import nuclei, save_set
 
 UM = 0.65
 IMAGE = nuclei(61, 82)
@@ -77,3 +77,28 @@ def test_results_draw_their_classes_in_jupyter(result, tmp_path):
     wanted = {tuple(bytes.fromhex(c.colour[1:])) for c in result.classes}
     assert colours <= wanted
     assert len(colours) > 1
+
+
+def test_what_a_run_is_made_of_shows_itself_in_one_short_line(tmp_path):
+    path = write_slide(tmp_path / "s.zarr", IMAGE)
+    folder = save_set(tmp_path / "models", (46, 62))
+    ensemble = load_ensemble(folder, Options(provider="cpu", stride_px=4))
+    labels = segment(path, models=ensemble).labels
+    scores = evaluate(labels, labels)
+    shown = {
+        "Slide": repr(open_slide(path)),
+        "LabelImage": repr(labels),
+        "ModelSet": repr(ensemble.models),
+        "Ensemble": repr(ensemble),
+        "Scores": repr(scores),
+    }
+    assert (
+        shown["Slide"] == f"<Slide {path}: 61 x 82 pixels of 0.65 um, uint8, channel 0, levels: 1>"
+    )
+    assert shown["ModelSet"].startswith("<ModelSet random: patches of 46, 62 px at 0.65 um; backgr")
+    assert shown["Ensemble"] == "<Ensemble random: dense on cpu, stride 4 px>"
+    assert shown["Scores"].startswith("<Scores: mean Dice 1.000 (background ")
+    assert "16 x 21 pixels of 2.6 um; background, tissue, GeneA, GeneB" in shown["LabelImage"]
+    for name, text in shown.items():
+        assert text.startswith(f"<{name} ") or name == "Scores"
+        assert "\n" not in text

@@ -91,7 +91,7 @@ def test_every_cell_is_the_prediction_of_the_patch_centred_on_it(models, shape):
             segment_array(image, pixel_size_um=UM, models=models)
         return
     result = segment_array(image, pixel_size_um=UM, models=models, options=Options(**CPU))
-    from morphinfer.images.slide import slide_from_array
+    from morphinfer.images.arrays import slide_from_array
     from morphinfer.networks.runtime import ProviderChoice
     from morphinfer.networks.session import Session
 

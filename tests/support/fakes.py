@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from morphinfer.images.arrays import ARRAY_CHUNK, slide_from_array
 from morphinfer.images.labels import LAYERS, layer_path
 from morphinfer.images.multiscale import create_image
-from morphinfer.images.slide import ARRAY_CHUNK, slide_from_array
 from morphinfer.networks.ensemble import Ensemble
 from morphinfer.networks.options import Options
 from morphinfer.networks.resources import Resources

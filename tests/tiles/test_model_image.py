@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
+from morphinfer.images.arrays import slide_from_array
 from morphinfer.images.downsampling import halve_by_mean
-from morphinfer.images.slide import slide_from_array
 from morphinfer.images.slide_geometry import Level
 from morphinfer.tiles.model_image import ModelImage
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import Window
-from morphinfer.images.slide import slide_from_array
+from morphinfer.images.arrays import slide_from_array
 from morphinfer.tiles import normalisation as normalising
 from morphinfer.tiles.model_image import ModelImage
 from morphinfer.tiles.normalisation import BLOCK, Normalisation, measure_intensity, otsu_threshold

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from region_section import PIXEL_UM, SHAPE, make_section
 
+from morphinfer.images.arrays import slide_from_array
 from morphinfer.images.multiscale import create_image
-from morphinfer.images.slide import slide_from_array
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ their place by one rename (`staging`). zarr is imported here and nowhere else. `
 
 from __future__ import annotations
 
-from morphinfer.images.arrays import Pixels
+from morphinfer.images.arrays import Pixels, slide_from_array
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,
@@ -23,7 +23,7 @@ from morphinfer.images.labels import (
 )
 from morphinfer.images.multiscale import ImageSpec, NewImage, create_image
 from morphinfer.images.ngff import Version
-from morphinfer.images.slide import Slide, open_slide, slide_from_array
+from morphinfer.images.slide import Slide, open_slide
 from morphinfer.images.staging import (
     as_output_errors,
     check_target,

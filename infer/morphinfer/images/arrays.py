@@ -5,9 +5,14 @@ Nothing is copied or computed here; what a window needs is fetched when it is re
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from morphinfer.errors import SlideError
+from morphinfer.geometry import PixelGrid
+from morphinfer.images.slide import Slide, identity_of
+from morphinfer.images.slide_checks import check_arrays, check_pixel_size, pick_channel
+from morphinfer.images.slide_geometry import Level
 
 AXES = {2: "yx", 3: "cyx"}
 """Order of the axes of an array that does not name them, by their number."""
@@ -15,6 +20,8 @@ AXIS_NAMES = {
     "t": "t", "time": "t", "c": "c", "channel": "c", "band": "c", "z": "z", "y": "y", "row": "y",
     "x": "x", "col": "x", "column": "x",
 }  # fmt: skip
+ARRAY_CHUNK = 1024
+"""Side of the blocks in which an array without chunks is read."""
 
 
 class Pixels(Protocol):
@@ -84,3 +91,52 @@ def array_chunk(image: Pixels, axis: int, default: int) -> int:
         return min(image.shape[axis], default)
     along = chunks[axis]
     return int(max(along)) if isinstance(along, tuple) else int(along)
+
+
+def slide_from_array(
+    image: Pixels,
+    pixel_size_um: float,
+    name: str = "array",
+    *,
+    channel: str | int | None = None,
+    chunk: int = ARRAY_CHUNK,
+) -> Slide:
+    """Slide over an array, which is read window by window.
+
+    Parameters
+    ----------
+    image : array of uint8, uint16 or float32, shape (M, N) or (C, M, N)
+        The nuclei image: an array of NumPy, Dask, zarr or xarray, or of another library whose parts
+        `numpy.asarray` takes. An array of xarray may name its axes y, x, c, z and t in any order.
+    pixel_size_um : float
+        Side of a pixel in micrometres.
+    name : str
+        Name for messages and records.
+    channel : str or int, optional
+        Index of the channel, or its label where xarray holds labels; as for `open_slide`.
+    chunk : int
+        Side of the blocks in which an array without chunks of its own is read.
+
+    Raises
+    ------
+    SlideError
+        No array, no such channel, an axis too many, an empty array, or another data type.
+    """
+    axes = array_axes(image, name)
+    check_arrays([image], axes, Path(name))
+    check_pixel_size(pixel_size_um, name)
+    places = axes.index("y"), axes.index("x")
+    height, width = (image.shape[axis] for axis in places)
+    row, col = (array_chunk(image, axis, chunk) for axis in places)
+    labels = channel_names(image, axes)
+    return Slide(
+        name=name,
+        path=None,
+        levels=(Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), (row, col)),),
+        axes=axes,
+        channels=labels,
+        channel=pick_channel(channel, labels, axes, image.shape, Path(name)),
+        z="max",
+        version="0.5",
+        identity=identity_of({}, image),
+    )

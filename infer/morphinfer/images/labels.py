@@ -130,7 +130,7 @@ def create_labels(
         yield LabelWriter(pyramid, grid.shape[1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LabelImage:
     """A label image on disk."""
 
@@ -140,6 +140,13 @@ class LabelImage:
     """The classes, without 'unlabelled'."""
     record: Mapping[str, Any]
     """What its writer says of it, under the attribute 'morphinfer'; empty where there is nothing."""
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape
+        return (
+            f"<LabelImage {self.image.path or self.image.name}: {height} x {width} pixels of "
+            f"{self.image.pixel_size_um:g} um; {', '.join(c.name for c in self.classes)}>"
+        )
 
     def run_record(self) -> RunRecord:
         """The record of the run that wrote it.

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.arrays import Pixels, array_axes, array_chunk, channel_names
 from morphinfer.images.ngff import Version, parse_multiscale
 from morphinfer.images.slide_checks import (
     check_arrays,
@@ -30,11 +29,8 @@ from morphinfer.images.slide_checks import (
 )
 from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
 
-ARRAY_CHUNK = 1024
-"""Side of the blocks in which an array without chunks is read."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Slide:
     """One nuclei image, ready to be read by window; nothing is loaded before ``read``."""
 
@@ -63,6 +59,14 @@ class Slide:
     def grid(self) -> PixelGrid:
         """The pixels of level 0, and where they lie."""
         return self.levels[0].grid
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        name = self.channels[self.channel] if self.channel < len(self.channels) else self.channel
+        return (
+            f"<Slide {self.path or self.name}: {height} x {width} pixels of {self.pixel_size_um:g} um, "
+            f"{self.dtype}, channel {name}, levels: {len(self.levels)}>"
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -170,57 +174,8 @@ def open_slide(
         channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
         z=pick_z(z, axes, arrays[0].shape, path),
         version=meta.version,
-        identity=_identity(attributes, arrays[0]),
+        identity=identity_of(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
-    )
-
-
-def slide_from_array(
-    image: Pixels,
-    pixel_size_um: float,
-    name: str = "array",
-    *,
-    channel: str | int | None = None,
-    chunk: int = ARRAY_CHUNK,
-) -> Slide:
-    """Slide over an array, which is read window by window.
-
-    Parameters
-    ----------
-    image : array of uint8, uint16 or float32, shape (M, N) or (C, M, N)
-        The nuclei image: an array of NumPy, Dask, zarr or xarray, or of another library whose parts
-        `numpy.asarray` takes. An array of xarray may name its axes y, x, c, z and t in any order.
-    pixel_size_um : float
-        Side of a pixel in micrometres.
-    name : str
-        Name for messages and records.
-    channel : str or int, optional
-        Index of the channel, or its label where xarray holds labels; as for `open_slide`.
-    chunk : int
-        Side of the blocks in which an array without chunks of its own is read.
-
-    Raises
-    ------
-    SlideError
-        No array, no such channel, an axis too many, an empty array, or another data type.
-    """
-    axes = array_axes(image, name)
-    check_arrays([image], axes, Path(name))
-    check_pixel_size(pixel_size_um, name)
-    places = axes.index("y"), axes.index("x")
-    height, width = (image.shape[axis] for axis in places)
-    row, col = (array_chunk(image, axis, chunk) for axis in places)
-    labels = channel_names(image, axes)
-    return Slide(
-        name=name,
-        path=None,
-        levels=(Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), (row, col)),),
-        axes=axes,
-        channels=labels,
-        channel=pick_channel(channel, labels, axes, image.shape, Path(name)),
-        z="max",
-        version="0.5",
-        identity=_identity({}, image),
     )
 
 
@@ -282,7 +237,7 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
     check_pixel_size(pixel_size_um, str(path))
     level = Level(array, PixelGrid(array.shape, pixel_size_um, (0.0, 0.0)), array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
-    identity = _identity(dict(array.attrs), array)
+    identity = identity_of(dict(array.attrs), array)
     return Slide(path.name, path, (level,), "yx", (), 0, "max", version, identity)
 
 
@@ -291,7 +246,8 @@ def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
     return isinstance(ours, Mapping) and ours.get("synthetic") is True
 
 
-def _identity(attributes: dict[str, Any], array: Any) -> str:
+def identity_of(attributes: dict[str, Any], array: Any) -> str:
+    """SHA-256 of the metadata, shape and dtype of an image."""
     description = json.dumps(
         [attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str
     )

@@ -24,7 +24,7 @@ from morphinfer.networks.session import ModelSet, Session, available_cores, load
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ensemble:
     """Networks loaded on a provider, ready to predict."""
 
@@ -37,6 +37,12 @@ class Ensemble:
     """What they were loaded with."""
     by_options: bool = True
     """Whether the options alone describe them, so that another process can load the same."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Ensemble {self.models.name}: {self.mode} on {self.provider.name}, stride "
+            f"{self.predictor.stride_px} px>"
+        )
 
     @property
     def weights(self) -> list[float]:

@@ -38,7 +38,7 @@ class ModelFile:
     """Hash of its bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelSet:
     """Networks that were trained together and agree on classes, pixel size and normalisation."""
 
@@ -48,6 +48,14 @@ class ModelSet:
     """Folder, or the one file."""
     files: tuple[ModelFile, ...]
     """From the smallest patch to the largest."""
+
+    def __repr__(self) -> str:
+        patches = ", ".join(str(f.card.patch_size_px) for f in self.files)
+        classes = ", ".join(c.name for c in self.card.classes)
+        return (
+            f"<ModelSet {self.name}: patches of {patches} px at {self.card.pixel_size_um:g} um; "
+            f"{classes}>"
+        )
 
     @property
     def card(self) -> Card:

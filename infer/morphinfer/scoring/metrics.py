@@ -47,7 +47,7 @@ class Confusion:
         kernels.confusion(reference, result, self.counts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scores:
     """Agreement of a result with its reference."""
 
@@ -79,6 +79,11 @@ class Scores:
     blocks: NDArray[np.int64] | None = None
     """Confusion matrix of each block of the reference, row by row, shape (B, C, C); input of
     `bootstrap.paired_difference` for two results with the same classes."""
+
+    def __repr__(self) -> str:
+        shown = ("n/a" if value is None else f"{value:.3f}" for value in self.dice)
+        listed = ", ".join(map(" ".join, zip(self.class_names, shown, strict=True)))
+        return f"<Scores: mean Dice {self.mean_dice:.3f} ({listed}); {self.pixels_compared} pixels>"
 
 
 def scores(

@@ -6,7 +6,7 @@ from region_section import PIXEL_UM, SHAPE, make_section
 
 from morphinfer.errors import SpotsError
 from morphinfer.geometry import PixelGrid
-from morphinfer.images.slide import slide_from_array
+from morphinfer.images.arrays import slide_from_array
 from morphinfer_training.references.densities import ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS
 from morphinfer_training.references.registration import check_registration, refuse_wrong_orientation
