@@ -33,7 +33,7 @@ def measuring(predictor=None, **changes):
 
 
 def test_an_empty_array_is_refused_by_default():
-    with pytest.raises(EmptySlideError, match="`on_empty='background'` takes it as empty"):
+    with pytest.raises(EmptySlideError, match="accept an empty slide with `on_empty='background'`"):
         segment_array(EMPTY, pixel_size_um=UM, models=measuring())
 
 
@@ -121,7 +121,7 @@ def test_an_empty_slide_is_published_as_background_and_its_record_says_why(tmp_p
 def test_the_command_line_takes_an_empty_slide_on_request(call, models, tmp_path):
     write_image(tmp_path / "e.zarr", EMPTY)
     words = ("segment", "e.zarr", "--models", models, "--json", "-q", "--provider", "cpu")
-    refused(call(*words), "constant", "--on-empty background takes it as empty", "--channel")
+    refused(call(*words), "constant", "with --on-empty background", "--channel")
     code, out, err = call(*words, "--on-empty", "background")
     assert (code, err) == (0, "")
     assert json.loads(out)["class_fractions"]["background"] == 1

@@ -97,8 +97,8 @@ def measure_intensity(
         return intensity
     if not may_be_empty:
         raise EmptySlideError(
-            f"{slide.name}: constant, with no contrast beyond the intensity {intensity.low:g}; an empty "
-            f"slide, or not the nuclei `channel`? `on_empty='background'` takes it as empty"
+            f"{slide.name}: constant, with no contrast beyond the intensity {intensity.low:g}; choose "
+            f"the nuclei with `channel`, or accept an empty slide with `on_empty='background'`"
         )
     return _tissue_percentiles(slide, normalisation, math.inf)
 
