@@ -24,19 +24,20 @@ cores = st.integers(1, 256)
 memory = st.floats(1, 1e6)
 patches = st.integers(1, 300)
 tile_sizes = st.none() | st.integers(8, 8192)
+arena_counts = st.integers(1, 5)
 
 
-def shared(cores, memory_mb, tile_px, patch):
+def shared(cores, memory_mb, tile_px, patch, arenas=1):
     """Resources, where any tile fits."""
     try:
-        return share_out(cores, memory_mb, tile_px, patch, gpu=False)
+        return share_out(cores, memory_mb, tile_px, patch, gpu=False, arenas=arenas)
     except ProviderError:
         assume(False)
 
 
-@given(cores, memory, tile_sizes, patches)
-def test_no_more_memory_is_planned_than_allowed(cores, memory_mb, tile_px, patch):
-    assert shared(cores, memory_mb, tile_px, patch).memory_mb <= memory_mb
+@given(cores, memory, tile_sizes, patches, arena_counts)
+def test_no_more_memory_is_planned_than_allowed(cores, memory_mb, tile_px, patch, arenas):
+    assert shared(cores, memory_mb, tile_px, patch, arenas).memory_mb <= memory_mb
 
 
 @given(cores, memory, tile_sizes, patches)
@@ -86,6 +87,12 @@ def test_with_room_for_one_tile_all_cores_work_on_it():
 def test_the_default_memory_holds_two_workers_of_whole_tiles_with_the_largest_patch():
     resources = share_out(2, 800, None, 158, gpu=False)
     assert (resources.workers, resources.threads, resources.tile_px) == (2, 1, CPU_TILE_PX)
+
+
+def test_networks_with_an_arena_each_leave_room_for_fewer_tiles_side_by_side():
+    resources = share_out(2, 800, None, 158, gpu=False, arenas=2)
+    assert (resources.workers, resources.threads, resources.tile_px) == (1, 2, CPU_TILE_PX)
+    assert resources.arena_bytes == 0
 
 
 def test_too_little_memory_is_refused_with_what_is_needed():

@@ -108,7 +108,7 @@ def load_ensemble(
         thread each (``intra_op_num_threads = 1``) suits best.
     own_environment : bool
         Whether nothing else in this process uses ONNX Runtime. Its log is then silenced, and the
-        networks share one arena of its environment, which saves about a tenth of memory and time.
+        networks share one arena of its environment, which saves memory and up to a tenth of the time.
 
     Raises
     ------
@@ -130,6 +130,7 @@ def load_ensemble(
         options.tile_px,
         model_set.patch_size_px,
         gpu=not on_cpu,
+        arenas=1 if own_environment else len(model_set.used),
     )
     if own_environment:
         take_environment(resources.arena_bytes if on_cpu else 0)

@@ -1,9 +1,9 @@
 """Settings of ONNX Runtime: for each session, and for its environment where nothing else uses it.
 
 The environment of ONNX Runtime belongs to the whole process. A library changes nothing in it: each
-network has its own arena, which shrinks after every run so that networks that take turns do not hold
-memory at the same time. Where the process runs nothing else with ONNX Runtime, as the command line
-does, all networks share one arena of the environment, which saves about a tenth of memory and time.
+network has its own arena, and the tiles are fewer or smaller so that all of them fit into the memory.
+Where the process runs nothing else with ONNX Runtime, as the command line does, all networks share one
+arena of the environment, which saves memory and up to a tenth of the time.
 """
 
 from __future__ import annotations
@@ -40,14 +40,6 @@ def session_options(threads: int, *, own_environment: bool = False) -> Any:
     options.add_session_config_entry("session.use_env_allocators", str(int(own_environment)))
     # Patterns ask for one piece for all layers, another for every shape, and split up the arena.
     options.enable_mem_pattern = False
-    return options
-
-
-def shrinking() -> Any:
-    """Run options of a network on the CPU with its own arena: its memory is released after a run."""
-    options = load_runtime().RunOptions()
-    options.log_severity_level = SILENT
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 
 

@@ -38,11 +38,17 @@ class Resources:
     memory_mb: float
     """Most memory that the process is expected to take."""
     arena_bytes: int = 0
-    """What the networks of all tiles side by side need at once."""
+    """Size of the arena that the networks of all tiles side by side share; 0 where each has its own."""
 
 
 def share_out(
-    cores: int, max_memory_mb: float, tile_px: int | None, patch_size_px: int, *, gpu: bool
+    cores: int,
+    max_memory_mb: float,
+    tile_px: int | None,
+    patch_size_px: int,
+    *,
+    gpu: bool,
+    arenas: int = 1,
 ) -> Resources:
     """Resources within the limits.
 
@@ -58,6 +64,9 @@ def share_out(
         Largest patch, which sets the halo.
     gpu : bool
         Whether networks run beside the processor's memory; the limit then holds no tile back.
+    arenas : int
+        Networks that hold their working memory at the same time, since each has an arena; 1 where all
+        share one.
 
     Raises
     ------
@@ -68,26 +77,30 @@ def share_out(
         raise ProviderError(f"{cores} threads; at least 1 is needed, or 0 for all cores")
     if gpu:
         tile = tile_px or GPU_TILE_PX
-        return Resources(GPU_WORKERS, 1, tile, _memory_mb(GPU_WORKERS, tile, patch_size_px))
+        return Resources(GPU_WORKERS, 1, tile, _memory_mb(GPU_WORKERS, tile, patch_size_px, 1))
     tile = tile_px or CPU_TILE_PX
     while tile_px is None and tile > SMALLEST_TILE_PX:
-        if _memory_mb(1, tile, patch_size_px) <= max_memory_mb:
+        if _memory_mb(1, tile, patch_size_px, arenas) <= max_memory_mb:
             break
         tile //= 2
-    least = _memory_mb(1, tile, patch_size_px)
+    least = _memory_mb(1, tile, patch_size_px, arenas)
     if least > max_memory_mb:
         raise ProviderError(
             f"a tile of {tile} px needs about {least:.0f} MB and `max_memory_mb` allows "
             f"{max_memory_mb:.0f}; allow more"
             + ("" if tile_px is None else " or choose a smaller `tile_px`")
         )
-    fit = [n for n in range(1, cores + 1) if _memory_mb(n, tile, patch_size_px) <= max_memory_mb]
-    workers = max(fit)
+    workers = max(
+        n
+        for n in range(1, cores + 1)
+        if _memory_mb(n, tile, patch_size_px, arenas) <= max_memory_mb
+    )
     largest = tile + tile // 8  # see `Span.tiles`
-    arena = workers * (largest + patch_size_px) ** 2 * ARENA_BYTES_PER_PIXEL
-    memory = _memory_mb(workers, tile, patch_size_px)
+    arena = workers * (largest + patch_size_px) ** 2 * ARENA_BYTES_PER_PIXEL if arenas == 1 else 0
+    memory = _memory_mb(workers, tile, patch_size_px, arenas)
     return Resources(workers, cores // workers, tile, memory, arena)
 
 
-def _memory_mb(workers: int, tile_px: int, patch_size_px: int) -> float:
-    return PROCESS_MB + workers * (tile_px + patch_size_px) ** 2 * BYTES_PER_PIXEL / MB
+def _memory_mb(workers: int, tile_px: int, patch_size_px: int, arenas: int) -> float:
+    bytes_per_pixel = BYTES_PER_PIXEL + (arenas - 1) * ARENA_BYTES_PER_PIXEL
+    return PROCESS_MB + workers * (tile_px + patch_size_px) ** 2 * bytes_per_pixel / MB

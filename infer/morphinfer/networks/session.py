@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from morphinfer.classes import ROLES
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
-from morphinfer.networks.environment import session_options, shrinking
+from morphinfer.networks.environment import session_options
 from morphinfer.networks.runtime import ProviderChoice, open_session
 
 OUT_OF_MEMORY = re.compile(
@@ -105,12 +105,9 @@ class Session:
         settings: Any = None,
         own_environment: bool = False,
     ) -> None:
-        self._run_options = None
         if settings is None:
             threads = threads or available_cores()
             settings = session_options(threads, own_environment=own_environment)
-            if provider.name == "cpu" and not own_environment:
-                self._run_options = shrinking()
         self.card = model.card
         self._session = _open(model.path, provider, settings)
         self._input = self._session.get_inputs()[0]
@@ -148,7 +145,7 @@ class Session:
             binding = self._session.io_binding()
             binding.bind_cpu_input(self._input.name, batch)
             binding.bind_output(self._output)
-            self._session.run_with_iobinding(binding, self._run_options)
+            self._session.run_with_iobinding(binding)
             output: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
         except Exception as problem:  # ONNX Runtime's own errors share no narrower base
             if not OUT_OF_MEMORY.search(str(problem)):

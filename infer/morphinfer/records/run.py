@@ -89,7 +89,7 @@ class RunTiling:
     memory_mb: float
     """Most memory that the process was expected to take."""
     arena_bytes: int = 0
-    """Memory that the networks of all tiles side by side share."""
+    """Size of the arena that the networks of all tiles side by side share; 0 where each has its own."""
     row_edges: tuple[int, ...] | None = None
     """First position of each tile but the first, along rows."""
     col_edges: tuple[int, ...] | None = None
