@@ -166,7 +166,7 @@ def regions(
     classes = gene_classes(gene_lists, gene_a, gene_b)
     limits = class_thresholds(classes, thresholds, (threshold_a, threshold_b))
     started = perf_counter()
-    require_modules("regions", ("scipy", "pyarrow", "matplotlib"))
+    require_modules("regions", ("scipy", "pyarrow"))
     from morphinfer_training.references import (
         RegionSettings,
         make_regions,
