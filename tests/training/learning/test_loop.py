@@ -97,15 +97,15 @@ def test_a_run_is_resumed_with_new_texts_of_the_card(tmp_path):
     assert np.array_equal(whole.probabilities, again.probabilities)
 
 
-def test_a_checkpoint_of_another_version_is_refused(tmp_path):
+@pytest.mark.parametrize("version", [None, 2])
+def test_a_checkpoint_of_another_version_is_refused(tmp_path, version):
     run(tmp_path, make_config())
     path = tmp_path / "checkpoint.pt"
     stored = torch.load(path, weights_only=True)
-    del stored["format"]
-    torch.save(stored, path)
+    torch.save({**stored, "format": version}, path)
     with pytest.raises(
         ConfigError,
-        match=r"written by a version of morphinfer with other networks.* `overwrite=True`",
+        match=r"with other networks or held-out blocks; .* `overwrite=True`",
     ):
         load_checkpoint(path, make_config(), CPU)
 

@@ -15,8 +15,9 @@ from morphinfer.errors import ConfigError
 from morphinfer.images import staged
 from morphinfer_training.config import TrainConfig
 
-FORMAT = 2
-"""Version of checkpoints; it changes with the architecture. Networks of version 1 saw brightness."""
+FORMAT = 3
+"""Version of checkpoints; it changes with the networks and the split. Networks of version 1 saw brightness,
+and version 2 may have held out other blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
         ) from problem
     if stored.get("format") != FORMAT:
         raise ConfigError(
-            f"{path}: written by a version of morphinfer with other networks; continue with that "
-            f"version, or start again with `overwrite=True`"
+            f"{path}: written by a version of morphinfer with other networks or held-out blocks; continue "
+            f"with that version, or start again with `overwrite=True`"
         )
     current = config.plain()
     changed = [key for key in current if key != "card" and current[key] != other.get(key)]
