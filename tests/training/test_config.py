@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from morphinfer.errors import ConfigError
-from morphinfer_training.config import parse_config, read_config
+from morphinfer.tiles import Normalisation
+from morphinfer_training.config import (
+    AugmentationConfig,
+    CardConfig,
+    SectionConfig,
+    TrainConfig,
+    TrainingConfig,
+    ValidationConfig,
+    parse_config,
+    read_config,
+)
 from morphinfer_training.config_parsing import resolve_path
+from morphinfer_training.references import Columns, RegionSettings
 
 TRAINING = Path(__file__).parents[2] / "training"
 MINIMAL = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr"}]}
@@ -25,6 +38,20 @@ def test_the_example_shows_every_default():
     minimal = parse_config(MINIMAL, "minimal.toml")
     for part in ("normalisation", "validation", "training", "augmentation", "channels", "classes"):
         assert getattr(example, part) == getattr(minimal, part)
+
+
+def keys(cls):
+    return {field.name for field in fields(cls)}
+
+
+def test_the_example_shows_every_key():
+    text = (TRAINING / "example.toml").read_text("utf-8")
+    tables = (TrainConfig, SectionConfig, ValidationConfig, TrainingConfig, AugmentationConfig,
+              CardConfig, Columns, Normalisation)  # fmt: skip
+    missing = [key for key in set().union(*map(keys, tables))
+               if not re.search(rf"\b{key} = |\[{key}\]", text)]  # fmt: skip
+    missing += [key for key in keys(RegionSettings) if not re.search(rf"\b{key}\b", text)]
+    assert not missing
 
 
 def test_an_unknown_key_is_refused_with_the_known_ones():
