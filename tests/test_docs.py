@@ -124,26 +124,35 @@ SOURCES = {
 }
 
 
-def imported_packages(package: str) -> set[str]:
-    """Packages of ours that the modules of a package import from, without the errors of all."""
+PACKAGES = {f"{t}.{p.parent.name}" for t, f in SOURCES.items() for p in f.glob("*/__init__.py")}
+MODULES = {f"{t}.{p.stem}" for t, f in SOURCES.items() for p in f.glob("*.py")}
+
+
+def imported_from(package: str) -> set[str]:
+    """Packages and single modules that the modules of a package import from."""
     top, _, _ = package.partition(".")
     folder = SOURCES[top] / package.removeprefix(top).lstrip(".")
-    packages = {f"{t}.{p.parent.name}" for t, f in SOURCES.items() for p in f.glob("*/__init__.py")}
-    found = set()
+    sources = set()
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
-                found.add(".".join(node.module.split(".")[:2]))
-    return found & packages - {package, "morphinfer._kernels"}
+                sources.add(".".join(node.module.split(".")[:2]))
+    return sources - {package, "morphinfer._kernels"}
 
 
 def test_the_package_map_says_what_each_package_imports():
     rows = re.findall(r"^\| `(morphinfer\w*\.\w+)` \| [^|]+ \| ([^|]*) \|", text_of("CONTRIBUTING.md"),
                       re.MULTILINE)  # fmt: skip
     said = {name: set(CODE.findall(imports)) for name, imports in rows}
-    packages = {f"{t}.{p.parent.name}" for t, f in SOURCES.items() for p in f.glob("*/__init__.py")}
-    assert set(said) == packages - {"morphinfer._kernels"}
+    assert set(said) == PACKAGES - {"morphinfer._kernels"}
     for name, imports in said.items():
         top, _, _ = name.partition(".")
         full = {i if i.startswith("morphinfer") else f"{top}.{i}" for i in imports}
-        assert full == imported_packages(name), name
+        assert full == imported_from(name) & PACKAGES, name
+
+
+def test_the_package_map_names_the_single_modules_that_packages_import():
+    sentence = re.search(r"Each package may also import [^.]+\.", text_of("CONTRIBUTING.md"))
+    imported = set().union(*(imported_from(name) & MODULES for name in PACKAGES))
+    named = set(CODE.findall(sentence[0])) - {"commands"}
+    assert named == {name.partition(".")[2] for name in imported}
