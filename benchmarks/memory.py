@@ -10,7 +10,6 @@ background, so that all slides do the same work a pixel.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -43,11 +42,6 @@ print(json.dumps({
     "seconds_per_megapixel": seconds / (shape[0] * shape[1] / 1e6), "tiling": record["tiling"],
 }))
 """
-
-
-def peak_mb() -> float:
-    """Largest resident set of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def measure(slide: str, models: str = "hippocampus", **options: Any) -> dict[str, Any]:
