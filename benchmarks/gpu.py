@@ -1,4 +1,4 @@
-"""`segment` on a graphics card: a slide of 27000 x 20000 pixels, five networks, reading included.
+"""`segment` on a graphics card: 27000 x 20000 pixels, the networks that have a weight, reading included.
 
     python benchmarks/gpu.py [--provider cuda] [--models SET] [--half FOLDER] [--side N]
 

@@ -35,7 +35,7 @@ from morphinfer.networks.fusion import fuse, quantise
 from morphinfer.tiles.gather import gather
 
 TILE = 1176
-"""1024 model pixels and the halo of the largest patch, 160 - 8."""
+"""1024 model pixels and the halo of a patch of 160 pixels (160 - 8)."""
 HALO = 75
 BLOCK = 2048
 LOW, HIGH, CLIP = 8.0, 180.0, (0.0, 1.0)

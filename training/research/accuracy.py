@@ -5,7 +5,7 @@
 For each set: every network alone, their plain mean and their weighted fusion, and the baselines,
 trained and scored at the same positions; on the held-out blocks of the training sections and on the
 section of another animal that no choice has used. The result is compared with the set's figures.json,
-which the README and the card quote; --train writes that file and the cards. Sections that are missing
+which docs/results.md and the card quote; --train writes that file and the cards. Sections that are missing
 are a reason to skip, exit code 0.
 """
 
@@ -29,7 +29,7 @@ from predictions import network_outputs
 from protocol import ROOT, SETS, WORK, SetProtocol, morphinfer, prepare, reference, slide
 
 PICTURED = "hippocampus"
-"""The set whose label map of the independent section is shown in the README."""
+"""The set whose label map of the independent section is shown in docs/results.md."""
 
 
 def main() -> int:
