@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from morphinfer import Options, load_models, segment_array
-from morphinfer.errors import ModelError
+from morphinfer import Options, load_ensemble, load_models, segment_array
+from morphinfer.errors import ModelError, ProviderError
 from morphinfer.networks.predictor import DensePredictor
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import Session
@@ -147,6 +147,13 @@ def test_networks_of_weight_0_are_not_run_and_change_no_bit(tmp_path, monkeypatc
     )
     assert set(ran) == {"p046", "p062"}
     np.testing.assert_array_equal(ours.probabilities, theirs.probabilities)
+
+
+def test_a_network_that_runs_on_another_provider_than_the_probe_is_refused(models, monkeypatch):
+    ran = iter(["cpu", "cuda"])
+    monkeypatch.setattr("morphinfer.networks.session.provider_of", lambda _: next(ran))
+    with pytest.raises(ProviderError, match=r"network p062 runs on 'cuda', not on 'cpu'"):
+        load_ensemble(models, Options(**CPU))
 
 
 def test_inputs_of_one_shape_give_the_same_predictions(tmp_path):

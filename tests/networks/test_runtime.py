@@ -74,6 +74,14 @@ def test_a_provider_whose_libraries_do_not_load_is_not_taken_for_running(monkeyp
     assert choose_provider("auto", probe).name == "cpu"
 
 
+def test_a_provider_is_tried_on_one_thread(monkeypatch, probe):
+    tried = []
+    take = runtime.open_session
+    monkeypatch.setattr(runtime, "open_session", lambda *a: (tried.append(a[1]), take(*a))[1])
+    assert runtime.why_not("cpu", probe) == ""
+    assert [settings.intra_op_num_threads for settings in tried] == [1]
+
+
 def test_a_truncated_model_is_told_from_its_path(tmp_path):
     path = tmp_path / "p046.onnx"
     save_padding_free(path, card_of(46))

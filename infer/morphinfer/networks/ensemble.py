@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from morphinfer.errors import ModelError, OptionsError
+from morphinfer.errors import ModelError, OptionsError, ProviderError
 from morphinfer.networks.environment import session_options as default_settings
 from morphinfer.networks.environment import take_environment
 from morphinfer.networks.options import Mode, Options
@@ -115,12 +116,16 @@ def load_ensemble(
     ModelError
         The set is damaged, or its networks cannot run in the requested mode or at the requested stride.
     ProviderError
-        The provider does not run here.
+        The provider does not run here, not every network runs on it, or ``options.max_memory_mb``
+        does not suffice for one tile.
     OptionsError
         Both ``providers`` and ``options.provider`` are given.
     """
     options = options or Options()
-    model_set = models if isinstance(models, ModelSet) else load_models(models)
+    if isinstance(models, ModelSet):
+        model_set = models
+    else:
+        model_set = load_models(models, session_options=session_options)
     mode = _mode(model_set, options)
     choice = _provider(model_set, options, providers, session_options)
     on_cpu = choice.name == "cpu"
@@ -136,6 +141,7 @@ def load_ensemble(
         take_environment(resources.arena_bytes if on_cpu else 0)
     settings = {"settings": session_options, "own_environment": own_environment}
     sessions = [Session(file, choice, resources.threads, **settings) for file in model_set.used]
+    _refuse_other_provider(sessions, choice)
     predictor: Predictor
     if mode == "windows":
         predictor = WindowPredictor(sessions, options.stride_px)
@@ -159,6 +165,16 @@ def _mode(models: ModelSet, options: Options) -> Mode:
             f"give; use `mode='windows'`"
         )
     return mode
+
+
+def _refuse_other_provider(sessions: Sequence[Session], choice: ProviderChoice) -> None:
+    """The probe was one network; each of the others must run there too (contract C8)."""
+    for session in sessions:
+        if session.provider != choice.name:
+            raise ProviderError(
+                f"network {session.card.network} runs on '{session.provider}', not on "
+                f"'{choice.name}' as the others; use `provider='cpu'`, on which every network runs"
+            )
 
 
 def _provider(

@@ -167,9 +167,14 @@ def callers_provider(providers: Providers, probe: bytes, settings: Any) -> Provi
         raise ProviderError(
             f"providers: ONNX Runtime does not take {names} ({first}); give others"
         ) from problem
-    ran = session.get_providers()[0]
+    return ProviderChoice(provider_of(session), f"the caller gave {names}", tuple(providers))
+
+
+def provider_of(session: Any) -> str:
+    """Short name of the execution provider that a session runs on; ONNX Runtime's without one."""
+    ran: str = session.get_providers()[0]
     short = {long: name for name, long in PROVIDERS.items()}
-    return ProviderChoice(short.get(ran, ran), f"the caller gave {names}", tuple(providers))
+    return short.get(ran, ran)
 
 
 def why_not(name: str, probe: bytes) -> str:
@@ -184,6 +189,7 @@ def why_not(name: str, probe: bytes) -> str:
             return f"{problem} (CUDA and cuDNN come with morphinfer[cuda])"
     settings = ort.SessionOptions()
     settings.log_severity_level = 4
+    settings.intra_op_num_threads = 1  # with 0, it complains about cores that it may not use
     try:
         choice = callers_provider([PROVIDERS[name]], probe, settings)
     except ProviderError as refused:

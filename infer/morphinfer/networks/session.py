@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from morphinfer.classes import ROLES
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
-from morphinfer.networks.environment import session_options
-from morphinfer.networks.runtime import ProviderChoice, open_session
+from morphinfer.networks.environment import session_options as default_settings
+from morphinfer.networks.runtime import ProviderChoice, open_session, provider_of
 
 OUT_OF_MEMORY = re.compile(
     r"bad.alloc|[Ff]ailed to allocate|out of memory|OUT_OF_MEMORY|ALLOC_FAILED"
@@ -107,12 +107,12 @@ class Session:
     ) -> None:
         if settings is None:
             threads = threads or available_cores()
-            settings = session_options(threads, own_environment=own_environment)
+            settings = default_settings(threads, own_environment=own_environment)
         self.card = model.card
         self._session = _open(model.path, provider, settings)
         self._input = self._session.get_inputs()[0]
         self._output = self._session.get_outputs()[0].name
-        self.provider: str = self._session.get_providers()[0]
+        self.provider = provider_of(self._session)
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of a batch.
@@ -183,8 +183,15 @@ def _open(path: Path, provider: ProviderChoice, options: Any) -> Any:
         ) from problem
 
 
-def load_models(models: str | Path) -> ModelSet:
+def load_models(models: str | Path, *, session_options: Any = None) -> ModelSet:
     """Load a model set: a shipped one by name, a folder of ONNX files, or a single ONNX file.
+
+    Parameters
+    ----------
+    models : str or Path
+        Name of the set, its folder, or the file.
+    session_options : onnxruntime.SessionOptions, optional
+        With which the files are opened, in place of ours; networks with custom operators need theirs.
 
     Raises
     ------
@@ -195,7 +202,9 @@ def load_models(models: str | Path) -> ModelSet:
     paths = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
     if not paths:
         raise ModelError(f"{path}: no .onnx file in this folder; name the folder of a model set")
-    loaded = sorted((_load_file(p) for p in paths), key=lambda m: m.card.patch_size_px)
+    loaded = sorted(
+        (_load_file(p, session_options) for p in paths), key=lambda m: m.card.patch_size_px
+    )
     name = loaded[0].card.set_name or path.stem
     result = ModelSet(name, path, tuple(loaded))
     _refuse_disagreement(result)
@@ -222,8 +231,9 @@ def shipped_sets() -> dict[str, Path]:
     return {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and any(p.glob("*.onnx"))}
 
 
-def _load_file(path: Path) -> ModelFile:
-    session = _open(path, ProviderChoice("cpu", "to read its card"), session_options(1))
+def _load_file(path: Path, settings: Any) -> ModelFile:
+    settings = default_settings(1) if settings is None else settings
+    session = _open(path, ProviderChoice("cpu", "to read its card"), settings)
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     source, sidecar = path, path.with_suffix(".json")
     if text is None and sidecar.is_file():
