@@ -113,6 +113,13 @@ def test_a_callers_session_options_are_taken_as_they_are(folder, tmp_path):
     assert list(tmp_path.glob("profile*"))  # their names differ by the second alone
 
 
+def test_a_callers_session_options_open_the_files_for_their_cards_too(folder, tmp_path):
+    settings = onnxruntime.SessionOptions()
+    settings.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    load_models(folder / "p046.onnx", session_options=settings)
+    assert (tmp_path / "optimised.onnx").exists()
+
+
 def test_a_callers_providers_are_tried_in_order_and_the_one_that_ran_is_recorded(folder):
     providers = [("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})]
     ensemble = load_ensemble(folder, providers=providers)
@@ -152,6 +159,24 @@ def test_only_what_the_own_thread_prints_is_kept_from_stdout(capsys):
     print("later")
     assert lines.getvalue() == "ours\n"
     assert capsys.readouterr().out == "theirs\nlater\n"
+
+
+def test_two_threads_that_collect_at_once_leave_stdout_as_it_was():
+    before = sys.stdout
+    entered, leave = threading.Event(), threading.Event()
+
+    def collect():
+        with unprinted():
+            entered.set()
+            leave.wait()
+
+    other = threading.Thread(target=collect)
+    with unprinted():
+        other.start()
+        entered.wait(0.2)  # in vain while only one thread at a time collects
+    leave.set()
+    other.join()
+    assert sys.stdout is before
 
 
 def test_a_run_prints_nothing(folder, capfd):

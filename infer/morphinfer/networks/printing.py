@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
+_LOCK = threading.RLock()
+"""Held while ``sys.stdout`` is replaced: uses that overlap would each put the other's stream back."""
+
 
 class _OwnThread:
     """A text stream that keeps what one thread writes, and passes on what the others do."""
@@ -28,11 +31,15 @@ class _OwnThread:
 
 @contextmanager
 def unprinted() -> Iterator[io.StringIO]:
-    """Collect what this thread prints meanwhile; other threads print as ever."""
+    """Collect what this thread prints meanwhile; other threads print as ever.
+
+    ``sys.stdout`` belongs to the process, so only one thread at a time collects; others wait.
+    """
     kept = io.StringIO()
-    if sys.stdout is None:  # a program without a console
-        yield kept
-        return
-    stream: Any = _OwnThread(sys.stdout, kept)
-    with redirect_stdout(stream):
-        yield kept
+    with _LOCK:
+        if sys.stdout is None:  # a program without a console
+            yield kept
+            return
+        stream: Any = _OwnThread(sys.stdout, kept)
+        with redirect_stdout(stream):
+            yield kept
