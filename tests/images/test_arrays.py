@@ -133,6 +133,22 @@ def test_what_is_no_image_is_refused(array, part):
         slide_from_array(array, UM)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_arrays_of_other_pixels_have_another_identity_and_few_are_read(make, library):
+    large = np.random.default_rng(0).integers(0, 999, (700, 900), np.uint16)
+    array = make(library, large)
+    slide = slide_from_array(array, UM)
+    assert slide.identity == slide.identity == slide_from_array(large.copy(), UM).identity
+    assert slide.identity != slide_from_array(large[::-1], UM).identity
+    if library == "watched":
+        assert sum(array.sizes) == 3 * 16 * 64 * 64
+
+
+def test_the_identity_is_that_of_the_channel_that_is_read():
+    first, again, other = (slide_from_array(STACK, UM, channel=c).identity for c in (0, 0, 1))
+    assert first == again != other
+
+
 def test_nothing_is_read_before_a_window_is_asked_for_and_then_only_that():
     array = Watched(IMAGE)
     slide = slide_from_array(array, UM)

@@ -8,7 +8,8 @@ import pytest
 from fakes import fake_ensemble, names, published, write_slide
 
 from morphinfer import Options, segment, segment_array
-from morphinfer.errors import CancelledError, MorphinferError
+from morphinfer.errors import CancelledError, MorphinferError, OutputError
+from morphinfer.images import slide_from_array
 from networks import nuclei
 
 UM = 0.65
@@ -79,6 +80,18 @@ def test_an_exception_out_of_the_callback_stops_the_run_alike(slide, whole, out)
     with pytest.raises(StoppedError):
         segment(slide, out=out, progress=report, **RUN)
     assert 0 < goes_on(slide, out, whole) < 12
+
+
+def test_a_stopped_run_on_an_array_is_not_resumed_with_another_array(out):
+    image = nuclei(197, 60)
+    report, _ = after(8, refuse)
+    with pytest.raises(StoppedError):
+        segment(slide_from_array(image, UM), out=out, progress=report, **RUN)
+    with pytest.raises(OutputError, match="an unfinished run with another slide"):
+        segment(slide_from_array(image[::-1], UM), out=out, **RUN)
+    rest = []
+    segment(slide_from_array(image.copy(), UM), out=out, progress=rest.append, **RUN)
+    assert 0 < rest[-1].all_tiles < 12
 
 
 def test_a_run_that_is_cancelled_before_it_begins_leaves_nothing(slide, out):

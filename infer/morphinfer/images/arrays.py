@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid
-from morphinfer.images.slide import Slide, identity_of
+from morphinfer.images.slide import Slide, hash_metadata
 from morphinfer.images.slide_checks import check_arrays, check_pixel_size, pick_channel
 from morphinfer.images.slide_geometry import Level
 
@@ -138,5 +138,5 @@ def slide_from_array(
         channel=pick_channel(channel, labels, axes, image.shape, Path(name)),
         z="max",
         version="0.5",
-        identity=identity_of({}, image),
+        metadata_sha256=hash_metadata({}, image),
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ from morphinfer.images.slide_checks import (
     pick_z,
 )
 from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
+
+SAMPLE_SIDE = 64
+"""Side of the windows that distinguish arrays, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,10 +54,24 @@ class Slide:
     """Index along z, or 'max' for the maximum projection."""
     version: Version
     """NGFF version of the image; outputs follow it."""
-    identity: str
-    """SHA-256 of the metadata, shape and dtype; not of the pixels."""
+    metadata_sha256: str
+    """SHA-256 of the metadata, shape and dtype."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the metadata, shape and dtype; of an array in memory also of a sample of its pixels.
+
+        The sample is read when this is asked for: up to 16 windows of 64 x 64 pixels, spread over the
+        array, of the channel that is read.
+        """
+        if self.path is not None:
+            return self.metadata_sha256
+        digest = hashlib.sha256(self.metadata_sha256.encode())
+        for window in _sample_windows(self.shape):
+            digest.update(self.read(window).tobytes())
+        return digest.hexdigest()
 
     @property
     def grid(self) -> PixelGrid:
@@ -174,7 +192,7 @@ def open_slide(
         channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
         z=pick_z(z, axes, arrays[0].shape, path),
         version=meta.version,
-        identity=identity_of(attributes, arrays[0]),
+        metadata_sha256=hash_metadata(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
     )
 
@@ -237,8 +255,8 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
     check_pixel_size(pixel_size_um, str(path))
     level = Level(array, PixelGrid(array.shape, pixel_size_um, (0.0, 0.0)), array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
-    identity = identity_of(dict(array.attrs), array)
-    return Slide(path.name, path, (level,), "yx", (), 0, "max", version, identity)
+    hashed = hash_metadata(dict(array.attrs), array)
+    return Slide(path.name, path, (level,), "yx", (), 0, "max", version, hashed)
 
 
 def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
@@ -246,7 +264,15 @@ def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
     return isinstance(ours, Mapping) and ours.get("synthetic") is True
 
 
-def identity_of(attributes: dict[str, Any], array: Any) -> str:
+def _sample_windows(shape: tuple[int, int]) -> Iterator[Window]:
+    """Windows in four rows and four columns, or as many as differ."""
+    height, width = (min(SAMPLE_SIDE, side) for side in shape)
+    rows = sorted({(shape[0] - height) * k // 3 for k in range(4)})
+    cols = sorted({(shape[1] - width) * k // 3 for k in range(4)})
+    yield from (Window(row, col, height, width) for row, col in product(rows, cols))
+
+
+def hash_metadata(attributes: dict[str, Any], array: Any) -> str:
     """SHA-256 of the metadata, shape and dtype of an image."""
     description = json.dumps(
         [attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str

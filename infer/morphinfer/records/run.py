@@ -37,7 +37,7 @@ class RunSlide:
     z: int | Literal["max"]
     """Index along z, or 'max' for the maximum projection."""
     identity: str
-    """SHA-256 of the metadata, shape and dtype; not of the pixels."""
+    """SHA-256 of the metadata, shape and dtype; of an array in memory also of a sample of its pixels."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
 
