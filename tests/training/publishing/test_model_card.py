@@ -8,7 +8,6 @@ import pytest
 
 from morphinfer.errors import ModelError
 from morphinfer.networks.session import shipped_sets
-from morphinfer_training.config import CardConfig
 from morphinfer_training.publishing.model_card import card_text, model_card, write_cards
 
 DICE = {"mean": 0.5, "per_class": {"background": 0.75, "tissue": None}}
@@ -84,15 +83,6 @@ def test_incomplete_figures_are_shown_with_gaps():
 def test_a_card_without_figures_is_written_too(folder):
     write_cards(folder)
     assert (folder / "README.md").read_text().startswith("# invented\n")
-
-
-def test_later_limits_replace_those_of_the_training(folder):
-    write_cards(folder, CardConfig(limits=("Do not use for hearts.",)))
-    text = (folder / "README.md").read_text()
-    assert "- Do not use for hearts." in text
-    assert "livers" not in text
-    write_cards(folder)
-    assert (folder / "README.md").read_text() == text
 
 
 def test_missing_texts_are_shown_as_not_documented():

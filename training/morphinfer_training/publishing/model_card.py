@@ -17,16 +17,13 @@ CARD, FIGURES, README = "card.json", "figures.json", "README.md"
 Table = Mapping[str, Any]
 
 
-def write_cards(folder: Path, about: CardConfig | None = None) -> None:
+def write_cards(folder: Path) -> None:
     """Put figures.json of a model set, if it exists, into its card.json, and rewrite README.md.
 
     Parameters
     ----------
     folder : Path
         Folder of a model set.
-    about : CardConfig, optional
-        Texts of the card that replace those of the training configuration, such as limits that were
-        found later. The model files keep the configuration of the training.
 
     Raises
     ------
@@ -38,8 +35,6 @@ def write_cards(folder: Path, about: CardConfig | None = None) -> None:
         card.pop("figures", None)
         if (folder / FIGURES).exists():
             card["figures"] = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
-        if about is not None:
-            card["about"] = json.loads(json.dumps(asdict(about)))
         text = model_card(card)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ModelError(
@@ -73,8 +68,7 @@ def model_card(card: Table) -> str:
 
 def about_of(card: Table) -> Table:
     """Use and limits of a card, with the defaults of ``CardConfig`` for missing entries."""
-    stored = card.get("about") or card["provenance"].get("config", {}).get("card", {})
-    return {**asdict(CardConfig()), **stored}
+    return {**asdict(CardConfig()), **card["provenance"].get("config", {}).get("card", {})}
 
 
 def network_entry(
