@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from morphinfer.errors import ConfigError
+from morphinfer.networks import load_models
 from morphinfer.tiles import Normalisation
 from morphinfer_training.config import (
     AugmentationConfig,
@@ -29,8 +30,11 @@ MINIMAL = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr
 @pytest.mark.parametrize("name", ["hippocampus", "phantom", "septum"])
 def test_the_shipped_configurations_are_those_of_the_shipped_sets(name):
     config = read_config(TRAINING / f"{name}.toml")
-    card = json.loads((TRAINING.parent / "models" / name / "card.json").read_text("utf-8"))
+    folder = TRAINING.parent / "models" / name
+    card = json.loads((folder / "card.json").read_text("utf-8"))
     assert card["provenance"]["config"] == json.loads(json.dumps(config.plain()))
+    for file in load_models(folder).files:
+        assert file.card.provenance == card["provenance"]
 
 
 def test_the_example_shows_every_default():
