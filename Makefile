@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
+# One process a core; a file's tests stay together, since they share what they made.
+PARALLEL := --numprocesses auto --dist loadfile
 # Tests that `make bounds` leaves out: those that need torch (docs, layout, doctests), mypy (embed), jsonschema (schema) or pip
 # (wheel), and slow ones of integers, bytes and plain NumPy, or that call other libraries only as the rest does.
 UNBOUND := docs docs_examples embed layout doctests schema wheel background bootstrap class_matching downsampling draft_damage \
@@ -29,10 +31,10 @@ demo: $(VENV)/.installed
 	@echo "  $(BIN)/morphinfer convert IMAGE.tif SLIDE.zarr && $(BIN)/morphinfer segment SLIDE.zarr"
 
 test: $(VENV)/.installed-test check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 bounds: $(LOWEST)/.installed
-	$(LOWEST)/bin/python -m pytest --ignore=tests/training $(UNBOUND:%=--ignore-glob='*/test_%.py')
+	$(LOWEST)/bin/python -m pytest $(PARALLEL) --ignore=tests/training $(UNBOUND:%=--ignore-glob='*/test_%.py')
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

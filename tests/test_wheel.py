@@ -27,12 +27,17 @@ def wheel(tmp_path_factory):
 def python(wheel, tmp_path_factory):
     """Interpreter of an environment that holds the wheel and its plain dependencies alone."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     binary = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     constraints = ["-c", str(ROOT / "constraints.txt")]
-    command = [binary, "-m", "pip", "install", "--quiet", *constraints, f"{wheel}[cpu]"]
-    subprocess.run(command, check=True)
+    uv_pip(binary, "install", "--quiet", *constraints, f"{wheel}[cpu]")
     return binary
+
+
+def uv_pip(python: Path, action: str, *words: str) -> str:
+    """Output of uv, which installs in a fifth of pip's time."""
+    command = [sys.executable, "-m", "uv", "pip", action, "--python", python, *words]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def run(python: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -61,8 +66,7 @@ def test_every_module_and_model_is_in_the_wheel(wheel):
 
 
 def test_an_environment_without_torch_segments_a_slide(python, tmp_path):
-    listed = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True).stdout
-    names = {line.split()[0].lower() for line in listed.splitlines() if line.strip()}
+    names = {line.partition("==")[0].lower() for line in uv_pip(python, "freeze").splitlines()}
     assert not names & {"torch", "scipy", "onnx", "matplotlib", "pyarrow"}
     assert "onnxruntime" in names
     made = run(python, "phantom", "section", "--seed", "3", "--size", "512", "640", cwd=tmp_path)
