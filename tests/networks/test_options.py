@@ -42,6 +42,7 @@ def ensemble(models):
         ("stride_px", 4.0),
         ("tile_px", -3),
         ("threads", -1),
+        ("threads", 1025),
         ("threads", None),
         ("threads", True),
         ("max_memory_mb", 0),
@@ -64,6 +65,14 @@ def test_a_value_that_no_run_can_have_is_refused_by_name(name, value):
 def test_a_refused_choice_lists_those_that_there_are():
     with pytest.raises(OptionsError, match="choose out of None, 'dense', 'windows'"):
         Options(mode="x")
+
+
+def test_numbers_of_numpy_are_numbers():
+    ours = Options(threads=np.int64(3), stride_px=np.uint8(8), max_memory_mb=np.float32(900))
+    assert ours == Options(threads=3, stride_px=8, max_memory_mb=900)
+    assert json.loads(json.dumps(asdict(ours)))["threads"] == 3
+    with pytest.raises(OptionsError, match="`tile_px="):
+        Options(tile_px=np.float64(64))
 
 
 def test_the_defaults_are_legal_and_plain_values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from morphinfer.errors import OptionsError
@@ -24,13 +25,15 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "uncertainty": (False, True),
 }
 LEAST: dict[str, tuple[Any, int]] = {
-    "stride_px": (int, 1),
-    "threads": (int, 0),
-    "tile_px": (int, 1),
-    "max_memory_mb": (int | float, 1),
-    "label_chunk": (int, 2),
+    "stride_px": (Integral, 1),
+    "threads": (Integral, 0),
+    "tile_px": (Integral, 1),
+    "max_memory_mb": (Real, 1),
+    "label_chunk": (Integral, 2),
 }
 """Type and least value of each number."""
+MOST = {"threads": 1024}
+"""Largest value of a number that has one."""
 MAY_BE_NONE = ("stride_px", "tile_px")
 EVEN = ("label_chunk",)
 
@@ -52,7 +55,7 @@ class Options:
     provider: Provider = "auto"
     """ONNX Runtime execution provider."""
     threads: int = 0
-    """Threads that run at once; 0 takes all cores that the process may use."""
+    """Threads that run at once, at most 1024; 0 takes all cores that the process may use."""
     tile_px: int | None = None
     """Side of a tile in model pixels, without its halo; None takes what suits and fits."""
     max_memory_mb: float = 800
@@ -61,7 +64,8 @@ class Options:
     """Whether positions that see nothing but darkness become background without being computed;
     'auto' skips them where the networks agree on a sample of the slide."""
     on_empty: OnEmpty = "error"
-    """What a slide without any contrast is: refused, or background everywhere."""
+    """What a slide without any contrast is: refused, or background everywhere. Networks with fixed
+    normalisation measure no contrast and compute any slide."""
     probabilities: bool = False
     """Whether the fused probabilities are kept too, as uint8."""
     uncertainty: bool = False
@@ -74,6 +78,11 @@ class Options:
         """Refuse what no run can be made with."""
         for problem in _problems(self):
             raise OptionsError(problem)
+        for name in LEAST:  # numbers of NumPy become those of Python, which the run record can hold
+            value = getattr(self, name)
+            if value is not None:
+                plain = int(value) if isinstance(value, Integral) else float(value)
+                object.__setattr__(self, name, plain)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -90,9 +99,12 @@ def _problems(options: Options) -> Iterator[str]:
         value = getattr(options, name)
         if value is None and name in MAY_BE_NONE:
             continue
-        if not isinstance(value, kind) or isinstance(value, bool) or not least <= value < math.inf:
-            number = "a whole number" if kind is int else "a finite number"
-            yield f"`{name}={value!r}`: it must be {number} of at least {least}"
+        most = MOST.get(name, math.inf)
+        legal = isinstance(value, kind) and not isinstance(value, bool) and value < math.inf
+        if not legal or not least <= value <= most:
+            number = "a whole number" if kind is Integral else "a finite number"
+            upper = f" and at most {most}" if name in MOST else ""
+            yield f"`{name}={value!r}`: it must be {number} of at least {least}{upper}"
     for name in EVEN:
         if (value := getattr(options, name)) % 2:
             yield f"`{name}={value!r}`: it must be an even number"
