@@ -67,6 +67,16 @@ def test_every_block_of_the_page_on_embedding_runs(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.unfinished"))
 
 
+def test_the_block_on_the_log_shows_what_ran():
+    (block,) = (block for block in BLOCKS if "logging" in block)
+    load = "import morphinfer\nmorphinfer.load_ensemble('phantom')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", block + load], capture_output=True, text=True, check=True
+    )
+    assert re.search(r"INFO:morphinfer\.[\w.]+:phantom: \d networks on \w+ \(", done.stderr)
+    assert done.stdout == ""
+
+
 def test_the_library_prints_nothing(tmp_path):
     make_phantom(tmp_path / "section", seed=2, size=(256, 320))
     code = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import imagecodecs
 import numpy as np
@@ -11,7 +12,7 @@ from fakes import FakePredictor, fake_ensemble, write_slide
 
 from morphinfer import Options, evaluate, load_ensemble, open_slide, segment, segment_array
 from morphinfer.geometry import PixelGrid
-from morphinfer.networks import normalised_entropy
+from morphinfer.networks import normalised_entropy, quantise
 from networks import nuclei, save_set
 
 UM = 0.65
@@ -64,6 +65,24 @@ def test_a_label_image_shows_itself_with_its_place_and_mean_dice(tmp_path):
     scored = segment(path, models=fake_ensemble(), out=tmp_path / "b.zarr", reference=first.labels)
     assert repr(scored).endswith("; mean Dice 1.000>")
     assert scored.grid.shape == (16, 21)
+
+
+def test_the_layers_that_were_kept_are_arrays_of_a_result(tmp_path):
+    path = write_slide(tmp_path / "s.zarr", IMAGE)
+    options = Options(probabilities=True, uncertainty=True)
+    kept = segment(path, models=fake_ensemble(), out=tmp_path / "a.zarr", options=options)
+    arrays = segment_array(IMAGE, pixel_size_um=UM, models=fake_ensemble(), options=options)
+    np.testing.assert_array_equal(kept.uncertainty[:], arrays.uncertainty)
+    np.testing.assert_array_equal(kept.probabilities[:], quantise(arrays.probabilities))
+
+
+def test_layers_of_an_earlier_run_beside_a_result_are_not_its_own(tmp_path):
+    path, out = write_slide(tmp_path / "s.zarr", IMAGE), tmp_path / "a.zarr"
+    segment(path, models=fake_ensemble(), out=out, options=Options(uncertainty=True))
+    shutil.rmtree(out)
+    bare = segment(path, models=fake_ensemble(), out=out)
+    assert (tmp_path / "a_uncertainty.zarr").exists()
+    assert (bare.probabilities, bare.uncertainty) == (None, None)
 
 
 def test_results_draw_their_classes_in_jupyter(result, tmp_path):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import LabelClass
 from morphinfer.geometry import PixelGrid
-from morphinfer.images import LabelImage, slide_from_array
+from morphinfer.images import LabelImage, Layer, Pixels, layer_path, open_slide, slide_from_array
 from morphinfer.records import RunRecord, RunStart, Summary, scores_in
 from morphinfer.reports import label_map_png
 
@@ -36,6 +36,34 @@ class Segmentation:
     def grid(self) -> PixelGrid:
         """Shape, pixel size and place of the label image, in the micrometre frame of the slide."""
         return self.labels.image.grid
+
+    @property
+    def probabilities(self) -> Pixels | None:
+        """Fused probabilities, a zarr array of uint8, shape (classes, rows, cols); 255 is 1.
+
+        None unless the options asked for them. Nothing is read before the array is sliced.
+
+        Raises
+        ------
+        SlideError
+            The layer was removed or damaged since.
+        """
+        return self._layer("probabilities")
+
+    @property
+    def uncertainty(self) -> Pixels | None:
+        """Uncertainty of each position, a zarr array of uint8, shape (rows, cols); 0 is certain.
+
+        At 255 all classes are equally likely. None, and errors, as for ``probabilities``.
+        """
+        return self._layer("uncertainty")
+
+    def _layer(self, layer: Layer) -> Pixels | None:
+        path = self.labels.image.path
+        if path is None or not self.record.options.get(layer):
+            return None
+        pixels: Pixels = open_slide(layer_path(path, layer), channel=0).levels[0].array
+        return pixels
 
     def __repr__(self) -> str:
         scores = scores_in(self.summary)
