@@ -86,7 +86,9 @@ def command() -> click.Command:
         ("`check=False`", "--no-check"),
         ("`match={'a': 'b', 'c': 'd e'}`", "--match a=b --match 'c=d e'"),
         ("`columns=Columns(x='cx', y='cy')`", "--columns x=cx,y=cy"),
-        ("`stride_px=4`", "`stride_px=4`"),
+        ("`stride_px=4`", "--stride 4 of 'morphinfer segment'"),
+        ("given as `out`", "given as --out of 'morphinfer segment'"),
+        ("`label_chunk=4`", "`label_chunk=4`"),
         ("`mode=a file, no parameter`", "--mode 'a file, no parameter'"),
         ("C:\\`\\slide.zarr", "C:\\`\\slide.zarr"),
     ],
@@ -102,6 +104,10 @@ def test_outside_a_command_a_message_stays_as_it_is():
 def test_an_error_of_the_library_names_the_options_of_the_command_that_ran(call, slide, tmp_path):
     (tmp_path / "slide_labels.zarr").mkdir()
     refused(call("segment", slide), "give --overwrite to replace it")
+
+
+def test_an_error_about_another_command_names_the_option_of_segment(call):
+    refused(call("finish", "nothing.zarr"), "were given as --out of 'morphinfer segment'")
 
 
 def test_the_error_of_one_slide_of_many_names_options_too(call, slide, tall, models, tmp_path):

@@ -243,6 +243,22 @@ def test_uncertainty_is_an_image_without_an_axis_of_channels(tmp_path, version):
     np.testing.assert_array_equal(slide.read(Window(0, 0, 20, 30)), values)
 
 
+def test_a_plain_array_is_no_label_image(tmp_path):
+    zarr.create_array(str(tmp_path / "a.zarr"), shape=(4, 4), dtype="u1")
+    with pytest.raises(
+        AlignmentError, match=r"a\.zarr: a plain zarr array, which names no classes"
+    ):
+        open_labels(tmp_path / "a.zarr")
+
+
+def test_a_record_of_another_tool_that_is_no_mapping_counts_as_none(tmp_path):
+    path = tmp_path / "l.zarr"
+    with create_labels(path, grid=PixelGrid((4, 4), 1, (0.0, 0.0)), classes=CLASSES) as writer:
+        writer.write(Window(0, 0, 4, 4), classes_of(4, 4))
+    zarr.open_group(str(path)).attrs["morphinfer"] = "0.1"
+    assert open_labels(path).record == {}
+
+
 def test_an_image_is_no_label_image(tmp_path):
     values = classes_of(4, 4)
     with create_image(tmp_path / "i.zarr", shape=(4, 4), dtype="u1", pixel_size_um=1) as writer:

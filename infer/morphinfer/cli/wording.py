@@ -24,8 +24,8 @@ def in_options(text: str, command: click.Command | None = None) -> str:
     text : str
         Message of the library.
     command : click.Command, optional
-        The command that runs; that of the current context by default. A parameter without an option
-        of this command stays as it is.
+        The command that runs; that of the current context by default. A parameter that it has no
+        option for becomes that of 'morphinfer segment'; without one there, it stays as it is.
 
     Examples
     --------
@@ -41,10 +41,22 @@ def in_options(text: str, command: click.Command | None = None) -> str:
     options = {option.name: option for option in _options(command)}
 
     def replaced(parameter: re.Match[str]) -> str:
-        option = options.get(parameter[1])
-        return parameter[0] if option is None else _with_value(option, parameter[2])
+        name, value = parameter.groups()
+        if name in options:
+            return _with_value(options[name], value)
+        elsewhere = _of_segment(name)
+        if elsewhere is None:
+            return parameter[0]
+        return f"{_with_value(elsewhere, value)} of 'morphinfer segment'"
 
     return PARAMETER.sub(replaced, text)
+
+
+def _of_segment(name: str) -> click.Option | None:
+    """The option of ``segment`` that sets a parameter, such as that which a later command needs."""
+    from morphinfer.cli.segment import segment
+
+    return next((option for option in _options(segment) if option.name == name), None)
 
 
 def _options(command: click.Command) -> Iterator[click.Option]:

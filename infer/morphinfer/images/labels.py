@@ -17,7 +17,7 @@ from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, label_attributes
-from morphinfer.images.slide import Slide, open_slide
+from morphinfer.images.slide import Slide, open_node, open_slide
 from morphinfer.records import RunRecord
 
 LABEL_CHUNK = 256
@@ -202,10 +202,17 @@ def open_labels(path: str | Path) -> LabelImage:
     SlideError
         No OME-Zarr image there.
     AlignmentError
-        The image has no class names, a class has an unknown role, or the values are not uint8.
+        The image has no class names, a class has an unknown role, the values are not uint8, or it is a
+        plain zarr array.
     """
+    node, _ = open_node(Path(path))
+    if hasattr(node, "shape"):
+        raise AlignmentError(
+            f"{path}: a plain zarr array, which names no classes, so not a label image; make one with "
+            f"'morphinfer segment' or 'morphinfer regions'"
+        )
     image = open_slide(path)
-    attributes = _attributes(image)
+    attributes = dict(node.attrs)
     block = attributes.get("ome", attributes).get("image-label", {})
     try:
         classes = _classes(block)
@@ -222,7 +229,8 @@ def open_labels(path: str | Path) -> LabelImage:
             f"{[c.name for c in classes]}); make one with 'morphinfer segment' or "
             f"'morphinfer regions'"
         )
-    return LabelImage(image, classes, dict(attributes.get("morphinfer", {})))
+    record = attributes.get("morphinfer")
+    return LabelImage(image, classes, dict(record) if isinstance(record, Mapping) else {})
 
 
 def _classes(block: Mapping[str, Any]) -> tuple[LabelClass, ...]:
@@ -242,12 +250,6 @@ def _classes(block: Mapping[str, Any]) -> tuple[LabelClass, ...]:
         )
         for v in values
     )
-
-
-def _attributes(image: Slide) -> Mapping[str, Any]:
-    import zarr
-
-    return dict(zarr.open_group(str(image.path), mode="r").attrs)
 
 
 def layer_path(labels: Path, layer: Layer) -> Path:

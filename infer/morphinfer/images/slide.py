@@ -173,7 +173,7 @@ def open_slide(
     to share their outer corner, as area-averaged pyramids do.
     """
     name = Path(path).absolute().name
-    node, path = _open_node(Path(path))
+    node, path = open_node(Path(path))
     if hasattr(node, "shape"):
         return _plain_slide(node, path, pixel_size_um)
     attributes = dict(node.attrs)
@@ -197,7 +197,14 @@ def open_slide(
     )
 
 
-def _open_node(path: Path) -> tuple[Any, Path]:
+def open_node(path: Path) -> tuple[Any, Path]:
+    """Zarr array or group of an image, and its path: inside a bioformats2raw container, the first's.
+
+    Raises
+    ------
+    SlideError
+        There is none, or its metadata cannot be read.
+    """
     import zarr
 
     if not path.exists():
