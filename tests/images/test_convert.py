@@ -86,6 +86,8 @@ def test_a_channel_that_is_not_there_is_refused_with_the_list(tmp_path):
     source = write(tmp_path / "a.tif", noise(2, 60, 70))
     with pytest.raises(SlideError, match=r"no channel 'DAPI'.*0: 0, 1: 1"):
         convert(source, tmp_path / "a.zarr", channel="DAPI")
+    with pytest.raises(SlideError, match="no channel '²'"):
+        convert(source, tmp_path / "a.zarr", channel="²")
 
 
 def test_a_pyramid_is_read_at_full_resolution(tmp_path):

@@ -78,7 +78,10 @@ def test_memory_grows_with_the_width_the_type_and_the_layers(plan_of):
     base = memory_mb(plan_of(narrow, tile_px=128))
     wider = memory_mb(plan_of(wide, tile_px=128))
     deeper = memory_mb(plan_of(wide.astype(np.uint16), tile_px=128))
-    soft = [memory_mb(plan_of(wide, tile_px=128), layers) for layers in (LAYERS[:1], LAYERS)]
+    soft = [
+        memory_mb(plan_of(wide, tile_px=128, **dict.fromkeys(layers, True)))
+        for layers in (LAYERS[:1], LAYERS)
+    ]
     resources = plan_of(narrow, tile_px=128).ensemble.resources
     assert resources.memory_mb < base < wider < deeper
     assert [n - wider for n in soft] == pytest.approx([163 * 375 * k / 1e6 for k in (4, 5)])

@@ -29,7 +29,7 @@ class ZPlane(ParamType):
         """Parse 'max' or an index."""
         if value == "max":
             return "max"
-        if str(value).isdigit():
+        if str(value).isdecimal():
             return int(str(value))
         self.fail(f"{value!r} is neither an index (0, 1, ...) nor 'max'", param, ctx)
 

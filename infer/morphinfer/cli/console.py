@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
+from morphinfer.callbacks import OnCount
 from morphinfer.cli.wording import in_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 else:
     ParamType = click.ParamType  # cannot be subscripted at run time before click 8.4
 
-Progress = Callable[[int, int], None]
 ProgressKind = Literal["auto", "bar", "lines", "json", "none"]
 Clock = Callable[[], float]
 SHORTEST_SECONDS = 1.0
@@ -80,7 +80,7 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress_bar(label: str, verbosity: Verbosity) -> Iterator[Progress]:
+def progress_bar(label: str, verbosity: Verbosity) -> Iterator[OnCount]:
     """Yield a callback of (done, total): a bar on a terminal, a line for every tenth elsewhere."""
     if verbosity == Verbosity.QUIET:
         yield lambda done, total: None
@@ -152,7 +152,7 @@ def _tile_lines(label: str, clock: Clock) -> Report:
     return report
 
 
-def _every_tenth(callback: Progress) -> Progress:
+def _every_tenth(callback: OnCount) -> OnCount:
     """Pass on a call whenever another tenth is done."""
     tenths = 0
 

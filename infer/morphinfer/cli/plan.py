@@ -29,7 +29,7 @@ def plan(slide: str, as_json: bool, **choices: Any) -> None:
 
     source = chosen_slide(slide, choices)
     run_plan = make_plan(source, load_networks(choices["models"], chosen_options(choices)))
-    forecast = forecast_run(run_plan, layers=run_plan.options.layers)
+    forecast = forecast_run(run_plan)
     if as_json:
         print_json(asdict(forecast))
     else:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from morphinfer.errors import SlideError
+from morphinfer.callbacks import OnCount
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version
-from morphinfer.images.slide_checks import check_pixel_size
+from morphinfer.images.slide_checks import check_pixel_size, pick_channel
 from morphinfer.images.tiff import BAND_ROWS, TiffImage, open_tiff
-
-Progress = Callable[[int, int], None]
-"""Called with the rows done and the rows in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ def convert(
     channel: str | int | None = None,
     version: Version = "0.5",
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
     band_rows: int = BAND_ROWS,
 ) -> Conversion:
     """Write a TIFF image as an OME-Zarr image with a pyramid, and return what was written.
@@ -92,7 +88,7 @@ def convert(
 
 
 def _copy(
-    image: TiffImage, kept: list[int], writers: list[PyramidWriter], progress: Progress | None
+    image: TiffImage, kept: list[int], writers: list[PyramidWriter], progress: OnCount | None
 ) -> None:
     height = image.shape[0]
     for row in range(0, height, image.band_rows):
@@ -104,11 +100,7 @@ def _copy(
 
 
 def _pick(image: TiffImage, wanted: str | int | None) -> list[int]:
+    count = len(image.channels)
     if wanted is None:
-        return list(range(len(image.channels)))
-    if wanted in image.channels:
-        return [image.channels.index(str(wanted))]
-    if str(wanted).isdigit() and int(wanted) < len(image.channels):
-        return [int(wanted)]
-    listed = ", ".join(f"{i}: {name}" for i, name in enumerate(image.channels))
-    raise SlideError(f"{image.source}: no channel '{wanted}'; choose a `channel` out of {listed}")
+        return list(range(count))
+    return [pick_channel(wanted, image.channels, "c", (count,), Path(image.source))]

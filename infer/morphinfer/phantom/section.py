@@ -7,7 +7,6 @@ block by block in bounded memory; the same seed and size give the same pixels an
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.callbacks import OnCount
 from morphinfer.classes import default_classes
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window, ceil_div
@@ -41,13 +41,10 @@ STRAY_DENSITY = 0.2
 STRAY_SHARE = 0.03
 """Share of the spots of a gene that lie in tissue outside its region."""
 
-Progress = Callable[[int, int], None]
-"""Called with the rows done and the rows in all."""
-
 
 @dataclass(frozen=True, slots=True)
 class Phantom:
-    """Where the parts of a synthetic section stand."""
+    """Paths of the parts of a synthetic section."""
 
     slide: Path
     """OME-Zarr image of synthetic nuclei."""
@@ -65,7 +62,7 @@ def make_phantom(
     pixel_size_um: float = 0.65,
     version: Version = "0.5",
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> Phantom:
     """Write a synthetic section into a folder, and return where its parts are.
 

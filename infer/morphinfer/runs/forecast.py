@@ -22,7 +22,6 @@ from time import perf_counter
 from typing import Literal
 
 from morphinfer.geometry import Window, ceil_div
-from morphinfer.images import Layer
 from morphinfer.runs.engine import Worker
 from morphinfer.runs.plan import Plan
 from morphinfer.tiles import Block, Tiling, read_block
@@ -86,15 +85,13 @@ class Forecast:
     """Expected time, without the start and the pyramid of the label image."""
 
 
-def forecast_run(plan: Plan, *, layers: Sequence[Layer] = ()) -> Forecast:
+def forecast_run(plan: Plan) -> Forecast:
     """What a run of a plan needs; a few tiles are computed for the time.
 
     Parameters
     ----------
     plan : Plan
         What would be computed.
-    layers : sequence of {'probabilities', 'uncertainty'}
-        What would be kept beside the labels.
 
     Raises
     ------
@@ -126,7 +123,7 @@ def forecast_run(plan: Plan, *, layers: Sequence[Layer] = ()) -> Forecast:
         threads=ensemble.resources.threads,
         provider=ensemble.provider.name,
         provider_reason=ensemble.provider.reason,
-        memory_mb=memory_mb(plan, layers),
+        memory_mb=memory_mb(plan),
         skips_background=plan.skipping.on,
         skipping_reason=plan.skipping.reason,
         megapixels=megapixels,
@@ -161,7 +158,7 @@ def _dense_px(counts: Sequence[int], phases: int, native: int, patch: int) -> in
     )
 
 
-def memory_mb(plan: Plan, layers: Sequence[Layer] = ()) -> float:
+def memory_mb(plan: Plan) -> float:
     """Most memory that the process is expected to take, see the module."""
     tiling, spans = plan.tiling, plan.tiling.spans(0)
     kept = max(span.fresh - span.source_start for span in spans)
@@ -170,7 +167,7 @@ def memory_mb(plan: Plan, layers: Sequence[Layer] = ()) -> float:
     chunk = plan.layout.chunk
     open_rows = max(ceil_div(span.stop, chunk) - span.start // chunk for span in spans)
     positions = min(open_rows * chunk, tiling.shape[0]) * tiling.shape[1]
-    shapes = [plan.layout.layer(layer, layer).shape for layer in layers]
+    shapes = [plan.layout.layer(layer, layer).shape for layer in plan.options.layers]
     rows = positions * (1 + sum(math.prod(shape[:-2]) for shape in shapes))
     return plan.ensemble.resources.memory_mb + (frontier + rows) / 1e6
 

@@ -7,7 +7,7 @@ classes are matched by name. For the intervals of Dice the reference is divided 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.callbacks import OnCount
 from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError
 from morphinfer.geometry import PixelGrid, TileGrid, Window
@@ -30,13 +31,11 @@ EDGE_TOLERANCE = 1.001
 BLOCK_UM = 200.0
 """Side of the blocks of the bootstrap: about twenty nuclei, more than the largest patch."""
 
-Progress = Callable[[int, int], None]
-
 
 def evaluate(
     labels: str | Path | LabelImage,
     reference: str | Path | LabelImage,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
     *,
     match: Mapping[str, str] | None = None,
     block_um: float = BLOCK_UM,
@@ -145,7 +144,7 @@ class _Tally:
 
 
 def _count(
-    tally: _Tally, labels: LabelImage, reference: LabelImage, side: int, progress: Progress | None
+    tally: _Tally, labels: LabelImage, reference: LabelImage, side: int, progress: OnCount | None
 ) -> None:
     reference_is_finer = reference.image.pixel_size_um < labels.image.pixel_size_um
     fine, coarse = (reference, labels) if reference_is_finer else (labels, reference)
