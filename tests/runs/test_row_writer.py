@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from morphinfer.geometry import Window
 from morphinfer.runs.journal import checksum, read_journals
-from morphinfer.runs.row_writer import RowWriter, row_cells, row_count
+from morphinfer.runs.row_writer import RowWriter, row_count, row_positions
 
 CHUNK = 8
 
@@ -86,7 +86,7 @@ def test_tiles_of_any_size_in_any_order_make_up_the_image(tmp_path, cut, keep_so
     entries = read_journals(tmp_path)
     assert sorted(entries) == list(range(row_count(shape[0], CHUNK)))
     for row, (done,) in entries.items():
-        rows = slice(*row_cells(row, shape[0], CHUNK))
+        rows = slice(*row_positions(row, shape[0], CHUNK))
         assert done.uncertain == np.count_nonzero(doubtful(shape)[rows])
         assert done.counts == tuple(np.bincount(labels[rows].ravel(), minlength=4))
         wanted = [checksum(labels[rows]), checksum(soft[:, rows])][: len(images)]
@@ -137,7 +137,7 @@ def test_seconds_add_up_to_the_time_since_the_work_began(tmp_path):
 
 @given(st.integers(1, 100))
 def test_rows_of_chunks_follow_each_other_and_the_last_ends_with_the_image(height):
-    found = [row_cells(row, height, CHUNK) for row in range(row_count(height, CHUNK))]
+    found = [row_positions(row, height, CHUNK) for row in range(row_count(height, CHUNK))]
     assert found[0][0] == 0
     assert found[-1][1] == height
     assert all(a[1] == b[0] for a, b in itertools.pairwise(found))

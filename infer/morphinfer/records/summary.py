@@ -34,7 +34,7 @@ class DiceJson(TypedDict):
     per_class: dict[str, float | None]
     """By class name; null where neither image has the class, or the reference does not know it."""
     intervals: IntervalsJson | None
-    """How sure they are; null where no blocks were counted."""
+    """95 % intervals of Dice; null where no blocks were counted."""
 
 
 class IouJson(TypedDict):

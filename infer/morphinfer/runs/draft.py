@@ -37,7 +37,7 @@ from morphinfer.networks import UNCERTAIN_BELOW
 from morphinfer.records import RunRecord
 from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.journal import RowDone, checksum, new_journal, read_journals
-from morphinfer.runs.row_writer import RowWriter, row_cells, row_count
+from morphinfer.runs.row_writer import RowWriter, row_count, row_positions
 
 LOCK = "finishing"
 
@@ -73,7 +73,7 @@ class Draft:
 
     def position_rows(self, row: int) -> tuple[int, int]:
         """First and one past the last row of positions of a row of chunks."""
-        return row_cells(row, self.layout.grid.shape[0], self.layout.chunk)
+        return row_positions(row, self.layout.grid.shape[0], self.layout.chunk)
 
     @classmethod
     def open(cls, target: Path, header: DraftHeader, *, overwrite: bool = False) -> Draft:

@@ -73,11 +73,11 @@ class Plan:
         return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
 
 
-def fit_tiling(whole: Tiling, ensemble: Ensemble, asked_px: int | None) -> Tiling:
+def fit_tiling(whole: Tiling, ensemble: Ensemble, requested_px: int | None) -> Tiling:
     """Tiles of the size that the resources allow, smaller where a small slide would leave workers idle."""
     stride = whole.stride_px
     tile_px = ensemble.resources.tile_px
-    while asked_px is None and tile_px > SMALLEST_SHARED_PX:
+    while requested_px is None and tile_px > SMALLEST_SHARED_PX:
         height, width = (ceil_div(side, tile_px) for side in whole.image.shape)
         if height * width >= 2 * ensemble.resources.workers:
             break

@@ -20,7 +20,7 @@ def row_count(height: int, chunk: int) -> int:
     return ceil_div(height, chunk)
 
 
-def row_cells(row: int, height: int, chunk: int) -> tuple[int, int]:
+def row_positions(row: int, height: int, chunk: int) -> tuple[int, int]:
     """First and one past the last row of positions of a row of chunks."""
     return row * chunk, min((row + 1) * chunk, height)
 
@@ -64,7 +64,7 @@ class RowWriter:
             Which of its positions are uncertain tissue.
         """
         for row in range(window.row // self._chunk, ceil_div(window.row_stop, self._chunk)):
-            start, stop = row_cells(row, self._height, self._chunk)
+            start, stop = row_positions(row, self._height, self._chunk)
             first, last = max(start, window.row), min(stop, window.row_stop)
             inside, open_row = slice(first - window.row, last - window.row), self._open(row)
             for target, block in zip(open_row.blocks, blocks, strict=True):
@@ -77,7 +77,7 @@ class RowWriter:
 
     def _open(self, row: int) -> OpenRow:
         if row not in self._rows:
-            start, stop = row_cells(row, self._height, self._chunk)
+            start, stop = row_positions(row, self._height, self._chunk)
             width = self._images[0].spec.shape[-1]
             blocks = [
                 np.empty((*image.spec.shape[:-2], stop - start, width), np.uint8)
@@ -94,7 +94,7 @@ class RowWriter:
             )
         with as_output_errors(self._journal.parent, "the rows that are done stay there"):
             for image, block in zip(self._images, done.blocks, strict=True):
-                image.write_rows(row_cells(row, self._height, self._chunk)[0], block)
+                image.write_rows(row_positions(row, self._height, self._chunk)[0], block)
             self._note(row, done)
 
     def _note(self, row: int, done: OpenRow) -> None:

@@ -80,7 +80,8 @@ def segment(
         Called with a `Progress` after each tile, in the thread that called. An exception that it raises
         stops the run.
     cancel : threading.Event, optional
-        Stops the run after the next tile once another thread has set it.
+        Stops the run once another thread has set it: after the next tile, or with a ``client`` after
+        the next of its tasks, of which those that run by then still end.
     client : distributed.Client, optional
         Dask client whose workers compute; they must see the same files.
 

@@ -2,7 +2,7 @@
 
 A position is empty where the mean of every block of about ``BLOCK_PX`` x ``BLOCK_PX`` model pixels of
 its largest patch lies below a limit, in normalised intensity (0: between the nuclei of the slide's
-tissue, 1: its bright nuclei; see `normalising`). The blocks lie on a lattice that moves with the
+tissue, 1: its bright nuclei; see `normalisation`). The blocks lie on a lattice that moves with the
 patch, so the result depends on the pixels of that patch alone, in any tile (contract C2).
 Whether the networks predict background at such positions differs by slide and set; `count_agreeing` counts.
 """
