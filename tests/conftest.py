@@ -12,6 +12,9 @@ import zarr
 from hypothesis import settings
 from slides import SlideSpec, multiscale_attributes, write_array
 
+from morphinfer import load_models
+from networks import save_set
+
 # Nothing is timed in a test; CI tries the same examples each time, a developer's machine new ones.
 settings.register_profile("morphinfer", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("morphinfer")
@@ -35,6 +38,12 @@ def make_slide(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def random_models(tmp_path_factory):
+    """A set of two networks with random weights."""
+    return load_models(save_set(tmp_path_factory.mktemp("models") / "random"))
 
 
 @pytest.fixture

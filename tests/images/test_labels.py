@@ -9,6 +9,7 @@ import pytest
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from slides import pixels
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import AlignmentError, OutputError, SlideError
@@ -34,16 +35,12 @@ def classes_of(*shape, seed=3):
     return np.random.default_rng(seed).integers(0, 4, shape).astype(np.uint8)
 
 
-def whole(labels):
-    return labels.read(Window(0, 0, *labels.image.shape))
-
-
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
 def test_tiles_are_read_back_as_they_were_written(tmp_path, height, width, tile):
     values = classes_of(height, width)
     path = write(tmp_path / "l.zarr", values, tile, overwrite=True)
-    np.testing.assert_array_equal(whole(open_labels(path)), values)
+    np.testing.assert_array_equal(pixels(open_labels(path).image), values)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -72,7 +69,7 @@ def test_unlabelled_is_named_on_disk_and_is_no_class(tmp_path, version):
     assert {"label-value": 255, "class": "unlabelled"} in block["properties"]
     assert {"label-value": 255, "rgba": [0, 0, 0, 0]} in block["colors"]
     assert open_labels(path).classes == CLASSES
-    assert (whole(open_labels(path)) == UNLABELLED).all()
+    assert (pixels(open_labels(path).image) == UNLABELLED).all()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -18,11 +18,6 @@ UM = 0.65
 CPU = {"provider": "cpu", "threads": 1}
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    return load_models(save_set(tmp_path_factory.mktemp("models") / "random"))
-
-
 def test_a_foreign_classifier_runs_window_by_window(tmp_path):
     path = tmp_path / "theirs.onnx"
     save_foreign(path, patch_size_px=32, classes=3)
@@ -111,10 +106,13 @@ def test_a_lone_cell_gets_the_same_bits_as_in_a_larger_tile(tmp_path):
             np.testing.assert_array_equal(lone[:, 0, 0], all_cells[:, row, col])
 
 
-def test_a_dense_stride_must_divide_that_of_the_networks(models):
+def test_a_dense_stride_must_divide_that_of_the_networks(random_models):
     with pytest.raises(ModelError, match="divisor"):
         segment_array(
-            nuclei(99, 99), pixel_size_um=UM, models=models, options=Options(stride_px=3, **CPU)
+            nuclei(99, 99),
+            pixel_size_um=UM,
+            models=random_models,
+            options=Options(stride_px=3, **CPU),
         )
 
 
@@ -149,11 +147,13 @@ def test_networks_of_weight_0_are_not_run_and_change_no_bit(tmp_path, monkeypatc
     np.testing.assert_array_equal(ours.probabilities, theirs.probabilities)
 
 
-def test_a_network_that_runs_on_another_provider_than_the_probe_is_refused(models, monkeypatch):
+def test_a_network_that_runs_on_another_provider_than_the_probe_is_refused(
+    random_models, monkeypatch
+):
     ran = iter(["cpu", "cuda"])
     monkeypatch.setattr("morphinfer.networks.session.provider_of", lambda _: next(ran))
     with pytest.raises(ProviderError, match=r"network p062 runs on 'cuda', not on 'cpu'"):
-        load_ensemble(models, Options(**CPU))
+        load_ensemble(random_models, Options(**CPU))
 
 
 def test_inputs_of_one_shape_give_the_same_predictions(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakePredictor, fake_ensemble, fake_plan, write_slide
+from fakes import FakePredictor, fake_ensemble, fake_plan, put_together, write_slide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from morphinfer.errors import ModelError
 from morphinfer.geometry import Window
 from morphinfer.records import Skipping
 from morphinfer.runs.background import SAMPLES, sample_windows, with_skipping
-from morphinfer.runs.engine import run_tiles
 from morphinfer.tiles.empty_positions import find_empty
 from morphinfer.tiles.normalisation import Normalisation
 from morphinfer.tiles.tiling import gather_tile, read_block
@@ -44,15 +43,6 @@ def plan_of(image, *, on, dark=None, sizes=(14, 4), **changes):
     return replace(
         plan, skipping=Skipping(on=on, reason="a test", background=BACKGROUND)
     ), predictor
-
-
-def put_together(plan, start=0, stop=None):
-    labels = np.full(plan.tiling.shape, 255, np.uint8)
-    total = np.full((4, *plan.tiling.shape), np.nan, np.float32)
-    for tile in run_tiles(plan, start, stop):
-        labels[tile.positions.slices] = tile.fused.labels
-        total[(slice(None), *tile.positions.slices)] = tile.fused.total
-    return labels, total
 
 
 def empty_of(plan):

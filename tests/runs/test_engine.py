@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from fakes import FakePredictor, fake_plan
+from fakes import FakePredictor, fake_plan, put_together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,17 +18,6 @@ from networks import nuclei
 
 CHUNK = 32
 """Arrays are read in small blocks, as a slide on disk is."""
-
-
-def put_together(plan, start=0, stop=None, tiles=None):
-    """Labels and probabilities of all cells; each must come once."""
-    labels = np.full(plan.tiling.shape, 255, np.uint8)
-    total = np.full((4, *plan.tiling.shape), np.nan, np.float32)
-    for tile in run_tiles(plan, start, stop) if tiles is None else tiles:
-        assert (labels[tile.positions.slices] == 255).all()
-        labels[tile.positions.slices] = tile.fused.labels
-        total[(slice(None), *tile.positions.slices)] = tile.fused.total
-    return labels, total
 
 
 def assert_equal(found, wanted):

@@ -7,28 +7,23 @@ from itertools import product
 import numpy as np
 import pytest
 
-from morphinfer import Options, load_models, segment_array
+from morphinfer import Options, segment_array
 from morphinfer.images.arrays import slide_from_array
 from morphinfer.images.labels import LAYERS
 from morphinfer.networks.ensemble import load_ensemble
 from morphinfer.networks.session import Session
 from morphinfer.runs.forecast import forecast_run, halo_percent, memory_mb, middle_tiles
 from morphinfer.runs.steps import make_plan
-from networks import nuclei, save_set
+from networks import nuclei
 
 UM = 0.65
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    return load_models(save_set(tmp_path_factory.mktemp("models") / "random"))
-
-
 @pytest.fixture
-def plan_of(models):
+def plan_of(random_models):
     def make(image, um=UM, **options):
         asked = Options(**{"provider": "cpu", "threads": 2, "skip_background": "off", **options})
-        return make_plan(slide_from_array(image, um), load_ensemble(models, asked), asked)
+        return make_plan(slide_from_array(image, um), load_ensemble(random_models, asked), asked)
 
     return make
 
@@ -57,7 +52,9 @@ def test_a_forecast_tells_what_the_plan_says(plan_of):
 @pytest.mark.parametrize(
     "options", [{}, {"stride_px": 4}, {"stride_px": 1}, {"mode": "windows"}, {"tile_px": 64}]
 )
-def test_the_halo_is_what_the_networks_see_beyond_the_slide(models, plan_of, options, monkeypatch):
+def test_the_halo_is_what_the_networks_see_beyond_the_slide(
+    random_models, plan_of, options, monkeypatch
+):
     image = nuclei(170, 210)
     percent = halo_percent(plan_of(image, **options))
     seen = []
@@ -69,7 +66,7 @@ def test_the_halo_is_what_the_networks_see_beyond_the_slide(models, plan_of, opt
 
     monkeypatch.setattr(Session, "run", count)
     asked = Options(provider="cpu", threads=2, skip_background="off", **options)
-    segment_array(image, pixel_size_um=UM, models=models, options=asked)
+    segment_array(image, pixel_size_um=UM, models=random_models, options=asked)
     assert percent == pytest.approx(100 * (sum(seen) / (2 * image.size) - 1))
 
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from fakes import write_slide
 from imagecodecs import png_decode
+from slides import pixels
 
 from morphinfer import Options, open_slide, segment, segment_array
 from morphinfer.errors import ModelError
-from morphinfer.geometry import Window
-from morphinfer.images.labels import LabelImage
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
 from morphinfer.reports.overlay import write_overlay
 from morphinfer.reports.write import write_report
@@ -33,11 +32,6 @@ def speckled(height: int = 480, width: int = 640) -> np.ndarray:
     image = np.kron(coarse, np.ones((40, 40)))
     image[:, : width // 2] = 8
     return (image + rng.uniform(0, 8, image.shape)).astype(np.uint8)
-
-
-def whole(labels: LabelImage) -> np.ndarray:
-    """All values of a label image."""
-    return labels.read(Window(0, 0, *labels.image.shape))
 
 
 @dataclass(frozen=True)
@@ -113,13 +107,13 @@ def test_the_picture_outlines_every_class_but_the_background(case, slide):
     picture_path = slide.with_name("o.png")
     write_overlay(picture_path, open_slide(slide), result.labels)
     picture = png_decode(picture_path.read_bytes())[:480]
-    values = np.kron(whole(result.labels), np.ones((STRIDE_PX, STRIDE_PX), np.uint8))
+    values = np.kron(pixels(result.labels.image), np.ones((STRIDE_PX, STRIDE_PX), np.uint8))
     for value, c in enumerate(result.labels.classes):
-        pixels = picture[values == value].astype(int)
+        shown = picture[values == value].astype(int)
         colour = list(bytes.fromhex(c.colour.removeprefix("#")))
-        outlined = (pixels == colour).all(axis=1).any()
-        tinted = (np.ptp(pixels, axis=1) > 0).all()
-        plain = (np.ptp(pixels, axis=1) == 0).all()
+        outlined = (shown == colour).all(axis=1).any()
+        tinted = (np.ptp(shown, axis=1) > 0).all()
+        plain = (np.ptp(shown, axis=1) == 0).all()
         assert (outlined, tinted, plain) == (
             (False, False, True) if value == case.background else (True, True, False)
         )
@@ -130,7 +124,7 @@ def test_what_is_dark_is_skipped_where_a_class_has_the_role_of_background(case, 
     result = segment(slide, models=case.models, options=Options(**CPU))
     skipping = result.record.skipping
     assert (skipping.on, skipping.background) == (case.background is not None, case.background)
-    np.testing.assert_array_equal(whole(result.labels), whole(full.labels))
+    np.testing.assert_array_equal(pixels(result.labels.image), pixels(full.labels.image))
     if case.background is None:
         with pytest.raises(ModelError, match=r"role 'background' \(dense: target, sparse: target"):
             segment(
@@ -141,7 +135,7 @@ def test_what_is_dark_is_skipped_where_a_class_has_the_role_of_background(case, 
 
 def test_the_report_counts_all_but_the_background_as_tissue(case, slide):
     result = segment(slide, models=case.models, options=OFF)
-    labels = whole(result.labels)
+    labels = pixels(result.labels.image)
     area = case.is_tissue(labels).sum() * (STRIDE_PX * UM) ** 2 / 1e6
     page = write_report(open_slide(slide), result.labels, result.summary).page
     assert f"<b>{area:.3g} mm²</b><span>tissue</span>" in page.read_text("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from morphinfer.networks.options import Options
 from morphinfer.networks.resources import Resources
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import ModelFile, ModelSet
+from morphinfer.runs.engine import Tile, run_tiles
 from morphinfer.runs.plan import Plan
 from morphinfer.tiles.normalisation import Normalisation
 from networks import card_of
@@ -91,6 +92,19 @@ def fake_plan(
     ensemble = fake_ensemble(predictor, tile_px=tile_px, workers=workers, **changes)
     slide = slide_from_array(image, UM, chunk=chunk)
     return Plan.of(slide, ensemble, Options(tile_px=tile_px))
+
+
+def put_together(
+    plan: Plan, start: int = 0, stop: int | None = None, tiles: Iterable[Tile] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities of all positions; each must come once."""
+    labels = np.full(plan.tiling.shape, 255, np.uint8)
+    total = np.full((4, *plan.tiling.shape), np.nan, np.float32)
+    for tile in run_tiles(plan, start, stop) if tiles is None else tiles:
+        assert (labels[tile.positions.slices] == 255).all()
+        labels[tile.positions.slices] = tile.fused.labels
+        total[(slice(None), *tile.positions.slices)] = tile.fused.total
+    return labels, total
 
 
 def write_slide(path: Path, image: np.ndarray, version: str = "0.5", chunk: int = 32) -> Path:
