@@ -14,6 +14,7 @@ from morphinfer.networks.fusion import Fused, fuse, quantise
 from morphinfer.networks.modelsets import (
     EXACT_TOLERANCE,
     HALF_TOLERANCE,
+    PARITY_TOLERANCE,
     describe_sets,
     differences,
     show_set,
@@ -34,6 +35,7 @@ __all__ = [
     "EXACT_TOLERANCE",
     "HALF_TOLERANCE",
     "METADATA_KEY",
+    "PARITY_TOLERANCE",
     "UNCERTAIN_BELOW",
     "Card",
     "DensePredictor",

@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from morphinfer.errors import ExportError
-from morphinfer.networks import METADATA_KEY, Card, TestVector, encode_card
+from morphinfer.networks import (
+    EXACT_TOLERANCE,
+    METADATA_KEY,
+    PARITY_TOLERANCE,
+    Card,
+    TestVector,
+    encode_card,
+)
 from morphinfer_training.learning import POOLINGS, PaddingFreeNet, Weights, fold
 from morphinfer_training.publishing.onnx_model import INPUT, OUTPUT, graph_ports, model_bytes
 
 OPSET = 17
 IR_VERSION = 8
-TORCH_TOLERANCE = 1e-4
-"""Greatest difference of a probability between ONNX Runtime and torch."""
-DENSE_TOLERANCE = 1e-5
-"""Greatest difference of a probability between a tile and its patches (contract C1)."""
 LEVELS = 64
 """Test images are multiples of 1 / LEVELS, so that they compress well."""
 
@@ -168,7 +171,7 @@ def check_parity(model: bytes, card: Card) -> dict[str, float]:
         ),
         "dense": _dense_difference(run, card),
     }
-    limits = {"torch": TORCH_TOLERANCE, "dense": DENSE_TOLERANCE}
+    limits = {"torch": PARITY_TOLERANCE, "dense": EXACT_TOLERANCE}
     for name, limit in limits.items():
         if not differences[name] <= limit:
             raise ExportError(
