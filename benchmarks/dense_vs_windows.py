@@ -34,18 +34,18 @@ def measure(
     threads: int = 2,
 ) -> dict[str, Any]:
     """Both ways on a window of ``side`` model pixels in the middle of a slide, or on all of it."""
-    found = load_models(models)
+    model_set = load_models(models)
     source = open_slide(slide, pixel_size_um=pixel_size)
-    image = read_model_image(source, found.card.pixel_size_um, found.card.normalisation)
-    cells = centre_cells(image.shape, side or max(image.shape))
+    image = read_model_image(source, model_set.card.pixel_size_um, model_set.card.normalisation)
+    positions = centre_positions(image.shape, side or max(image.shape))
     provider = ProviderChoice("cpu", "benchmark")
-    sessions = [Session(file, provider, threads) for file in found.files]
-    rows = [compare(image, cells, [s]) for s in sessions]
+    sessions = [Session(file, provider, threads) for file in model_set.files]
+    rows = [compare(image, positions, [s]) for s in sessions]
     return {
         "slide": Path(slide).name,
-        "models": found.name,
+        "models": model_set.name,
         "threads": threads,
-        "cells": [cells.height, cells.width],
+        "cells": [positions.height, positions.width],
         "networks": rows,
         "largest_difference": max(r["largest_difference"] for r in rows),
         "ratio_of_times": sum(r["windows_s"] for r in rows) / sum(r["dense_s"] for r in rows),
@@ -66,21 +66,21 @@ def main(slide: str, models: str, pixel_size: float | None, side: int | None, th
     click.echo(json.dumps(figures, indent=1))
 
 
-def centre_cells(shape: tuple[int, ...], side: int) -> Window:
-    """Cells of a square window in the middle of the slide."""
+def centre_positions(shape: tuple[int, ...], side: int) -> Window:
+    """Positions of a square window in the middle of the slide."""
     height, width = (min(side, n) // 8 for n in shape)
     return Window((shape[0] // 8 - height) // 2, (shape[1] // 8 - width) // 2, height, width)
 
 
-def compare(image: np.ndarray, cells: Window, sessions: list[Session]) -> dict[str, Any]:
+def compare(image: np.ndarray, positions: Window, sessions: list[Session]) -> dict[str, Any]:
     """Run one network both ways on the same pixels."""
     patch = sessions[0].card.patch_size_px
-    seen = receptive_window(cells, patch, 8)
+    seen = receptive_window(positions, patch, 8)
     padded = np.pad(image, patch, mode="symmetric")
     tile = padded[
         seen.row + patch : seen.row_stop + patch, seen.col + patch : seen.col_stop + patch
     ]
-    shape = (cells.height, cells.width)
+    shape = (positions.height, positions.width)
     dense, dense_s = clock(lambda: dense_in_tiles(DensePredictor(sessions), tile, shape))
     windows, windows_s = clock(lambda: WindowPredictor(sessions).predict(tile, shape)[0])
     return {
@@ -93,13 +93,13 @@ def compare(image: np.ndarray, cells: Window, sessions: list[Session]) -> dict[s
 
 
 def dense_in_tiles(
-    predictor: DensePredictor, tile: np.ndarray, cells: tuple[int, int], side: int = 128
+    predictor: DensePredictor, tile: np.ndarray, positions: tuple[int, int], side: int = 128
 ) -> np.ndarray:
-    """Dense prediction in tiles of ``side`` cells, as `morphinfer segment` runs it."""
-    out = np.empty((4, *cells), np.float32)
-    for row in range(0, cells[0], side):
-        for col in range(0, cells[1], side):
-            height, width = min(side, cells[0] - row), min(side, cells[1] - col)
+    """Dense prediction in tiles of ``side`` positions, as `morphinfer segment` runs it."""
+    out = np.empty((4, *positions), np.float32)
+    for row in range(0, positions[0], side):
+        for col in range(0, positions[1], side):
+            height, width = min(side, positions[0] - row), min(side, positions[1] - col)
             seen = receptive_window(Window(row, col, height, width), predictor.patch_size_px, 8)
             start = receptive_window(Window(0, 0, 1, 1), predictor.patch_size_px, 8)
             part = tile[

@@ -100,20 +100,21 @@ def predict(plan: Plan) -> Fused:
     return Fused(labels, total)
 
 
-def against(expected: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+def against(expected: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
     """Differences of one run from that in float32."""
-    ours, theirs = found["fused"], expected["fused"]
+    ours, theirs = measured["fused"], expected["fused"]
     changed = ours.labels != theirs.labels
     empty = np.isin((ours.labels, theirs.labels), expected["background"]).all(axis=0)
     return {
         "largest_difference_of_a_fused_probability": largest(ours.total, theirs.total),
         "largest_difference_of_a_network": {
-            name: largest(total, expected["alone"][name]) for name, total in found["alone"].items()
+            name: largest(total, expected["alone"][name])
+            for name, total in measured["alone"].items()
         },
         "labels_changed": int(changed.sum()),
         "share_of_labels_changed": float(changed.mean()),
         "share_of_tissue_labels_changed": float(changed[~empty].mean()),
-        "change_of_mean_dice": found["dice"] - expected["dice"],
+        "change_of_mean_dice": measured["dice"] - expected["dice"],
     }
 
 

@@ -72,16 +72,16 @@ def measure(seconds: float = 1.5) -> dict[str, Any]:
 def cases() -> list[Case]:
     """Gather for each pixel type, inside and across a corner of the image; fuse; quantise."""
     rng = np.random.default_rng(0)
-    found = []
+    all_cases = []
     for dtype in (np.uint8, np.uint16, np.float32):
         block = rng.integers(0, 256, (BLOCK, BLOCK)).astype(dtype)
         for place, start in (("inside", 401), ("corner", -HALO)):
-            found.append(gather_case(block, place, Window(start, start, TILE, TILE)))
+            all_cases.append(gather_case(block, place, Window(start, start, TILE, TILE)))
     for side in (128, 512):
         outputs = [rng.random((4, side, side), np.float32) for _ in WEIGHTS]
-        found.append(fuse_case(outputs))
-        found.append(quantise_case(outputs[0]))
-    return found
+        all_cases.append(fuse_case(outputs))
+        all_cases.append(quantise_case(outputs[0]))
+    return all_cases
 
 
 def gather_case(block: NDArray[Any], place: str, window: Window) -> Case:
@@ -209,12 +209,12 @@ def table(figures: dict[str, Any]) -> Table:
     for name in ("ms", "GB/s", "of memcpy", "best", "over NumPy", "best"):
         shown.add_column(name, justify="right")
     for row in figures["cases"]:
-        cells = [f"{row['kernel_ms']:.3f}", f"{row['gigabytes_per_second']:.1f}"]
+        texts = [f"{row['kernel_ms']:.3f}", f"{row['gigabytes_per_second']:.1f}"]
         for key, goal in (("of_memcpy", GOAL_MEMCPY), ("over_numpy", GOAL_NUMPY)):
             for kind in ("median", "best"):
                 value = row[key][kind]
-                cells.append(f"{value:.2f}" if value >= goal else f"[red]{value:.2f}[/red]")
-        shown.add_row(row["case"], *cells)
+                texts.append(f"{value:.2f}" if value >= goal else f"[red]{value:.2f}[/red]")
+        shown.add_row(row["case"], *texts)
     return shown
 
 

@@ -29,7 +29,7 @@ def describe(libraries: Sequence[str] = LIBRARIES) -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: found for name in libraries if (found := _version(name))},
+        "versions": {name: number for name in libraries if (number := _version(name))},
     }
 
 

@@ -3,7 +3,7 @@
     python benchmarks/rivals.py [--models SET] [--cells N] [--threads N] [--json FILE]
 
 All run the network for patches of 96 px every 8 px on one SYNTHETIC section in 8 bits. Ours is the
-dense engine on tiles of 1024 px, gathering and normalising included, over 256 x 256 cells; rivals
+dense engine on tiles of 1024 px, gathering and normalising included, over 256 x 256 positions; rivals
 predict N x N of them. CPU seconds are those of all threads and children. All take turns; the first
 round loads and warms up, and the least disturbed of the others counts: leave the machine alone.
 
@@ -11,7 +11,7 @@ NumPy windows  sliding_window_view, indexed into batches, in ONNX Runtime as it 
 PyTorch        Tensor.unfold, batches of patches, the same layers; and again with channels last.
 MONAI          SlidingWindowInferer, constant mode. It averages overlapping windows, so the scores
                of a patch fill its central 8 x 8 px; over their sum they are what they were.
-TIAToolbox     PatchPredictor on a tiled TIFF; its patches that reach past the image are cells, too.
+TIAToolbox     PatchPredictor on a tiled TIFF; its patches that reach past the image are positions, too.
 WSInfer        run_inference on the same TIFF, its patches listed beforehand.
 
 The development environment runs the first two. One of its own, with Python 3.11, runs all: `pip
@@ -56,21 +56,21 @@ from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import CONTEXT_PX
 from morphinfer_training.learning.nets import POOLINGS, dilation_of
 
-PATCH, STRIDE, TILE_PX, OUR_CELLS, ROUNDS = 96, 8, 1024, 256, 5
+PATCH, STRIDE, TILE_PX, OUR_POSITIONS, ROUNDS = 96, 8, 1024, 256, 5
 EDGE = (PATCH - STRIDE) // 2
 FIGURES = ("cpu_us", "wall_us", "cpu_ratio", "wall_ratio")
 PACKAGES = (*LIBRARIES, "torch", "torchvision", "monai", "tiatoolbox", "wsinfer")
 
-# Each `next` predicts all cells again: probabilities in reading order, shape (cells, classes).
+# Each `next` predicts all positions again: probabilities in reading order, shape (positions, classes).
 Runs = Iterator[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A square of ``cells`` x ``cells``; exactly what their patches see, in bytes and in floats."""
+    """A square of ``positions`` x ``positions``; exactly what their patches see, in bytes and in floats."""
 
     model: ModelFile
-    cells: int
+    positions: int
     pixels: NDArray[np.uint8]
     image: NDArray[np.float32]
     threads: int
@@ -80,14 +80,16 @@ class Task:
 
 def ours(task: Task) -> Runs:
     engine = DensePredictor([Session(task.model, ProviderChoice("cpu", "-"), task.threads)])
-    grid, shape = TileGrid.over((task.cells * STRIDE,) * 2, STRIDE, TILE_PX), task.pixels.shape
+    grid, shape = TileGrid.over((task.positions * STRIDE,) * 2, STRIDE, TILE_PX), task.pixels.shape
     while True:
         out = np.empty((len(task.model.card.classes), grid.height, grid.width), np.float32)
-        for cells in (tile for band in grid.bands() for tile in band):
-            seen = receptive_window(cells, PATCH, STRIDE)
+        for positions in (tile for band in grid.bands() for tile in band):
+            seen = receptive_window(positions, PATCH, STRIDE)
             seen = replace(seen, row=seen.row + EDGE, col=seen.col + EDGE)
             tile = gather(task.pixels, (0, 0), shape, seen, low=0, high=255, clip=(0, 1))
-            out[(slice(None), *cells.slices)] = engine.predict(tile, (cells.height, cells.width))[0]
+            out[(slice(None), *positions.slices)] = engine.predict(
+                tile, (positions.height, positions.width)
+            )[0]
         yield out.reshape(len(out), -1).T
 
 
@@ -151,8 +153,8 @@ def monai(task: Task) -> Runs:
         return nn.functional.pad(scores.expand(-1, -1, STRIDE, STRIDE), (EDGE,) * 4)
 
     while True:
-        cells = inferer(image, predict)[0, :, middles, middles].flatten(1).T.numpy()
-        yield cells / cells.sum(1, keepdims=True)
+        outputs = inferer(image, predict)[0, :, middles, middles].flatten(1).T.numpy()
+        yield outputs / outputs.sum(1, keepdims=True)
 
 
 def tiatoolbox(task: Task) -> Runs:
@@ -177,8 +179,8 @@ def tiatoolbox(task: Task) -> Runs:
     options |= {"patch_mode": False, "auto_get_mask": False, "return_probabilities": True}
     options |= {"output_type": "zarr", "save_dir": task.folder / "tiatoolbox"}
     while True:
-        found = engine.run([slide], **options)[slide]
-        yield np.asarray(zarr.open(found, mode="r")["probabilities"])
+        result = engine.run([slide], **options)[slide]
+        yield np.asarray(zarr.open(result, mode="r")["probabilities"])
 
 
 def wsinfer(task: Task) -> Runs:
@@ -191,7 +193,7 @@ def wsinfer(task: Task) -> Runs:
     slide, results, path = write_tiff(task), task.folder / "wsinfer", task.folder / "model.pt"
     (results / "patches").mkdir(parents=True)
     with h5py.File(results / "patches" / "slide.h5", "w") as file:
-        file["coords"] = np.indices((task.cells,) * 2).reshape(2, -1).T[:, ::-1] * STRIDE
+        file["coords"] = np.indices((task.positions,) * 2).reshape(2, -1).T[:, ::-1] * STRIDE
         file["coords"].attrs.update(patch_level=0, patch_size=PATCH)
     torch.jit.trace(Network(task.model), torch.zeros(1, 3, PATCH, PATCH)).save(path)
     names = [c.name for c in task.model.card.classes]
@@ -234,36 +236,38 @@ RIVALS |= {"TIAToolbox": tiatoolbox, "WSInfer": wsinfer}
 
 def make_task(models: str, threads: int, batch: int, folder: Path) -> Task:
     """Ours: a synthetic section, rounded to the 8 bits that every tool can read."""
-    found = load_models(models)
-    model = next(f for f in found.files if f.card.patch_size_px == PATCH)
-    side = (OUR_CELLS - 1) * STRIDE + PATCH
+    model_set = load_models(models)
+    model = next(f for f in model_set.files if f.card.patch_size_px == PATCH)
+    side = (OUR_POSITIONS - 1) * STRIDE + PATCH
     slide = open_slide(make_phantom(folder / "phantom", seed=2, size=(side, side)).slide)
-    image = read_model_image(slide, found.card.pixel_size_um, found.card.normalisation)
+    image = read_model_image(slide, model_set.card.pixel_size_um, model_set.card.normalisation)
     # Rivals see the first corner, so the middle of the section goes there.
     pixels = np.roll(np.rint(image.clip(0, 1) * 255).astype(np.uint8), side // 2, axis=(0, 1))
-    return Task(model, OUR_CELLS, pixels, pixels / np.float32(255), threads, batch, folder)
+    return Task(model, OUR_POSITIONS, pixels, pixels / np.float32(255), threads, batch, folder)
 
 
-def measure(task: Task, cells: int) -> dict[str, dict[str, Any]]:
+def measure(task: Task, positions: int) -> dict[str, dict[str, Any]]:
     """Figures of ours and of each rival, or why it did not run."""
-    side = (cells - 1) * STRIDE + PATCH
+    side = (positions - 1) * STRIDE + PATCH
     pixels, image = (np.ascontiguousarray(a[:side, :side]) for a in (task.pixels, task.image))
-    small = replace(task, cells=cells, pixels=pixels, image=image)
+    small = replace(task, positions=positions, pixels=pixels, image=image)
     tools = {"ours": ours(task)} | {name: rival(small) for name, rival in RIVALS.items()}
     rows: dict[str, dict[str, Any]] = {name: {} for name in tools}
     taken: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tools}
     for name in [*tools] * (1 + ROUNDS):
         started = cpu_and_wall_seconds()
         try:
-            found = next(tools[name])
+            outputs = next(tools[name])
         except Exception as problem:  # whatever stops a foreign tool is its result
             rows[name].setdefault("not_run", f"{type(problem).__name__}: {problem}")
             continue
-        taken[name].append((cpu_and_wall_seconds() - started) / len(found) * 1e6)
-        shown = found.reshape(math.isqrt(len(found)), -1, found.shape[1])[:cells, :cells]
+        taken[name].append((cpu_and_wall_seconds() - started) / len(outputs) * 1e6)
+        shown = outputs.reshape(math.isqrt(len(outputs)), -1, outputs.shape[1])[
+            :positions, :positions
+        ]
         if name == "ours":
             expected = shown
-        rows[name] |= {"cells": len(found), "difference": float(np.abs(shown - expected).max())}
+        rows[name] |= {"cells": len(outputs), "difference": float(np.abs(shown - expected).max())}
     least = {name: np.min(runs[1:], axis=0) for name, runs in taken.items() if runs[1:]}
     for name, us in least.items():
         rows[name] |= dict(zip(FIGURES, [*us, *us / least["ours"]], strict=True))
@@ -273,15 +277,17 @@ def measure(task: Task, cells: int) -> dict[str, dict[str, Any]]:
 
 @click.command()
 @click.option("--models", default="hippocampus", show_default=True)
-@click.option("--cells", type=click.IntRange(1, OUR_CELLS), default=48, show_default=True)
+@click.option(
+    "--cells", "positions", type=click.IntRange(1, OUR_POSITIONS), default=48, show_default=True
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=16, help="Default: 16, best for most.")
 @click.option("--json", "path", type=Path, help="Where to write the figures.")
-def main(models: str, cells: int, threads: int, batch: int, path: Path | None) -> None:
+def main(models: str, positions: int, threads: int, batch: int, path: Path | None) -> None:
     """Measure with rivals on N x N CELLS, print a table and write JSON."""
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(make_task(models, threads, batch, Path(folder)), cells)
+        rows = measure(make_task(models, threads, batch, Path(folder)), positions)
     table = Table("", *FIGURES, "difference")
     for name, row in rows.items():
         figures = [f"{row[key]:.3g}" for key in (*FIGURES, "difference") if key in row]

@@ -3,7 +3,7 @@
     python benchmarks/skipping.py SLIDE.zarr [--models SET]
 
 Both runs alternate in one process; the figure is the ratio of their times. Labels of the two are
-compared: outside the skipped cells they must be equal, and in them the networks' own labels (those
+compared: outside the skipped positions they must be equal, and in them the networks' own labels (those
 of the run without skipping) should be background.
 """
 
@@ -68,14 +68,14 @@ def run(slide: Slide, ensemble: Ensemble, mode: Any) -> tuple[NDArray[np.uint8],
 
 
 def all_empty(plan: Plan) -> NDArray[np.bool_]:
-    """Which cells of the slide are empty, by the rule that the engine uses."""
+    """Which positions of the slide are empty, by the rule that the engine uses."""
     tiling = plan.tiling
     empty = np.empty(tiling.shape, bool)
     for block in read_blocks(tiling):
-        for cells in block.tiles:
-            tile = gather_tile(tiling, block, cells, plan.intensity)
-            empty[cells.slices] = find_empty(
-                tile, (cells.height, cells.width), tiling.patch_size_px, tiling.stride_px
+        for positions in block.tiles:
+            tile = gather_tile(tiling, block, positions, plan.intensity)
+            empty[positions.slices] = find_empty(
+                tile, (positions.height, positions.width), tiling.patch_size_px, tiling.stride_px
             )
     return empty
 

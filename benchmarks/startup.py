@@ -23,7 +23,7 @@ import numpy as np
 RUN = """
 import os, sys, time
 from morphinfer.runs import engine
-def predict(self, block, cells):
+def predict(self, block, positions):
     sys.stdout.write(repr(time.time()))
     sys.stdout.flush()
     os._exit(0)
