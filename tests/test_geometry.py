@@ -169,7 +169,7 @@ def test_the_origin_is_half_a_pixel_inside_the_corner(grid):
 
 
 @given(sides, sides, st.integers(1, 20))
-def test_tiles_cover_each_cell_exactly_once(height, width, tile):
+def test_tiles_cover_each_position_exactly_once(height, width, tile):
     seen = np.zeros((height, width), int)
     for band in TileGrid(height, width, tile).bands():
         for window in band:
@@ -214,7 +214,7 @@ def test_cells_cover_the_slide_and_the_last_overhangs_by_less_than_a_stride(h, w
         assert 0 <= positions * stride - side < stride
 
 
-def test_a_tile_smaller_than_a_stride_is_one_cell():
+def test_a_tile_smaller_than_a_stride_is_one_position():
     assert TileGrid.over((100, 100), 16, 8).tile == 1
 
 
@@ -225,10 +225,10 @@ def test_ceil_div_is_the_smallest_quotient_that_is_enough(numerator, denominator
 
 
 @given(st.integers(1, 200), strides, st.integers(0, 50))
-def test_a_patch_is_centred_on_its_cell_or_lies_half_a_pixel_before(patch, stride, position):
-    centre_of_cell = (position + 0.5) * stride
+def test_a_patch_is_centred_on_its_position_or_lies_half_a_pixel_before(patch, stride, position):
+    centre_of_position = (position + 0.5) * stride
     centre_of_patch = position * stride + patch_offset(patch, stride) + patch / 2
-    assert centre_of_cell - centre_of_patch == (0.5 if (patch - stride) % 2 else 0)
+    assert centre_of_position - centre_of_patch == (0.5 if (patch - stride) % 2 else 0)
 
 
 @given(

@@ -149,7 +149,7 @@ def test_the_identity_is_that_of_the_channel_that_is_read():
     assert first == again != other
 
 
-def test_nothing_is_read_before_a_window_is_asked_for_and_then_only_that():
+def test_nothing_is_read_before_a_window_is_and_then_only_that():
     array = Watched(IMAGE)
     slide = slide_from_array(array, UM)
     assert array.sizes == []

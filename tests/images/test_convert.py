@@ -259,7 +259,7 @@ def test_a_missing_file_is_refused(tmp_path):
         convert(tmp_path / "a.tif", tmp_path / "a.zarr")
 
 
-def test_an_existing_slide_is_not_replaced_unasked(tmp_path):
+def test_an_existing_slide_is_not_replaced_by_default(tmp_path):
     source = write(tmp_path / "a.tif", noise(20, 30))
     convert(source, tmp_path / "a.zarr")
     with pytest.raises(OutputError, match="exists already"):

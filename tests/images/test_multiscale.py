@@ -56,7 +56,7 @@ def test_the_levels_of_images_of_odd_sizes_are_halved_one_by_one(tmp_path, noise
         image = halve_by_mean(image)
 
 
-def test_a_buffer_that_the_caller_fills_anew_is_not_kept(tmp_path, noise):
+def test_a_buffer_that_the_caller_fills_again_is_not_kept(tmp_path, noise):
     image = noise(10, 8)
     buffer = np.empty((1, 8), np.uint16)
     with create_image(tmp_path / "s.zarr", shape=(10, 8), dtype="u2", pixel_size_um=1) as writer:
@@ -106,7 +106,7 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_while_overwriting_keeps_what_stood_there(tmp_path, noise):
+def test_an_error_while_overwriting_keeps_the_old_one(tmp_path, noise):
     path = write(tmp_path / "s.zarr", noise(10, 8))
     before = everything(path)
     with pytest.raises(KeyboardInterrupt):

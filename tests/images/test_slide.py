@@ -180,7 +180,7 @@ CODECS = {
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "empty"])
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_damaged_chunk_is_told_with_its_place(make_slide, noise, codec, damage):
+def test_a_damaged_chunk_is_reported_with_its_place(make_slide, noise, codec, damage):
     version, make = CODECS[codec]
     image = noise(32, 32) >> 12  # Blosc stores what it cannot compress, and misses its end
     slide = open_slide(make_slide(image, version=version, compressors=make()))
@@ -206,7 +206,7 @@ def test_a_chunk_that_was_never_written_is_empty(make_slide, noise):
     assert not slide.read(Window(16, 16, 16, 16)).any()
 
 
-def test_a_chunk_that_may_not_be_read_is_told(make_slide, noise, monkeypatch):
+def test_a_chunk_that_may_not_be_read_is_reported(make_slide, noise, monkeypatch):
     slide = open_slide(make_slide(noise(32, 32)))
 
     def refuse(*_):

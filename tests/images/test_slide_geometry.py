@@ -14,7 +14,7 @@ VERSIONS = ["0.4", "0.5"]
     ("unit", "scale"),
     [("nanometer", 325), ("micrometer", 0.325), ("millimeter", 325e-6), ("angstrom", 3250)],
 )
-def test_the_pixel_size_is_told_in_micrometres(make_slide, noise, unit, scale):
+def test_the_pixel_size_is_in_micrometres(make_slide, noise, unit, scale):
     slide = open_slide(make_slide(noise(20, 20), unit=unit, scales=[scale]))
     assert slide.pixel_size_um == pytest.approx(0.325)
 

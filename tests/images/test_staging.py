@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all, and what stood there is kept until they do."""
+"""Outputs appear whole or not at all, and the old one is kept until they do."""
 
 from __future__ import annotations
 
@@ -119,14 +119,14 @@ def test_an_error_leaves_nothing_behind_and_passes_on(tmp_path, problem):
     assert names(tmp_path) == []
 
 
-def test_an_error_while_overwriting_keeps_what_stood_there(tmp_path):
+def test_an_error_while_overwriting_keeps_the_old_one(tmp_path):
     write_text(tmp_path / "out", "old")
     with pytest.raises(ValueError, match="bad"):
         raise_inside(tmp_path / "out", ValueError("bad"), overwrite=True)
     assert (tmp_path / "out").read_text() == "old"
 
 
-def test_a_rename_that_fails_puts_back_what_stood_there(tmp_path):
+def test_a_rename_that_fails_puts_the_old_one_back(tmp_path):
     write_folder(tmp_path / "out", "old")
     with pytest.raises(FileNotFoundError):
         publish(tmp_path / "not there", tmp_path / "out")
@@ -161,7 +161,7 @@ def test_a_read_only_folder_is_refused_before_anything_is_written(tmp_path, monk
     assert names(tmp_path) == []
 
 
-def test_a_folder_that_refuses_the_write_after_all_is_told(tmp_path):
+def test_a_folder_that_refuses_the_write_after_all_is_reported(tmp_path):
     problem = PermissionError(errno.EACCES, "Permission denied")
     with pytest.raises(OutputError, match="cannot be written to; name another place"):
         raise_inside(tmp_path / "out", problem)
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(tmp_path, monkeypatch, code)
     assert names(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_while_overwriting_keeps_what_stood_there(tmp_path):
+def test_a_disk_that_fills_up_while_overwriting_keeps_the_old_one(tmp_path):
     write_labels(tmp_path / "out")
     with pytest.raises(OutputError, match="no room left on the disk"):
         raise_inside(tmp_path / "out", OSError(errno.ENOSPC, "No space left"), overwrite=True)
@@ -237,7 +237,7 @@ def test_a_process_that_dies_publishes_nothing(tmp_path, how):
     assert open_labels(tmp_path / "out").image.shape == (4, 4)
 
 
-def test_a_process_that_dies_while_overwriting_keeps_what_stood_there(tmp_path):
+def test_a_process_that_dies_while_overwriting_keeps_the_old_one(tmp_path):
     write_labels(tmp_path / "out")
     die_halfway(tmp_path / "out", "killed")
     assert open_labels(tmp_path / "out").read(Window(0, 0, 4, 4)).all()
@@ -264,7 +264,7 @@ def test_a_path_without_a_name_is_refused(path):
         check_target(Path(path), overwrite=True)
 
 
-def test_an_interrupt_while_publishing_puts_back_what_stood_there(tmp_path, monkeypatch):
+def test_an_interrupt_while_publishing_puts_the_old_one_back(tmp_path, monkeypatch):
     write_folder(tmp_path / "a", "old")
     rename = Path.rename
 

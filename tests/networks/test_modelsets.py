@@ -42,7 +42,7 @@ def test_one_json_object_holds_card_and_hashes(copied):
     assert sorted(shown["sha256"]) == sorted(p.name for p in copied.glob("*.onnx"))
 
 
-def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
+def test_a_file_that_is_not_the_one_of_the_card_is_reported(copied):
     card = json.loads((copied / "card.json").read_text())
     card["networks"][0]["sha256"] = "0" * 64
     (copied / "card.json").write_text(json.dumps(card))
@@ -52,7 +52,7 @@ def test_a_file_that_is_not_the_one_of_the_card_is_told(copied):
     assert f"{name} is missing, or is not the file that the card of" in done.stderr
 
 
-def test_files_that_are_gone_or_that_the_card_does_not_list_are_told(copied):
+def test_files_that_are_gone_or_that_the_card_does_not_list_are_reported(copied):
     (copied / "p048.onnx").rename(copied / "other.onnx")
     assert show_set(copied)["changed"] == ["other.onnx", "p048.onnx"]
 

@@ -82,7 +82,7 @@ def test_a_provider_is_tried_on_one_thread(monkeypatch, probe):
     assert [settings.intra_op_num_threads for settings in tried] == [1]
 
 
-def test_a_truncated_model_is_told_from_its_path(tmp_path):
+def test_a_truncated_model_is_refused_with_its_path(tmp_path):
     path = tmp_path / "p046.onnx"
     save_padding_free(path, card_of(46))
     path.write_bytes(path.read_bytes()[:500])
@@ -96,13 +96,13 @@ def test_a_file_that_is_no_onnx_is_refused(tmp_path):
         load_models(tmp_path / "x.onnx")
 
 
-def test_a_foreign_model_without_a_card_is_told_how_to_describe_it(tmp_path):
+def test_a_foreign_model_without_a_card_is_refused_with_how_to_describe_it(tmp_path):
     save_foreign(tmp_path / "theirs.onnx", 32, 2)
     with pytest.raises(ModelError, match=r"theirs\.json"):
         load_models(tmp_path)
 
 
-def test_an_unknown_set_is_told_which_are_shipped():
+def test_an_unknown_set_is_refused_with_those_that_are_shipped():
     with pytest.raises(ModelError, match="no such model set; shipped are"):
         load_models("nosuchset")
 

@@ -19,9 +19,9 @@ from morphinfer.networks.uncertainty import (
 from morphinfer.phantom.section import make_phantom
 
 
-def said(*cells):
-    """Probabilities of one row of cells, shape (classes, 1, cells)."""
-    return np.array(cells, np.float32).T[:, None]
+def said(*positions):
+    """Probabilities of one row of positions, shape (classes, 1, positions)."""
+    return np.array(positions, np.float32).T[:, None]
 
 
 def random_networks(seed, networks=1, classes=4, shape=(5, 7)):
@@ -57,7 +57,7 @@ def test_what_is_no_number_is_as_uncertain_as_can_be():
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 8))
-def test_a_cell_is_as_uncertain_in_any_tile(seed, row, col):
+def test_a_position_is_as_uncertain_in_any_tile(seed, row, col):
     (total,) = random_networks(seed, shape=(6, 8))
     part = np.ascontiguousarray(total[:, :row, :col])
     np.testing.assert_array_equal(normalised_entropy(part), normalised_entropy(total)[:row, :col])

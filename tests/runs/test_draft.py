@@ -64,7 +64,7 @@ def test_a_layer_of_an_earlier_run_goes_when_its_labels_are_replaced(tmp_path, l
     assert names(tmp_path) == ["l.zarr", f"l_{layer}.zarr"]
 
 
-def test_the_record_tells_what_is_known_only_at_the_end(tmp_path):
+def test_the_record_holds_what_is_known_only_at_the_end(tmp_path):
     fill(opened(tmp_path), [3, 1])
     fill(opened(tmp_path), [0, 2, 4])
     opened(tmp_path).finish()
@@ -128,7 +128,7 @@ def test_finishing_replaces_labels_only_with_overwrite(tmp_path):
 # Whose draft it is
 
 
-def test_the_rows_of_a_draft_that_did_not_count_the_uncertain_are_computed_anew(tmp_path):
+def test_the_rows_of_a_draft_that_did_not_count_the_uncertain_are_computed_again(tmp_path):
     draft = fill(opened(tmp_path, layers=("probabilities",)))
     (journal,) = draft.folder.glob("journal-*")
     lines = [json.loads(line) for line in journal.read_text().splitlines()]

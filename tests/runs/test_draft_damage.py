@@ -75,7 +75,7 @@ def test_any_flipped_bytes_of_a_chunk_are_found_or_harmless(tmp_path, version):
         assert draft.missing() in ([], [0])
 
 
-def test_a_row_that_was_written_anew_with_other_values_counts_as_it_stands(tmp_path):
+def test_a_row_that_was_rewritten_with_other_values_counts_as_it_is(tmp_path):
     draft = fill(opened(tmp_path), seed=1)
     fill(draft, [2], seed=0)
     assert draft.missing() == []
@@ -154,7 +154,7 @@ def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path, layer):
     (NewImage, "describe", errno.ENOSPC), (morphinfer.runs.row_writer, "append", errno.ENOSPC),
     (morphinfer.runs.draft, "flush", errno.ENOSPC),
 ])  # fmt: skip
-def test_a_full_disk_is_told_with_a_way_out(tmp_path, monkeypatch, place, name, problem):
+def test_a_full_disk_is_reported_with_a_way_out(tmp_path, monkeypatch, place, name, problem):
     slide = write_slide(tmp_path / "s.zarr", nuclei(150, 90))
     run = {"models": fake_ensemble(), "out": tmp_path / "l.zarr"}
     with monkeypatch.context() as patch:

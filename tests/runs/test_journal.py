@@ -50,7 +50,7 @@ def test_what_any_number_of_processes_append_is_read_back(tmp_path, processes):
 
 @keep_folder
 @given(st.lists(rows, min_size=1, max_size=3), st.data())
-def test_a_journal_torn_anywhere_tells_its_whole_lines(tmp_path, lines, data):
+def test_a_journal_torn_anywhere_yields_its_whole_lines(tmp_path, lines, data):
     journal = new_journal(fresh(tmp_path))
     for done in lines:
         append(journal, done)
@@ -95,7 +95,7 @@ def test_a_line_that_does_not_count_the_uncertain_is_no_line(tmp_path):
     assert read_journals(tmp_path) == {}
 
 
-def test_a_folder_without_journals_tells_nothing(tmp_path):
+def test_a_folder_without_journals_yields_nothing(tmp_path):
     (tmp_path / "draft.json").write_text("{}")
     assert read_journals(tmp_path) == {}
     assert read_journals(tmp_path / "nowhere") == {}

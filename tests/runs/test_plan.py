@@ -21,12 +21,12 @@ def plan(tmp_path):
 
 
 def test_tile_edges_are_where_the_tiles_of_a_run_begin(plan):
-    cells = [tile.positions for tile in run_tiles(plan)]
-    assert tile_edges(plan.tiling, 0) == sorted({c.row for c in cells})[1:]
-    assert tile_edges(plan.tiling, 1) == sorted({c.col for c in cells})[1:]
+    windows = [tile.positions for tile in run_tiles(plan)]
+    assert tile_edges(plan.tiling, 0) == sorted({c.row for c in windows})[1:]
+    assert tile_edges(plan.tiling, 1) == sorted({c.col for c in windows})[1:]
 
 
-def test_the_run_record_tells_tile_edges_and_provenance_as_json(plan):
+def test_the_run_record_has_tile_edges_and_provenance_as_json(plan):
     record = run_start(plan).to_json()
     record_json = json.loads(json.dumps(record, allow_nan=False))
     assert record_json["tiling"]["row_edges"] == tile_edges(plan.tiling, 0)

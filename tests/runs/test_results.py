@@ -49,10 +49,10 @@ def test_an_array_says_what_ran(result):
 
 
 def test_an_array_shows_itself_in_one_short_line(result):
-    told = repr(result)
-    assert told.startswith("<ArraySegmentation: 16 x 21 positions of 2.6 um; background ")
-    assert told.count("%") == 4
-    assert len(told) < 160
+    line = repr(result)
+    assert line.startswith("<ArraySegmentation: 16 x 21 positions of 2.6 um; background ")
+    assert line.count("%") == 4
+    assert len(line) < 160
 
 
 def test_a_label_image_shows_itself_with_its_place_and_mean_dice(tmp_path):

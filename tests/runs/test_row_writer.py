@@ -116,7 +116,7 @@ def test_rows_may_be_written_that_are_not_the_first(tmp_path):
     assert sorted(read_journals(tmp_path)) == [2, 3]
 
 
-def test_a_row_that_could_not_be_written_is_not_told_to_be_done(tmp_path, monkeypatch):
+def test_a_row_that_could_not_be_written_is_not_reported_as_done(tmp_path, monkeypatch):
     image = Image((8, 7))
     monkeypatch.setattr(image, "write_rows", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):

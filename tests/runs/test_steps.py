@@ -103,7 +103,7 @@ def test_a_run_goes_on_with_other_tiles_and_workers(slide_path, tmp_path, whole)
     assert published(out) == whole
 
 
-def test_a_row_that_was_damaged_in_the_meantime_is_computed_anew(slide_path, tmp_path, whole):
+def test_a_row_that_was_damaged_in_the_meantime_is_computed_again(slide_path, tmp_path, whole):
     out = tmp_path / "l.zarr"
     interrupt(22, slide_path, out, models=fake_ensemble(tile_px=24))
     assert Draft.load(out).missing()[0] > 2
@@ -202,7 +202,7 @@ def uncertain_share(labels, total):
 
 
 @pytest.mark.parametrize("skip", ["off", "on"])
-def test_the_record_tells_how_much_of_the_tissue_is_uncertain(slide_path, tmp_path, skip):
+def test_the_record_says_how_much_of_the_tissue_is_uncertain(slide_path, tmp_path, skip):
     dark = {"dark": 0} if skip == "on" else {}
     ensemble, options = fake_ensemble(FakePredictor(**dark)), Options(skip_background=skip)
     plan = make_plan(open_slide(slide_path), ensemble, options)
@@ -217,8 +217,8 @@ def test_the_record_tells_how_much_of_the_tissue_is_uncertain(slide_path, tmp_pa
 def test_uncertain_tissue_is_counted_alike_after_an_interruption_or_a_lack_of_memory(
     slide_path, tmp_path
 ):
-    def fail(cells):
-        if cells[0] * cells[1] > 20:
+    def fail(shape):
+        if shape[0] * shape[1] > 20:
             raise OutOfMemoryError("no memory")
 
     out = tmp_path / "a.zarr"

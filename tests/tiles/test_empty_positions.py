@@ -40,7 +40,7 @@ def cost(windows, halo):
 
 
 @given(few, few, patches, strides, seeds, st.data())
-def test_a_cell_is_decided_alike_in_any_tile(rows, cols, patch, stride, seed, data):
+def test_a_position_is_decided_alike_in_any_tile(rows, cols, patch, stride, seed, data):
     positions = (rows, cols)
     tile = noise(positions, patch, stride, seed)
     limit = limit_amid(positions, tile, patch, stride)
@@ -54,7 +54,7 @@ def test_a_cell_is_decided_alike_in_any_tile(rows, cols, patch, stride, seed, da
 
 
 @given(few, patches, strides, seeds)
-def test_pixels_outside_its_patch_change_nothing_for_a_cell(rows, patch, stride, seed):
+def test_pixels_outside_its_patch_change_nothing_for_a_position(rows, patch, stride, seed):
     tile = noise((rows, 1), patch, stride, seed)
     limit = limit_amid((rows, 1), tile, patch, stride)
     before = find_empty(tile, (rows, 1), patch, stride, limit)
@@ -76,7 +76,7 @@ def test_the_brightest_block_of_the_patch_decides(patch, rows, cols, seed, strid
 
 
 @given(few, few, patches, strides)
-def test_all_cells_of_a_dark_tile_are_empty_and_of_a_bright_one_busy(rows, cols, patch, stride):
+def test_all_positions_of_a_dark_tile_are_empty_and_of_a_bright_one_busy(rows, cols, patch, stride):
     shape = tile_shape((rows, cols), patch, stride)
     for level, empty in ((-0.5, True), (0.5, False)):
         got = find_empty(np.full(shape, level, np.float32), (rows, cols), patch, stride)
@@ -135,7 +135,7 @@ def test_a_tile_of_another_type_or_shape_is_refused(tile):
 
 
 @given(grids, halos)
-def test_windows_cover_every_busy_cell_and_none_twice(busy, halo):
+def test_windows_cover_every_busy_position_and_none_twice(busy, halo):
     seen = np.zeros(busy.shape, int)
     for window in busy_windows(~busy, halo):
         assert min(window.row, window.col) >= 0
@@ -147,7 +147,7 @@ def test_windows_cover_every_busy_cell_and_none_twice(busy, halo):
 
 
 @given(grids, halos)
-def test_each_side_of_a_window_touches_a_busy_cell(busy, halo):
+def test_each_side_of_a_window_touches_a_busy_position(busy, halo):
     for window in busy_windows(~busy, halo):
         inside = busy[window.slices]
         assert all(side.any() for side in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
@@ -191,7 +191,7 @@ def test_the_hole_of_a_ring_is_found_though_no_single_cut_gains():
     assert cost(busy_windows(empty, 2), 2) < 0.5 * cost([Window(0, 0, 128, 128)], 2)
 
 
-def test_agreement_counts_empty_cells_and_those_called_background():
+def test_agreement_counts_empty_positions_and_those_called_background():
     empty = np.array([[True, True, False], [True, False, True]])
     labels = np.array([[3, 3, 3], [0, 3, 1]], np.uint8)
     for background, agreeing in (((3,), 2), ((0,), 1), ((0, 3), 3), ((), 0)):

@@ -94,7 +94,7 @@ def test_a_slide_coarser_than_the_model_is_interpolated_from_level_0():
     np.testing.assert_allclose(whole(image), [[0, 2, 6, 8]] * 2)
 
 
-def test_a_pixel_size_told_with_few_digits_does_not_resample_a_small_slide(noise):
+def test_a_pixel_size_of_few_digits_does_not_resample_a_small_slide(noise):
     pixels = noise(50, 60)
     np.testing.assert_array_equal(whole(ModelImage.of(slide_of(pixels, 0.3250001), 0.325)), pixels)
 

@@ -64,7 +64,7 @@ tiles = st.integers(1, 600) | st.integers(1, 12)
 @given(axes(), tiles, st.data())
 @example(axis_of(5000, 158, 1, 1), 1, None)
 @example(axis_of(1, 158, 8, 3000), 1, None)
-def test_spans_cover_every_cell_once_and_in_order(axis, tile, data):
+def test_spans_cover_every_position_once_and_in_order(axis, tile, data):
     start, stop = data.draw(ranges(axis)) if data else (0, axis.positions)
     spans = axis.spans(start, stop, tile)
     assert (spans[0].start, spans[-1].stop) == (start, stop)
@@ -85,7 +85,7 @@ def test_what_is_read_for_a_span_begins_where_the_last_one_ended(axis, tile, dat
 
 @settings(max_examples=60)
 @given(axes(overlapping=True), tiles, st.data())
-def test_no_pixel_is_read_that_no_patch_of_the_cells_sees(axis, tile, data):
+def test_no_pixel_is_read_that_no_patch_of_the_positions_sees(axis, tile, data):
     start, stop = data.draw(ranges(axis))
     spans = axis.spans(start, stop, tile)
     patches = [seen(axis, position) for position in range(start, stop)]
@@ -95,7 +95,7 @@ def test_no_pixel_is_read_that_no_patch_of_the_cells_sees(axis, tile, data):
 
 @settings(max_examples=60)
 @given(axes(2000), tiles, st.data())
-def test_a_span_holds_all_that_its_cells_see_and_later_ones_need_again(axis, tile, data):
+def test_a_span_holds_all_that_its_positions_see_and_later_ones_need_again(axis, tile, data):
     start, stop = data.draw(ranges(axis))
     spans = axis.spans(start, stop, tile)
     patches = np.array([seen(axis, position) for position in range(start, stop)])
@@ -142,7 +142,7 @@ def test_what_is_read_at_a_time_is_one_chunk_or_room_for_few_tiles(axis, tile, d
 
 
 @given(axes(2000, overlapping=True), st.data())
-def test_the_need_of_a_range_is_that_of_its_cells_together(axis, data):
+def test_the_need_of_a_range_is_that_of_its_positions_together(axis, data):
     start, stop = data.draw(ranges(axis))
     patches = [seen(axis, position) for position in range(start, stop)]
     first, last = axis.needed(start, stop)

@@ -230,7 +230,7 @@ training = { steps = 50, batch = 2, tile_cells = 2, evaluate_every = 2 }
     assert {"p048/checkpoint.pt", "p048/log.csv", "p064/checkpoint.pt", "curves.png"} <= kept
 
 
-def test_an_existing_run_is_neither_continued_nor_removed_unasked(tmp_path):
+def test_an_existing_run_is_neither_continued_nor_removed_by_default(tmp_path):
     write_section(tmp_path)
     (tmp_path / "set.run").mkdir()
     with pytest.raises(OutputError, match="`resume=True`, or start again with `overwrite=True`"):
