@@ -17,6 +17,7 @@ from networks import card_of, save_padding_free
 pytest_plugins = ["commands"]
 
 KEYS = {
+    "warnings",
     "slide", "labels", "models", "classes", "roles", "pixel_size_um", "stride_px", "provider", "seconds",
     "megapixels_per_second", "peak_rss_mb", "class_fractions", "uncertain_fraction",
 }  # fmt: skip

@@ -51,7 +51,7 @@ RECORD = RunRecord.of(
 ADDED_LATER = {
     "": (
         "record_version", "roles", "model_shape", "skipping", "tiling", "uncertain_fraction",
-        "uncertain_below",
+        "uncertain_below", "warnings",
     ),
     "slide": ("synthetic",),
     "models": ("provenance",),

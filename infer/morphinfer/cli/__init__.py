@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from morphinfer.cli.console import complain
+from morphinfer.cli.console import complain, warnings_shown
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
 
@@ -47,11 +47,15 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors name its options, Ctrl-C gives a line on stderr and exit code 130."""
+
+        def command() -> click.Command | None:
+            return self.get_command(ctx, str(ctx.invoked_subcommand))
+
         try:
-            return super().invoke(ctx)
+            with warnings_shown(ctx, command):
+                return super().invoke(ctx)
         except MorphinferError as problem:
-            command = self.get_command(ctx, str(ctx.invoked_subcommand))
-            problem.args = (in_options(str(problem), command),)
+            problem.args = (in_options(str(problem), command()),)
             raise
         except KeyboardInterrupt as stopped:
             complain("interrupted", notes=getattr(stopped, "__notes__", ()))

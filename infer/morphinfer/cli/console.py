@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,12 +38,47 @@ class Verbosity(IntEnum):
     VERBOSE = 2
 
 
+class ShownWarnings(logging.Handler):
+    """Prints the warnings of the library, each once, while a command runs."""
+
+    def __init__(self, command: Callable[[], click.Command | None]) -> None:
+        super().__init__(logging.WARNING)
+        self._command = command
+        self._printed: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one; options are named in place of parameters."""
+        text = record.getMessage()
+        if text not in self._printed:
+            self._printed.add(text)
+            complain(f"warning: {in_options(text, self._command())}")
+
+
+@contextmanager
+def warnings_shown(
+    ctx: click.Context, command: Callable[[], click.Command | None]
+) -> Iterator[None]:
+    """Print the warnings of the library to stderr until the context ends."""
+    handler = ShownWarnings(command)
+    ctx.obj = handler
+    logger = logging.getLogger("morphinfer")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add -v and -q, which arrive as the keyword ``verbosity``."""
 
     def chosen(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
             ctx.params["verbosity"] = Verbosity[str(param.name).upper()]
+            if ctx.params["verbosity"] == Verbosity.QUIET and (
+                shown := ctx.find_object(ShownWarnings)
+            ):
+                shown.setLevel(logging.ERROR)
         else:
             ctx.params.setdefault("verbosity", Verbosity.NORMAL)
 

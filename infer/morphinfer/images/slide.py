@@ -58,6 +58,9 @@ class Slide:
     """SHA-256 of the metadata, shape and dtype."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
+    warnings: tuple[str, ...] = ()
+    """What was repaired, left out or could not be verified when it was opened, a sentence each; logged
+    then, and kept in the run record (contract C9)."""
 
     @property
     def identity(self) -> str:

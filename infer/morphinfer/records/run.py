@@ -142,6 +142,8 @@ class RunStart:
     """The tiles."""
     intensity: RunIntensity
     """The normalisation."""
+    warnings: tuple[str, ...] = ()
+    """What was repaired, left out or could not be verified, a sentence each (contract C9)."""
 
     @property
     def megapixels(self) -> float:

@@ -102,6 +102,8 @@ class Summary(TypedDict):
     uncertain_fraction: float | None
     """Share of the tissue whose class is uncertain, 0 to 1; null where it is not known or there is no
     tissue."""
+    warnings: list[str]
+    """What was repaired, left out or could not be verified, a sentence each."""
 
 
 class ScoredSummary(Summary, ScoresJson):

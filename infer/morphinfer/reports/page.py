@@ -66,6 +66,7 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
     record, scores = labels.run_record(), scores_in(summary)
     sections = [
         _head(title, labels, record),
+        _warnings(record.warnings),
         _figures(labels, summary, check),
         _picture(picture, title),
         _classes(labels, summary),
@@ -118,6 +119,12 @@ def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
         f"{record.seconds:.1f} s by morphinfer {html.escape(record.morphinfer)}: "
         f"{rows} × {cols} positions of {size_um:g} µm.</p>"
     )
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    """What the result must not be trusted for without a look; nothing where there is no warning."""
+    items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    return f"<h2>Warnings</h2>\n<ul class='warnings'>{items}</ul>" if items else ""
 
 
 def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:

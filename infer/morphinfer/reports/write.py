@@ -182,6 +182,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
         "peak_rss_mb": peak_rss_mb(),
         "class_fractions": dict(record.class_fractions),
         "uncertain_fraction": record.uncertain_fraction,
+        "warnings": list(record.warnings),
     }
     if scores is None:
         return summary

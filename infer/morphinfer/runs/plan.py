@@ -42,6 +42,8 @@ class Plan:
     """Whether empty positions are skipped."""
     options: Options
     """The options of the run."""
+    warnings: tuple[str, ...] = ()
+    """Those of the slide, and what else the result cannot be trusted for, a sentence each."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -59,7 +61,7 @@ class Plan:
         may_be_empty = options.on_empty == "background"
         intensity = measure_intensity(slide, card.normalisation, may_be_empty=may_be_empty)
         undecided = Skipping(on=False, reason="not decided")
-        return cls(image, intensity, ensemble, tiling, layout, undecided, options)
+        return cls(image, intensity, ensemble, tiling, layout, undecided, options, slide.warnings)
 
     @property
     def background(self) -> tuple[int, ...]:
@@ -114,6 +116,7 @@ def run_start(plan: Plan) -> RunStart:
         options=asdict(plan.options),
         tiling=_tiling(plan),
         intensity=RunIntensity(**asdict(plan.intensity)),
+        warnings=plan.warnings,
     )
 
 
