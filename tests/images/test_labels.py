@@ -109,14 +109,14 @@ def test_the_record_is_published_as_it_is_when_the_writer_closes(tmp_path):
 def test_the_corners_of_the_labels_lie_on_those_of_the_slide(
     tmp_path, make_slide, noise, shape, translations
 ):
-    cell_px, size = 8, 0.65
+    stride_px, size = 8, 0.65
     slide = open_slide(make_slide(noise(*shape), scales=[size], translations=translations))
-    grid = slide.grid.cover(cell_px * size)
+    grid = slide.grid.cover(stride_px * size)
     path = write(tmp_path / "l.zarr", classes_of(*grid.shape), grid=grid)
     labels = open_labels(path).image.grid
     assert labels.corner_um == pytest.approx(slide.grid.corner_um)
     for end_of_slide, end_of_labels in zip(slide.grid.extent_um, labels.extent_um, strict=True):
-        assert -1e-9 <= end_of_labels - end_of_slide < cell_px * size
+        assert -1e-9 <= end_of_labels - end_of_slide < stride_px * size
 
 
 def test_an_image_without_classes_is_refused(make_slide, noise):

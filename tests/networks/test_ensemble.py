@@ -94,7 +94,7 @@ def test_a_foreign_classifier_cannot_run_dense(tmp_path):
         )
 
 
-def test_a_lone_cell_gets_the_same_bits_as_in_a_larger_tile(tmp_path):
+def test_a_lone_position_gets_the_same_bits_as_in_a_larger_tile(tmp_path):
     found = load_models(save_set(tmp_path, (46, 126, 158)))
     sessions = [Session(file, ProviderChoice("cpu", ""), 1) for file in found.files]
     predictor = DensePredictor(sessions)
@@ -102,8 +102,8 @@ def test_a_lone_cell_gets_the_same_bits_as_in_a_larger_tile(tmp_path):
     whole = predictor.predict(tile, (4, 3))
     for row, col in [(0, 0), (3, 2), (1, 1)]:
         part = tile[8 * row : 8 * row + 158, 8 * col : 8 * col + 158]
-        for lone, all_cells in zip(predictor.predict(part, (1, 1)), whole, strict=True):
-            np.testing.assert_array_equal(lone[:, 0, 0], all_cells[:, row, col])
+        for lone, expected in zip(predictor.predict(part, (1, 1)), whole, strict=True):
+            np.testing.assert_array_equal(lone[:, 0, 0], expected[:, row, col])
 
 
 def test_a_dense_stride_must_divide_that_of_the_networks(random_models):
@@ -165,9 +165,9 @@ def test_inputs_of_one_shape_give_the_same_predictions(tmp_path):
         run = session.run
         session.run = lambda batch, run=run: (shapes.append(batch.shape), run(batch))[1]
     fixed = DensePredictor(sessions, fixed_px=64)
-    for cells, part in [((4, 3), tile), ((1, 2), tile[:62, :70]), ((1, 1), tile[:62, :62])]:
-        free = DensePredictor(sessions).predict(part, cells)
+    for shape, part in [((4, 3), tile), ((1, 2), tile[:62, :70]), ((1, 1), tile[:62, :62])]:
+        free = DensePredictor(sessions).predict(part, shape)
         shapes.clear()
-        for ours, theirs in zip(fixed.predict(part, cells), free, strict=True):
+        for ours, theirs in zip(fixed.predict(part, shape), free, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-6)
         assert [s[2:] for s in shapes] == [(56 + 46, 56 + 46), (56 + 62, 56 + 62)]

@@ -46,20 +46,20 @@ def plan_of(image, *, on, dark=None, sizes=(14, 4), **changes):
 
 
 def empty_of(plan):
-    """Which cells are empty, decided on the whole image at once."""
-    cells = Window(0, 0, *plan.tiling.shape)
-    tile = gather_tile(plan.tiling, read_block(plan.tiling, cells), cells, plan.intensity)
+    """Which positions are empty, decided on the whole image at once."""
+    window = Window(0, 0, *plan.tiling.shape)
+    tile = gather_tile(plan.tiling, read_block(plan.tiling, window), window, plan.intensity)
     tiling = plan.tiling
     return find_empty(tile, tiling.shape, tiling.patch_size_px, tiling.stride_px)
 
 
 sides = st.integers(1, 160)
-shapes_of_cells = st.sampled_from([(14, 4), (14, 1), (20, 8), (6, 10)])
+patches_and_strides = st.sampled_from([(14, 4), (14, 1), (20, 8), (6, 10)])
 
 
 @settings(max_examples=30)
-@given(sides, sides, st.integers(0, 99), shapes_of_cells, st.sampled_from([4, 40, 90, 500]))
-def test_only_empty_cells_change_and_they_are_background(height, width, seed, sizes, tile_px):
+@given(sides, sides, st.integers(0, 99), patches_and_strides, st.sampled_from([4, 40, 90, 500]))
+def test_only_empty_positions_change_and_they_are_background(height, width, seed, sizes, tile_px):
     image = islands(height, width, seed)
     plain, _ = plan_of(image, on=False, sizes=sizes)
     skipping, _ = plan_of(image, on=True, sizes=sizes, tile_px=tile_px, workers=2)
@@ -73,7 +73,7 @@ def test_only_empty_cells_change_and_they_are_background(height, width, seed, si
 
 @settings(max_examples=20)
 @given(st.data(), st.integers(0, 99), st.sampled_from([4, 40]))
-def test_rows_of_cells_skip_what_the_whole_skips(data, seed, tile_px):
+def test_rows_of_positions_skip_what_the_whole_skips(data, seed, tile_px):
     image = islands(150, 120, seed)
     labels, total = put_together(plan_of(image, on=True, tile_px=500)[0])
     start = data.draw(st.integers(0, len(labels) - 1))
@@ -83,7 +83,7 @@ def test_rows_of_cells_skip_what_the_whole_skips(data, seed, tile_px):
     np.testing.assert_array_equal(soft[:, start:stop], total[:, start:stop])
 
 
-def test_empty_cells_are_not_computed():
+def test_empty_positions_are_not_computed():
     image = np.zeros((400, 400), np.uint8)
     image[100:140, 200:240] = 200
     plan, predictor = plan_of(image, on=True, tile_px=100)
@@ -192,7 +192,7 @@ def test_without_a_class_background_nothing_is_skipped(asked):
     assert not decided(islands(700, 700), asked, dark=0, classes=NO_BACKGROUND).on
 
 
-def test_skipping_that_was_asked_for_needs_a_class_background():
+def test_skipping_that_is_always_on_needs_a_class_background():
     message = (
         r"none of its classes has the role 'background' \(glass: target, tissue: tissue, GeneA"
     )

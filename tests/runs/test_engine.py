@@ -1,4 +1,4 @@
-"""The engine with a fake predictor: any tiles, workers and shortages of memory give the same cells."""
+"""The engine with a fake predictor: any tiles, workers and shortages of memory give the same positions."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def assert_equal(found, wanted):
 
 
 def too_large(limit, problem=OutOfMemoryError):
-    """A failure of all tiles of more than ``limit`` cells."""
+    """A failure of all tiles of more than ``limit`` positions."""
 
-    def fail(cells):
-        if cells[0] * cells[1] > limit:
+    def fail(shape):
+        if shape[0] * shape[1] > limit:
             raise problem("no memory")
 
     return fail
@@ -54,7 +54,7 @@ def no_thread_is_left():
     st.sampled_from([7, 32, 1024]),
     st.integers(1, 4),
 )
-def test_cells_are_the_same_for_any_tile_chunk_and_number_of_workers(
+def test_positions_are_the_same_for_any_tile_chunk_and_number_of_workers(
     height, width, sizes, tile_px, chunk, workers
 ):
     image = nuclei(height, width)
@@ -66,7 +66,7 @@ def test_cells_are_the_same_for_any_tile_chunk_and_number_of_workers(
 
 @settings(max_examples=25)
 @given(st.data(), st.integers(1, 160), st.sampled_from([20, 64]))
-def test_rows_of_cells_are_the_same_alone_as_in_the_whole(data, height, tile_px):
+def test_rows_of_positions_are_the_same_alone_as_in_the_whole(data, height, tile_px):
     plan = fake_plan(nuclei(height, 70), tile_px=tile_px, workers=2)
     whole = put_together(plan)
     start = data.draw(st.integers(0, plan.tiling.shape[0] - 1))
@@ -113,9 +113,9 @@ def test_a_tile_keeps_its_place_when_it_was_halved():
 
 def test_later_tiles_are_halved_before_they_fail():
     predictor = FakePredictor(fail=too_large(30))
-    plan = fake_plan(nuclei(400, 400), predictor, tile_px=40)  # 100 tiles of 10 x 10 cells
+    plan = fake_plan(nuclei(400, 400), predictor, tile_px=40)  # 100 tiles of 10 x 10 positions
     put_together(plan)
-    failed = [cells for cells in predictor.calls if cells[0] * cells[1] > 30]
+    failed = [shape for shape in predictor.calls if shape[0] * shape[1] > 30]
     assert failed == [(10, 10), (10, 5)]
     assert len(predictor.calls) < 2 + 100 * 8
 
@@ -123,7 +123,7 @@ def test_later_tiles_are_halved_before_they_fail():
 def test_a_shortage_that_ends_costs_one_tile_its_size_only_by_half():
     failures = iter([True])
 
-    def fail(cells):
+    def fail(shape):
         if next(failures, False):
             raise MemoryError
 
@@ -135,7 +135,7 @@ def test_a_shortage_that_ends_costs_one_tile_its_size_only_by_half():
 
 @pytest.mark.parametrize("problem", [OutOfMemoryError, MemoryError])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_single_cell_for_which_memory_does_not_suffice_ends_the_run(problem, workers):
+def test_a_single_position_for_which_memory_does_not_suffice_ends_the_run(problem, workers):
     predictor = FakePredictor(fail=too_large(0, problem))
     plan = fake_plan(nuclei(300, 300), predictor, tile_px=40, workers=workers)
     with pytest.raises(problem, match="no memory"):
@@ -150,10 +150,10 @@ def test_memory_that_ends_while_a_tile_is_gathered_halves_it_too(monkeypatch):
     whole = put_together(fake_plan(image))
     gather = engine.gather_tile
 
-    def scarce(tiling, block, cells, intensity, out=None):
-        if cells.height * cells.width > 17:
+    def scarce(tiling, block, positions, intensity, out=None):
+        if positions.height * positions.width > 17:
             raise MemoryError
-        return gather(tiling, block, cells, intensity)
+        return gather(tiling, block, positions, intensity)
 
     monkeypatch.setattr(engine, "gather_tile", scarce)
     assert_equal(put_together(fake_plan(image, workers=2)), whole)
@@ -180,9 +180,9 @@ def test_an_error_stops_the_run_and_reaches_the_caller(workers, at):
     begun = []
     lock = threading.Lock()
 
-    def fail(cells):
+    def fail(shape):
         with lock:
-            begun.append(cells)
+            begun.append(shape)
             count = len(begun)
         if count == at:
             raise ValueError("a broken tile")
@@ -197,7 +197,7 @@ def test_an_error_stops_the_run_and_reaches_the_caller(workers, at):
 
 
 def test_of_several_errors_one_is_raised_and_no_further_tile_begun():
-    def fail(cells):
+    def fail(shape):
         raise ValueError("a broken tile")
 
     predictor = FakePredictor(fail=fail)

@@ -28,7 +28,7 @@ def plan_of(random_models):
     return make
 
 
-def test_a_forecast_tells_what_the_plan_says(plan_of):
+def test_a_forecast_holds_what_the_plan_says(plan_of):
     plan = plan_of(nuclei(300, 500), um=UM / 2, tile_px=64)
     forecast = forecast_run(plan)
     assert forecast.slide == "array"

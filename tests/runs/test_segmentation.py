@@ -78,7 +78,7 @@ def test_dense_equals_windows_at_every_stride(random_models, stride):
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 64), (64, 127), (1, 1), (20, 300)])
-def test_every_cell_is_the_prediction_of_the_patch_centred_on_it(random_models, shape):
+def test_every_position_is_the_prediction_of_the_patch_centred_on_it(random_models, shape):
     image = nuclei(*shape)
     image.flat[0], image.flat[-1] = 255, image.flat[-1]
     if shape == (1, 1):
