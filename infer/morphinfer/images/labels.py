@@ -17,7 +17,8 @@ from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, label_attributes
-from morphinfer.images.slide import Slide, open_node, open_slide
+from morphinfer.images.slide import Slide, open_slide
+from morphinfer.images.stores import open_node
 from morphinfer.records import RunRecord
 
 LABEL_CHUNK = 256
