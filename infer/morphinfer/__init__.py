@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from morphinfer.errors import (
         AlignmentError,
         CancelledError,
+        ColourError,
         ConfigError,
         EmptySlideError,
         ExportError,
@@ -54,6 +55,7 @@ __all__ = [
     "AlignmentError",
     "ArraySegmentation",
     "CancelledError",
+    "ColourError",
     "ConfigError",
     "EmptySlideError",
     "Ensemble",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Literal, get_args
 
-from morphinfer.errors import RoleError
+from morphinfer.colours import normalised_colour
+from morphinfer.errors import ColourError, RoleError
 
 UNLABELLED = 255
 """Value of pixels without a label; they are left out of training and of Dice."""
@@ -33,7 +35,7 @@ class LabelClass:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> LabelClass:
-        """Class of a mapping with name, colour and, where it is stated, role.
+        """Class of a mapping with name, colour (in a form of CSS) and, where it is stated, role.
 
         >>> LabelClass.of({"name": "glass", "colour": "#000000", "role": "background"}).role
         'background'
@@ -44,9 +46,24 @@ class LabelClass:
             Name or colour is missing.
         RoleError
             The role is unknown.
+        ColourError
+            The colour is none of CSS.
         """
         name = str(plain["name"])
-        return cls(name, plain["colour"], role_of(name, plain.get("role")))
+        try:
+            colour = normalised_colour(plain["colour"])
+        except ColourError as problem:
+            raise ColourError(f"class '{name}': {problem}") from problem
+        return cls(name, colour, role_of(name, plain.get("role")))
+
+
+def repeated_names(names: Iterable[str]) -> list[str]:
+    """Names that occur more than once, each once.
+
+    >>> repeated_names(["a", "b", "a", "a"])
+    ['a']
+    """
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def role_of(name: str, stated: object = None) -> Role:

@@ -26,6 +26,10 @@ class RoleError(MorphinferError, ValueError):
     """A class of a model or of a label image states a role that does not exist."""
 
 
+class ColourError(MorphinferError, ValueError):
+    """A class of a model or of a label image states a colour that CSS does not know."""
+
+
 class ProviderError(MorphinferError, RuntimeError):
     """ONNX Runtime is missing, installed twice, or cannot run the execution provider that was requested."""
 

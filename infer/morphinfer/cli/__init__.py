@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from morphinfer.cli.console import complain, warnings_shown
+from morphinfer.cli.groups import NearestGroup
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
 
@@ -27,7 +28,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(NearestGroup):
     """A group that imports a command's module only when the command is named or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

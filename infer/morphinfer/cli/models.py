@@ -8,10 +8,11 @@ import sys
 import click
 
 from morphinfer.cli.console import complain, print_json
+from morphinfer.cli.groups import NearestGroup
 from morphinfer.records import ModelSetChecks, ModelSets
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=NearestGroup, invoke_without_command=True)
 @click.option("--folder", type=click.Path(),
               help="List the model sets in this folder instead of the shipped ones.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

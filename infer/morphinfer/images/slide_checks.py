@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from morphinfer.errors import SlideError
+from morphinfer.names import suggestion
 
 NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
 MOST_LISTED = 10
@@ -68,7 +69,8 @@ def pick_channel(
         return names.index(str(channel))
     if str(channel).isdecimal() and int(channel) < count:
         return int(channel)
-    raise SlideError(f"{path}: no channel '{channel}'; choose a `channel` out of {listed}")
+    near = suggestion(str(channel), names)
+    raise SlideError(f"{path}: no channel '{channel}'{near}; choose a `channel` out of {listed}")
 
 
 def pick_z(

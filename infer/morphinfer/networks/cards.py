@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import LabelClass
-from morphinfer.errors import ModelError, RoleError
+from morphinfer.errors import ColourError, ModelError, RoleError
 from morphinfer.tiles import Normalisation
 
 METADATA_KEY = "morphinfer"
@@ -104,7 +104,7 @@ def decode_card(text: str, source: str) -> Card:
             )
         card = _card_of(plain)
         _refuse_impossible(card, source)
-    except RoleError as problem:
+    except (RoleError, ColourError) as problem:
         raise ModelError(f"{source}: {problem}") from problem
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as problem:
         if isinstance(problem, ModelError):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import ROLES
 from morphinfer.errors import ModelError, OutOfMemoryError
+from morphinfer.names import suggestion
 from morphinfer.networks.cards import METADATA_KEY, Card, decode_card
 from morphinfer.networks.environment import session_options as default_settings
 from morphinfer.networks.runtime import ProviderChoice, open_session, provider_of
@@ -220,8 +221,8 @@ def find_set(models: str | Path) -> Path:
     if str(models) in shipped:
         return shipped[str(models)]
     raise ModelError(
-        f"{models}: no such model set; shipped are {', '.join(shipped) or 'none'}, or name a folder "
-        f"of .onnx files"
+        f"{models}: no such model set{suggestion(str(models), shipped)}; shipped are "
+        f"{', '.join(shipped) or 'none'}, or name a folder of .onnx files"
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import AlignmentError
+from morphinfer.names import suggestion
 
 
 def match_classes(
@@ -56,8 +57,8 @@ def match_classes(
         if unknown:
             raise AlignmentError(
                 f"`match` names {_listed(unknown)}, but the classes of {side} are "
-                f"{', '.join(known)}; write it as `match={{'THEIRS': 'OURS'}}`, the reference's name "
-                f"first"
+                f"{', '.join(known)}{suggestion(unknown[0], known)}; write it as "
+                f"`match={{'THEIRS': 'OURS'}}`, the reference's name first"
             )
     foreign = [name for name in theirs if partners.get(name, name) not in ours]
     if foreign:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from morphinfer.errors import SpotsError
+from morphinfer.names import nearest
 from morphinfer_training.references.orientation import Orientation, orient
 from morphinfer_training.references.spot_columns import Columns, Unit, detect_columns
 
@@ -81,8 +81,7 @@ class Spots:
         return np.isin(self.gene, codes)
 
     def _hint(self, name: str) -> str:
-        folded = {gene.lower(): gene for gene in self.genes}
-        close = [folded[c] for c in get_close_matches(name.lower(), list(folded), n=3)]
+        close = nearest(name, self.genes)
         listed = f"{len(self.genes)} genes"
         if close:
             return f"{listed}; did you mean {' or '.join(close)}?"
