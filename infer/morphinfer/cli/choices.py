@@ -42,6 +42,9 @@ SLIDE_OPTIONS = (
                  help="Plane of a z stack, or its maximum projection."),
     click.option("--pixel-size", "pixel_size_um", type=float, metavar="UM",
                  help="Side of a slide pixel in micrometres; overrides the metadata."),
+    click.option("--series", metavar="N|NAME",
+                 help="Image inside a container of several, by its path, name or number.  [default: "
+                 "the largest series of a bioformats2raw container]"),
 )  # fmt: skip
 ENGINE_OPTIONS = (
     click.option("--stride", "stride_px", type=click.IntRange(min=1), metavar="S",
@@ -91,7 +94,8 @@ def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     """Open a slide with the options of the command."""
     from morphinfer.images import open_slide
 
-    return open_slide(path, **{name: choices[name] for name in ("channel", "z", "pixel_size_um")})
+    names = ("channel", "z", "pixel_size_um", "series")
+    return open_slide(path, **{name: choices[name] for name in names})
 
 
 def chosen_options(choices: Mapping[str, Any]) -> Options:

@@ -1,14 +1,16 @@
 """Slides and label images on disk: OME-Zarr read by window and written with its pyramid, TIFF converted.
 
-A slide is a two-dimensional view of one channel (`slide`, found by `stores`, placed by
-`slide_geometry`, refused by `slide_checks`, its metadata read by `ngff`); a label image (`labels`) is an
-image of class values. New images are written level by level (`multiscale`, `multiscale_writer`,
-`downsampling`) and appear at their place by one rename (`staging`). zarr is imported here and nowhere
-else. `convert` reads TIFF (`tiff`, `tiff_metadata`) and loads slowly: import it by its own name.
+A slide is a two-dimensional view of one channel (`slide`; found by `addresses`, `stores` and
+`containers`, placed by `slide_geometry`, refused by `slide_checks`, its metadata read by `ngff`); a label
+image (`labels`) is an image of class values. New images are written level by level (`multiscale`,
+`multiscale_writer`, `downsampling`) and appear at their place by one rename (`staging`). zarr is imported
+here and nowhere else. `convert` reads TIFF (`tiff`, `tiff_metadata`) and loads slowly: import it by its
+own name.
 """
 
 from __future__ import annotations
 
+from morphinfer.images.addresses import enclosing_node
 from morphinfer.images.arrays import Pixels, slide_from_array
 from morphinfer.images.labels import (
     LABEL_CHUNK,
@@ -49,6 +51,7 @@ __all__ = [
     "check_target",
     "create_image",
     "create_labels",
+    "enclosing_node",
     "flush",
     "layer_path",
     "locked",

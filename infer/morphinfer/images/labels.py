@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError, RoleError
 from morphinfer.geometry import PixelGrid, Window
+from morphinfer.images.containers import open_image
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, label_attributes
 from morphinfer.images.slide import Slide, open_slide
-from morphinfer.images.stores import open_node
 from morphinfer.records import RunRecord
 
 LABEL_CHUNK = 256
@@ -206,7 +206,7 @@ def open_labels(path: str | Path) -> LabelImage:
         The image has no class names, a class has an unknown role, the values are not uint8, or it is a
         plain zarr array.
     """
-    node, _ = open_node(Path(path))
+    node = open_image(path).node
     if hasattr(node, "shape"):
         raise AlignmentError(
             f"{path}: a plain zarr array, which names no classes, so not a label image; make one with "

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
+from morphinfer.images.addresses import Address
+from morphinfer.images.containers import OpenedImage, open_image
 from morphinfer.images.ngff import Version, parse_multiscale
 from morphinfer.images.slide_checks import (
     check_arrays,
@@ -29,7 +31,6 @@ from morphinfer.images.slide_checks import (
     pick_z,
 )
 from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
-from morphinfer.images.stores import open_node
 
 SAMPLE_SIDE = 64
 """Side of the windows that distinguish arrays, in pixels."""
@@ -42,7 +43,7 @@ class Slide:
     name: str
     """Name for messages and records."""
     path: Path | None
-    """Where it is; None for an array in memory."""
+    """Where it is on this machine; None for an array in memory, and for a remote one."""
     levels: tuple[Level, ...]
     """From fine to coarse."""
     axes: str
@@ -59,6 +60,8 @@ class Slide:
     """SHA-256 of the metadata, shape and dtype."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
+    url: str | None = None
+    """Where it is, if it is remote."""
     warnings: tuple[str, ...] = ()
     """What was repaired, left out or could not be verified when it was opened, a sentence each; logged
     then, and kept in the run record (contract C9)."""
@@ -70,12 +73,17 @@ class Slide:
         The sample is read when this is asked for: up to 16 windows of 64 x 64 pixels, spread over the
         array, of the channel that is read.
         """
-        if self.path is not None:
+        if self.path is not None or self.url is not None:
             return self.metadata_sha256
         digest = hashlib.sha256(self.metadata_sha256.encode())
         for window in _sample_windows(self.shape):
             digest.update(self.read(window).tobytes())
         return digest.hexdigest()
+
+    @property
+    def address(self) -> str:
+        """What opens it again: absolute path or URL; the name of an array in memory."""
+        return str(self.path.absolute()) if self.path else self.url or self.name
 
     @property
     def grid(self) -> PixelGrid:
@@ -86,8 +94,8 @@ class Slide:
         height, width = self.shape
         name = self.channels[self.channel] if self.channel < len(self.channels) else self.channel
         return (
-            f"<Slide {self.path or self.name}: {height} x {width} pixels of {self.pixel_size_um:g} um, "
-            f"{self.dtype}, channel {name}, levels: {len(self.levels)}>"
+            f"<Slide {self.path or self.url or self.name}: {height} x {width} pixels of "
+            f"{self.pixel_size_um:g} um, {self.dtype}, channel {name}, levels: {len(self.levels)}>"
         )
 
     @property
@@ -150,14 +158,15 @@ def open_slide(
     channel: str | int | None = None,
     z: int | Literal["max"] = "max",
     pixel_size_um: float | None = None,
+    series: str | int | None = None,
 ) -> Slide:
     """Open an OME-Zarr image (0.4, 0.5) or a plain two-dimensional zarr array as a slide.
 
     Parameters
     ----------
     path : str or Path
-        Folder of the image group, of a bioformats2raw container (its first image is taken), or of
-        a zarr array.
+        Folder or zip file of the image group, of a container (bioformats2raw, SpatialData), or of a
+        zarr array; a path into a zip file; or a URL of such a folder (http, https, s3, gs, file).
     channel : str or int, optional
         Label or index. Without it an image of several channels must have exactly one whose label
         speaks of DAPI, Hoechst or nuclei.
@@ -165,6 +174,9 @@ def open_slide(
         Index along z, or the maximum projection.
     pixel_size_um : float, optional
         Side of a pixel of level 0 in micrometres; overrides the metadata.
+    series : str or int, optional
+        Path, name or index of an image inside a container. By default the largest of a bioformats2raw
+        container is taken, without macro and label images, or the only image of a SpatialData store.
 
     Raises
     ------
@@ -176,32 +188,34 @@ def open_slide(
     A level with a translation of its own lies where that says; without one, all levels are taken
     to share their outer corner, as area-averaged pyramids do.
     """
-    name = Path(path).absolute().name
-    node, path = open_node(Path(path))
+    opened = open_image(path, series)
+    node, address = opened.node, opened.address
     if hasattr(node, "shape"):
-        return _plain_slide(node, path, pixel_size_um)
+        return _plain_slide(opened, pixel_size_um)
     attributes = dict(node.attrs)
-    meta = parse_multiscale(attributes, str(path))
-    arrays = [_array(node, dataset.path, path) for dataset in meta.datasets]
+    meta = parse_multiscale(attributes, str(address))
+    arrays = [_array(node, dataset.path, address) for dataset in meta.datasets]
     axes = "".join(meta.axes)
-    check_arrays(arrays, axes, path)
-    sizes = pixel_sizes(meta, path, pixel_size_um)
+    check_arrays(arrays, axes, address)
+    sizes = pixel_sizes(meta, address, pixel_size_um)
     levels = place_levels(meta, arrays, sizes)
     return Slide(
-        name=name,
-        path=path,
+        name=opened.store.address.name,
+        path=address.path,
         levels=tuple(levels),
         axes=axes,
         channels=meta.channels,
-        channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, path),
-        z=pick_z(z, axes, arrays[0].shape, path),
+        channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, address),
+        z=pick_z(z, axes, arrays[0].shape, address),
         version=meta.version,
         metadata_sha256=hash_metadata(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
+        url=address.url,
+        warnings=opened.warnings,
     )
 
 
-def _array(group: Any, array_path: str, path: Path) -> Any:
+def _array(group: Any, array_path: str, path: Address) -> Any:
     try:
         array = group[array_path]
     except KeyError as problem:
@@ -222,7 +236,8 @@ def _array(group: Any, array_path: str, path: Path) -> Any:
     return array
 
 
-def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
+def _plain_slide(opened: OpenedImage, pixel_size_um: float | None) -> Slide:
+    array, path = opened.node, opened.address
     check_plain(array, str(path))
     if pixel_size_um is None:
         raise SlideError(
@@ -233,7 +248,10 @@ def _plain_slide(array: Any, path: Path, pixel_size_um: float | None) -> Slide:
     level = Level(array, PixelGrid(array.shape, pixel_size_um, (0.0, 0.0)), array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
     hashed = hash_metadata(dict(array.attrs), array)
-    return Slide(path.name, path, (level,), "yx", (), 0, "max", version, hashed)
+    return Slide(
+        opened.store.address.name, path.path, (level,), "yx", (), 0, "max", version, hashed, url=path.url,
+        warnings=opened.warnings,
+    )  # fmt: skip
 
 
 def _is_synthetic(attributes: Mapping[str, Any]) -> bool:

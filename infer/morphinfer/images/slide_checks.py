@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from morphinfer.errors import SlideError
+from morphinfer.images.addresses import Address
 from morphinfer.names import suggestion
 
 NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
@@ -25,7 +26,7 @@ def check_plain(array: Any, name: str) -> None:
     check_arrays([array], "yx", Path(name))
 
 
-def check_arrays(arrays: list[Any], axes: str, path: Path) -> None:
+def check_arrays(arrays: list[Any], axes: str, path: Address | Path) -> None:
     """Refuse arrays that are empty, of another rank than their axes, or of another data type."""
     for array in arrays:
         if array.ndim != len(axes):
@@ -49,7 +50,11 @@ def check_pixel_size(pixel_size_um: float, name: str) -> None:
 
 
 def pick_channel(
-    channel: str | int | None, names: tuple[str, ...], axes: str, shape: tuple[int, ...], path: Path
+    channel: str | int | None,
+    names: tuple[str, ...],
+    axes: str,
+    shape: tuple[int, ...],
+    path: Address | Path,
 ) -> int:
     """Index of the channel to read; by default the only one, or the one named after nuclei."""
     count = shape[axes.index("c")] if "c" in axes else 1
@@ -74,7 +79,7 @@ def pick_channel(
 
 
 def pick_z(
-    z: int | Literal["max"], axes: str, shape: tuple[int, ...], path: Path
+    z: int | Literal["max"], axes: str, shape: tuple[int, ...], path: Address | Path
 ) -> int | Literal["max"]:
     """Checked index along z, or 'max'."""
     depth = shape[axes.index("z")] if "z" in axes else 1

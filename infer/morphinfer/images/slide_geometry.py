@@ -9,6 +9,7 @@ from typing import Any
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid
+from morphinfer.images.addresses import Address
 from morphinfer.images.ngff import UM_PER_UNIT, Multiscale
 from morphinfer.images.slide_checks import check_pixel_size
 
@@ -35,7 +36,7 @@ class Level:
         return self.grid.pixel_size_um
 
 
-def pixel_sizes(meta: Multiscale, path: Path, stated: float | None) -> list[float]:
+def pixel_sizes(meta: Multiscale, path: Address | Path, stated: float | None) -> list[float]:
     """Pixel size of each level in micrometres; a stated one rescales all levels alike.
 
     Raises

@@ -25,7 +25,7 @@ class RunSlide:
     """The slide that was read."""
 
     path: str
-    """Absolute path, or the name of an array in memory."""
+    """Absolute path or URL, or the name of an array in memory."""
     shape: tuple[int, int]
     """Rows and columns of level 0."""
     pixel_size_um: float

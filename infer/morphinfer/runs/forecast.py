@@ -106,7 +106,7 @@ def forecast_run(plan: Plan) -> Forecast:
     computing, reading = measure_pace(plan)
     seconds = megapixels * max(computing, reading)
     return Forecast(
-        slide=str(image.slide.path or image.slide.name),
+        slide=str(image.slide.path or image.slide.url or image.slide.name),
         level=image.level,
         level_shape=level.shape,
         level_pixel_size_um=level.pixel_size_um,

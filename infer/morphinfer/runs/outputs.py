@@ -2,18 +2,61 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from morphinfer.errors import OutputError
-from morphinfer.images import LabelImage, Slide
+from morphinfer.images import LabelImage, Slide, enclosing_node
+
+SUFFIXES = (".zip", ".ozx", ".zarr", ".ome")
+"""Left out of the name of a slide, one after the other, from its end."""
+FIRST_SERIES = "0"
+"""Results of the first image of a container bear the name of the container alone."""
 
 
 def default_out(slide: Slide) -> Path:
-    """SLIDE_labels.zarr beside the slide, or beside the container that holds it."""
-    path = slide.path or Path(slide.name)
-    if path.name.isdigit() and path.parent.suffix == ".zarr":
-        path = path.parent
-    return path.with_name(path.name.removesuffix(".zarr").removesuffix(".ome") + "_labels.zarr")
+    """SLIDE_labels.zarr beside the slide; of an image inside zarr groups, beside the outermost.
+
+    The path inside them becomes part of the name, so that no two images of a container share it. The
+    results of a remote slide lie in the current folder.
+
+    Examples
+    --------
+    s.zarr/images/dapi, whose parent folders are zarr groups, gives s_images_dapi_labels.zarr beside
+    s.zarr, and s.zarr/0 gives s_labels.zarr.
+    """
+    if slide.path is not None:
+        root, inner = enclosing_node(slide.path)
+    elif slide.url is not None:
+        parts = PurePosixPath(slide.url.split("://", 1)[1]).parts
+        first = next((i for i, part in enumerate(parts) if part.endswith(".zarr")), len(parts) - 1)
+        root, inner = Path(parts[first]), parts[first + 1 :]
+    else:
+        root, inner = Path(slide.name), ()
+    return root.with_name(f"{joined_name(root.name, inner)}_labels.zarr")
+
+
+def joined_name(root: str, inner: tuple[str, ...]) -> str:
+    """Name of an image inside a container, out of the container's name and the path inside it.
+
+    >>> joined_name("s.ome.zarr", ("images", "dapi"))
+    's_images_dapi'
+    >>> joined_name("s.ozx", ("0",))
+    's'
+    """
+    parts = [root, *(() if inner == (FIRST_SERIES,) else inner)]
+    return "_".join(stem(part) for part in parts)
+
+
+def stem(name: str) -> str:
+    """A name without the suffixes of OME-Zarr.
+
+    >>> stem("a.ome.zarr.zip"), stem("a.b")
+    ('a', 'a.b')
+    """
+    for suffix in SUFFIXES:
+        if len(name) > len(suffix):
+            name = name.removesuffix(suffix)
+    return name
 
 
 def refuse_inputs(target: Path, inputs: list[object]) -> None:

@@ -122,7 +122,7 @@ def run_start(plan: Plan) -> RunStart:
 
 def _slide(slide: Slide, level: int) -> RunSlide:
     return RunSlide(
-        path=str(slide.path.absolute()) if slide.path else slide.name,
+        path=slide.address,
         shape=slide.shape,
         pixel_size_um=slide.pixel_size_um,
         level=level,

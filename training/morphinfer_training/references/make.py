@@ -210,7 +210,11 @@ def _record(
 ) -> dict[str, Any]:
     image = None
     if slide is not None:
-        image = {"name": slide.name, "path": str(slide.path), "identity": slide.identity}
+        image = {
+            "name": slide.name,
+            "path": str(slide.path or slide.url),
+            "identity": slide.identity,
+        }
     return {
         "command": "regions",
         "morphinfer": version("morphinfer"),
