@@ -15,6 +15,7 @@ from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window
 from morphinfer.images.convert import convert
 from morphinfer.images.slide import open_slide
+from morphinfer.images.tiff_planes import SegmentPlane
 
 DATA = Path(os.environ.get("MORPHINFER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 GREY = {"photometric": "minisblack"}
@@ -65,7 +66,7 @@ def test_an_ome_tiff_keeps_pixels_pixel_size_and_channel_names(tmp_path):
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_every_level_of_a_many_channel_image_covers_the_slide(tmp_path, version):
     source = write(tmp_path / "a.tif", noise(3, 700, 410))
-    convert(source, tmp_path / "a.zarr", pixel_size_um=0.5, version=version)
+    convert(source, tmp_path / "a.zarr", pixel_size_um=0.5, version=version, channel="all")
     slide = open_slide(tmp_path / "a.zarr", channel=2)
     assert slide.version == version
     assert [level.shape for level in slide.levels] == [(700, 410), (350, 205), (175, 103)]
@@ -123,13 +124,13 @@ def test_strips_tiles_and_byte_orders_give_the_same_pixels(tmp_path, dtype, opti
 def test_each_tile_is_decoded_once(tmp_path, monkeypatch):
     source = write(tmp_path / "a.tif", noise(300, 200), tile=(64, 64), compression="zlib")
     read = []
-    real = tifffile.FileHandle.read_segments
+    real = SegmentPlane._decode
 
-    def spy(self, offsets, *args, **kwargs):
-        read.extend(offsets)
-        return real(self, offsets, *args, **kwargs)
+    def spy(self, index, data):
+        read.append(index)
+        return real(self, index, data)
 
-    monkeypatch.setattr(tifffile.FileHandle, "read_segments", spy)
+    monkeypatch.setattr(SegmentPlane, "_decode", spy)
     convert(source, tmp_path / "a.zarr", band_rows=100)
     assert len(read) == len(set(read)) == 5 * 4
 
@@ -146,7 +147,7 @@ def test_a_stack_along_z_becomes_its_maximum(tmp_path, options):
 def test_grey_pages_and_planar_samples_become_channels(tmp_path, planar):
     image = noise(3, 50, 60, dtype="uint8")
     source = write(tmp_path / "a.tif", image, planarconfig=planar, tile=(16, 16))
-    convert(source, tmp_path / "a.zarr", pixel_size_um=1)
+    convert(source, tmp_path / "a.zarr", pixel_size_um=1, channel="all")
     for channel in range(3):
         slide = open_slide(tmp_path / "a.zarr", channel=channel)
         np.testing.assert_array_equal(pixels(slide), image[channel])

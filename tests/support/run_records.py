@@ -53,7 +53,7 @@ ADDED_LATER = {
         "record_version", "roles", "model_shape", "skipping", "tiling", "uncertain_fraction",
         "uncertain_below", "warnings",
     ),
-    "slide": ("synthetic",),
+    "slide": ("synthetic", "axes", "series"),
     "models": ("provenance",),
     "tiling": ("arena_bytes", "row_edges", "col_edges"),
 }  # fmt: skip

@@ -38,17 +38,13 @@ SLIDE_OPTIONS = (
     click.option("--models", default="hippocampus", show_default=True, metavar="SET",
                  help="A shipped model set, a folder of ONNX files, or one ONNX file."),
     click.option("--channel", metavar="C", help="Name or index of the nuclei channel."),
-    click.option("--z", type=ZPlane(), default="max", show_default=True,
-                 help="Plane of a z stack, or its maximum projection."),
+    click.option("--z", type=ZPlane(),
+                 help="Plane of a z stack, or its maximum projection.  [default: max]"),
     click.option("--pixel-size", "pixel_size_um", type=float, metavar="UM",
                  help="Side of a slide pixel in micrometres; overrides the metadata."),
     click.option("--series", metavar="N|NAME",
                  help="Image inside a container of several, by its path, name or number.  [default: "
                  "the largest series of a bioformats2raw container]"),
-    click.option("--missing-chunks", type=click.Choice(["fill", "refuse"]), default="fill",
-                 show_default=True,
-                 help="What a chunk is that is absent, as in sparse slides: the fill value, or an "
-                 "error."),
 )  # fmt: skip
 ENGINE_OPTIONS = (
     click.option("--stride", "stride_px", type=click.IntRange(min=1), metavar="S",
@@ -98,7 +94,7 @@ def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     """Open a slide with the options of the command."""
     from morphinfer.images import open_slide
 
-    names = ("channel", "z", "pixel_size_um", "series", "missing_chunks")
+    names = ("channel", "z", "pixel_size_um", "series")
     return open_slide(path, **{name: choices[name] for name in names})
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
 import click
 
+from morphinfer.cli.choices import ZPlane
 from morphinfer.cli.console import Verbosity, progress_bar, say, verbosity_options
 
 
@@ -19,7 +19,13 @@ from morphinfer.cli.console import Verbosity, progress_bar, say, verbosity_optio
     "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
     help="Side of a pixel in micrometres; overrides the file's metadata.",
 )  # fmt: skip
-@click.option("--channel", metavar="NAME|N", help="Keep only this channel.  [default: all]")
+@click.option("--channel", metavar="NAME|N|all", help="Keep only this channel.  [default: all]")
+@click.option(
+    "--z", type=ZPlane(), help="Plane of a z stack, or its maximum projection.  [default: max]"
+)
+@click.option(
+    "--series", metavar="NAME|N", help="Image of a file of several.  [default: the largest]"
+)
 @click.option(
     "--version", type=click.Choice(["0.4", "0.5"]), default="0.5", show_default=True,
     help="Version of OME-Zarr to write.",
@@ -31,25 +37,26 @@ def convert(
     target: Path,
     pixel_size_um: float | None,
     channel: str | None,
+    z: int | Literal["max"] | None,
+    series: str | None,
     version: Literal["0.4", "0.5"],
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Write a TIFF, OME-TIFF or ImageJ TIFF as OME-Zarr with a pyramid.
+    """Write a TIFF, OME-TIFF, ImageJ TIFF or QPTIFF as OME-Zarr with a pyramid.
 
-    Tiled, striped and pyramidal files of uint8, uint16 or float32 are read band by band, at full
-    resolution. All channels are kept with their names. A z stack becomes its maximum projection. Of
-    several time points the first is converted. Colour images are refused.
+    Tiled, striped and pyramidal files are read band by band, at full resolution. All channels are kept
+    with their names. A z stack becomes its maximum projection. Of several time points the first is
+    converted. Where a file does not say whether its pages are channels or planes, --channel all or
+    --z max does. Colour images are refused, unless --channel chooses a colour.
     """
     from morphinfer.images.convert import convert as run
 
-    if verbosity < Verbosity.VERBOSE:
-        logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     started = perf_counter()
     with progress_bar("rows converted", verbosity) as advance:
         converted = run(
-            source, target, pixel_size_um=pixel_size_um, channel=channel, version=version,
-            overwrite=overwrite, progress=advance,
+            source, target, pixel_size_um=pixel_size_um, channel=channel, z=z, series=series,
+            version=version, overwrite=overwrite, progress=advance,
         )  # fmt: skip
     if converted.pixel_size_um is None:
         click.echo(

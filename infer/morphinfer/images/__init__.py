@@ -1,17 +1,18 @@
-"""Slides and label images on disk: OME-Zarr read by window and written with its pyramid, TIFF converted.
+"""Slides and label images on disk: OME-Zarr and TIFF read by window, OME-Zarr written with its pyramid.
 
 A slide is a two-dimensional view of one channel (`slide`; found by `addresses`, `stores` and
 `containers`, placed by `slide_geometry`, refused by `slide_checks`, its metadata read by `ngff`); a label
 image (`labels`) is an image of class values. New images are written level by level (`multiscale`,
 `multiscale_writer`, `downsampling`) and appear at their place by one rename (`staging`). zarr is imported
-here and nowhere else. `convert` reads TIFF (`tiff`, `tiff_metadata`) and loads slowly: import it by its
-own name.
+here and nowhere else. A TIFF file (`tiff_slide`, over `tiff` and the other modules named after it) is read
+where it lies, or converted (`convert`); these load tifffile, so they are imported when a file is opened.
 """
 
 from __future__ import annotations
 
 from morphinfer.images.addresses import enclosing_node
 from morphinfer.images.arrays import Pixels, slide_from_array
+from morphinfer.images.foreign_formats import TIFF_SUFFIXES
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,
@@ -39,6 +40,7 @@ from morphinfer.images.staging import (
 __all__ = [
     "LABEL_CHUNK",
     "LAYERS",
+    "TIFF_SUFFIXES",
     "ImageSpec",
     "LabelImage",
     "Layer",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.addresses import Address
 from morphinfer.images.containers import OpenedImage, open_image
+from morphinfer.images.foreign_formats import is_tiff
 from morphinfer.images.ngff import Version, parse_multiscale
 from morphinfer.images.slide_checks import (
     check_arrays,
@@ -32,12 +32,7 @@ from morphinfer.images.slide_checks import (
     pick_z,
 )
 from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
-from morphinfer.images.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
 
-READ_ERRORS = (
-    OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error, zipfile.BadZipFile,
-)  # fmt: skip
-"""What zarr raises for a chunk that cannot be decoded."""
 SAMPLE_SIDE = 64
 """Side of the windows that distinguish arrays, in pixels."""
 
@@ -66,10 +61,10 @@ class Slide:
     """SHA-256 of the metadata, shape and dtype."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
-    missing_chunks: MissingChunks = "fill"
-    """What a chunk is that is absent."""
     url: str | None = None
     """Where it is, if it is remote."""
+    series: int | None = None
+    """Number of the image in a TIFF file; None elsewhere."""
     warnings: tuple[str, ...] = ()
     """What was repaired, left out or could not be verified when it was opened, a sentence each; logged
     then, and kept in the run record (contract C9)."""
@@ -128,8 +123,7 @@ class Slide:
         Raises
         ------
         SlideError
-            A chunk is damaged, or has gone since the slide was opened. One that was never there counts as
-            empty, as zarr has it, unless the slide was opened with ``missing_chunks='refuse'``.
+            A chunk is damaged. A chunk that is not there counts as empty, as zarr has it.
         """
         rows, cols = window.slices
         index = tuple(
@@ -138,9 +132,7 @@ class Slide:
         )
         try:
             block = np.asarray(self.levels[level].array[index])
-        except SlideError:
-            raise
-        except READ_ERRORS as problem:
+        except (OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error) as problem:
             raise SlideError(
                 f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
                 f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
@@ -152,37 +144,6 @@ class Slide:
         if block.ndim == 3:
             block = block.max(axis=0)
         return np.ascontiguousarray(block, dtype=self.dtype)
-
-    def list_absent(self, level: int = 0) -> AbsentChunks | None:
-        """List the chunks of a level that are absent; from now on a chunk that goes is an error.
-
-        Returns
-        -------
-        AbsentChunks or None
-            None where chunks cannot be listed: of an array in memory, and over http.
-
-        Raises
-        ------
-        SlideError
-            The slide is no longer there.
-        """
-        array = self.levels[level].array
-        if not isinstance(array, WatchedArray):
-            return None
-        places: dict[str, int | slice] = {"t": 0, "c": self.channel, "z": self._z_index()}
-        return array.list_absent(tuple(places.get(axis, slice(None)) for axis in self.axes))
-
-    def check_source(self, level: int = 0) -> None:
-        """Read the metadata of the slide and of a level again.
-
-        Raises
-        ------
-        SlideError
-            The slide was removed, replaced or disconnected, or its metadata have changed.
-        """
-        array = self.levels[level].array
-        if isinstance(array, WatchedArray):
-            array.check()
 
     def _z_index(self) -> int | slice:
         return slice(None) if self.z == "max" else self.z
@@ -198,31 +159,30 @@ def open_slide(
     path: str | Path,
     *,
     channel: str | int | None = None,
-    z: int | Literal["max"] = "max",
+    z: int | Literal["max"] | None = None,
     pixel_size_um: float | None = None,
     series: str | int | None = None,
-    missing_chunks: MissingChunks = "fill",
 ) -> Slide:
-    """Open an OME-Zarr image (0.4, 0.5) or a plain two-dimensional zarr array as a slide.
+    """Open an OME-Zarr image (0.4, 0.5), a plain two-dimensional zarr array or a TIFF file as a slide.
 
     Parameters
     ----------
     path : str or Path
         Folder or zip file of the image group, of a container (bioformats2raw, SpatialData), or of a
-        zarr array; a path into a zip file; or a URL of such a folder (http, https, s3, gs, file).
+        zarr array; a path into a zip file; or a URL of such a folder (http, https, s3, gs, file). Or a
+        TIFF file, which is read where it lies.
     channel : str or int, optional
         Label or index. Without it an image of several channels must have exactly one whose label
         speaks of DAPI, Hoechst or nuclei.
-    z : int or 'max'
-        Index along z, or the maximum projection.
+    z : int or 'max', optional
+        Index along z, or the maximum projection, which is the default. Stated, it also says that the
+        pages of a plain TIFF file are planes, and not channels.
     pixel_size_um : float, optional
         Side of a pixel of level 0 in micrometres; overrides the metadata.
     series : str or int, optional
-        Path, name or index of an image inside a container. By default the largest of a bioformats2raw
-        container is taken, without macro and label images, or the only image of a SpatialData store.
-    missing_chunks : {'fill', 'refuse'}
-        What a chunk is that is absent, as sparse slides leave out empty ones: the fill value of the
-        array, or an error.
+        Path, name or index of an image inside a container, or a TIFF file. By default the largest of a
+        bioformats2raw container or a TIFF file is taken, without macro and label images, or the only
+        image of a SpatialData store.
 
     Raises
     ------
@@ -234,14 +194,20 @@ def open_slide(
     A level with a translation of its own lies where that says; without one, all levels are taken
     to share their outer corner, as area-averaged pyramids do.
     """
+    file = Address.of(path).path
+    if file is not None and is_tiff(file):
+        from morphinfer.images.tiff_slide import open_tiff_slide
+
+        return open_tiff_slide(
+            file, channel=channel, z=z, pixel_size_um=pixel_size_um, series=series
+        )
     opened = open_image(path, series)
     node, address = opened.node, opened.address
     if hasattr(node, "shape"):
-        return _plain_slide(opened, pixel_size_um, Watch(opened, missing_chunks))
+        return _plain_slide(opened, pixel_size_um)
     attributes = dict(node.attrs)
     meta = parse_multiscale(attributes, str(address))
-    watch = Watch(opened, missing_chunks)
-    arrays = [WatchedArray(_array(node, d.path, address), watch) for d in meta.datasets]
+    arrays = [_array(node, dataset.path, address) for dataset in meta.datasets]
     axes = "".join(meta.axes)
     check_arrays(arrays, axes, address)
     sizes = pixel_sizes(meta, address, pixel_size_um)
@@ -253,11 +219,10 @@ def open_slide(
         axes=axes,
         channels=meta.channels,
         channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, address),
-        z=pick_z(z, axes, arrays[0].shape, address),
+        z=pick_z("max" if z is None else z, axes, arrays[0].shape, address),
         version=meta.version,
         metadata_sha256=hash_metadata(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
-        missing_chunks=missing_chunks,
         url=address.url,
         warnings=opened.warnings,
     )
@@ -284,7 +249,7 @@ def _array(group: Any, array_path: str, path: Address) -> Any:
     return array
 
 
-def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch) -> Slide:
+def _plain_slide(opened: OpenedImage, pixel_size_um: float | None) -> Slide:
     array, path = opened.node, opened.address
     check_plain(array, str(path))
     if pixel_size_um is None:
@@ -293,13 +258,12 @@ def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch)
             f"for example `pixel_size_um=0.325`"
         )
     check_pixel_size(pixel_size_um, str(path))
-    grid = PixelGrid(array.shape, pixel_size_um, (0.0, 0.0))
-    level = Level(WatchedArray(array, watch), grid, array.chunks)
+    level = Level(array, PixelGrid(array.shape, pixel_size_um, (0.0, 0.0)), array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
     hashed = hash_metadata(dict(array.attrs), array)
     return Slide(
-        opened.store.address.name, path.path, (level,), "yx", (), 0, "max", version, hashed,
-        missing_chunks=watch.missing, url=path.url, warnings=opened.warnings,
+        opened.store.address.name, path.path, (level,), "yx", (), 0, "max", version, hashed, url=path.url,
+        warnings=opened.warnings,
     )  # fmt: skip
 
 

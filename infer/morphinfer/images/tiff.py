@@ -1,240 +1,216 @@
-"""TIFF files read in bands of rows: plain, OME and ImageJ; tiled, striped and pyramidal.
+"""TIFF files as slides: plain, OME (of one file or several), ImageJ, QPTIFF, SCN; read by window.
 
-Rows run down, columns run right. Each tile or strip is decoded once where bands are multiples of
-``TiffImage.band_rows``; memory depends on the band, except where a file holds a whole compressed
-image as one strip.
+Rows run down, columns run right. Levels share their outer corner. Tiles and uncompressed rows are read
+where they lie; images in compressed strips only up to `SMALL_BYTES`, others are converted first.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import hashlib
+import json
+import logging
 from dataclasses import dataclass
-from functools import reduce
 from math import prod
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import tifffile
-from numpy.typing import NDArray
+from typing import Any, Literal
 
 from morphinfer.errors import SlideError
-from morphinfer.images.slide_checks import SUPPORTED_DTYPES
+from morphinfer.images.slide_checks import MOST_LISTED
+from morphinfer.images.tiff_array import TiffArray
+from morphinfer.images.tiff_checks import (
+    Planes,
+    check_image,
+    check_planes,
+    level_factor,
+    level_planes,
+)
+from morphinfer.images.tiff_file import TiffImage, list_images, opened
 from morphinfer.images.tiff_metadata import channel_names, pixel_size
+from morphinfer.images.tiff_planes import SMALL_BYTES, KeptPlane, Plane, SegmentPlane
 
-BAND_ROWS = 512
-"""Rows that are decoded at once."""
-CHANNEL_AXES = "CSQI"
-"""Axes that become channels: channels, planar samples, and pages of unknown meaning."""
-UNREADABLE = (tifffile.TiffFileError, ValueError, LookupError, struct.error, OSError)
-"""What damaged files raise; TiffFileError is a ValueError from tifffile 2025.9.20 on only."""
+Pages = Literal["channels", "planes"]
+"""What the pages of a file are that does not say it: channels, or planes along z."""
+IDENTITY_BYTES = 2**16
+"""Bytes at the beginning and at the end of a file that distinguish it from others."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TiffImage:
-    """The full-resolution image of an open TIFF file, at its first time point."""
+class TiffSource:
+    """A TIFF image that was opened and checked; no file stays open."""
 
-    source: str
-    """Name of the file for messages."""
-    shape: tuple[int, int]
-    """Rows and columns."""
-    dtype: np.dtype[Any]
-    """Data type, in native byte order."""
-    band_rows: int
-    """Rows of a whole number of tiles or strips."""
-    pixel_size_um: float | None
-    """Side of a pixel in micrometres, where the file states it."""
+    path: Path
+    """The file."""
+    series: int
+    """Number of the image in the file."""
+    arrays: tuple[TiffArray, ...]
+    """Its levels, from fine to coarse."""
+    factors: tuple[float, ...]
+    """Side of a pixel of each level in pixels of the first."""
     channels: tuple[str, ...]
     """Channel names; their numbers where the file gives none."""
-    planes: tuple[tuple[_Plane, ...], ...]
-    """The planes along z of each channel."""
+    pixel_size_um: float | None
+    """Side of a pixel in micrometres, where the file states it."""
+    sha256: str
+    """SHA-256 of its shape and data type, and of the size, the beginning and the end of the file."""
+    warnings: tuple[str, ...]
+    """What was left out or could not be verified, a sentence each."""
 
-    def read(self, channel: int, row: int, stop: int) -> NDArray[Any]:
-        """Full-width rows of a channel, the maximum over z.
+    @property
+    def axes(self) -> str:
+        """Axes of the arrays, out of c, z, y and x."""
+        return self.arrays[0].axes
 
-        Raises
-        ------
-        SlideError
-            A tile or strip is damaged.
-        """
-        try:
-            parts = (plane.read(row, stop) for plane in self.planes[channel])
-            block = reduce(np.maximum, parts)
-        except (*UNREADABLE, RuntimeError) as problem:
-            raise SlideError(
-                f"{self.source}: channel {self.channels[channel]}, rows {row} to {stop} cannot be "
-                f"decoded ({problem}); copy the file again from its source"
-            ) from problem
-        return np.ascontiguousarray(block, dtype=self.dtype)
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns at full resolution."""
+        return self.arrays[0].shape[-2], self.arrays[0].shape[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Plane:
-    """One two-dimensional image in the file: memory-mapped, or stored in tiles or strips."""
-
-    mapped: NDArray[Any] | None
-    page: Any
-    sample: int
-    pool: ThreadPoolExecutor
-
-    def read(self, row: int, stop: int) -> NDArray[Any]:
-        """Full-width rows."""
-        if self.mapped is not None:
-            return np.asarray(self.mapped[row:stop])
-        key = self.page.keyframe
-        tall = key.tilelength if key.is_tiled else key.rowsperstrip
-        across = -(-key.imagewidth // key.tilewidth) if key.is_tiled else 1
-        first = self.sample * -(-key.imagelength // tall) * across
-        indices = range(first + row // tall * across, first + -(-stop // tall) * across)
-        out = np.zeros((stop - row, key.imagewidth), key.dtype)
-        segments = self.page.parent.filehandle.read_segments(
-            [self.page.dataoffsets[i] for i in indices],
-            [self.page.databytecounts[i] for i in indices],
-            indices=list(indices),
-            sort=False,
-        )
-        tables = {"jpegtables": self.page.jpegtables, "jpegheader": key.jpegheader}
-        for block, place, _ in self.pool.map(lambda s: key.decode(*s, **tables), segments):
-            if block is None:
-                continue
-            top, left = place[2], place[3]
-            cut = block[0, max(0, row - top) : stop - top, : key.imagewidth - left, 0]
-            start = max(0, top - row)
-            out[start : start + len(cut), left : left + cut.shape[1]] = cut
-        return out
-
-
-@contextmanager
 def open_tiff(
-    path: str | Path, *, pixel_size_um: float | None = None, band_rows: int = BAND_ROWS
-) -> Iterator[TiffImage]:
-    """Open the largest image of a TIFF file; it can be read until the context ends.
+    path: str | Path,
+    *,
+    series: str | int | None = None,
+    pages: Pages | None = None,
+    colour: bool = False,
+    pixel_size_um: float | None = None,
+) -> TiffSource:
+    """Open an image of a TIFF file; its pixels are decoded where the arrays are sliced.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    series : str or int, optional
+        Number or name of the image; the largest by default.
+    pages : {'channels', 'planes'}, optional
+        What the pages are where the file does not say it.
+    colour : bool
+        Whether the colours of an RGB image count as channels.
     pixel_size_um : float, optional
         Side of a pixel in micrometres; overrides what the file says.
-    band_rows : int
-        Rows to decode at once, rounded down to whole tiles or strips, of which there is at least one.
 
     Raises
     ------
     SlideError
-        The file is missing, no TIFF, truncated, in colour, or of an unsupported data type.
+        The file is missing, of another format, damaged, in colour, or does not say what its pages are.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SlideError(f"{path}: no such file; name a TIFF file")
-    with ThreadPoolExecutor(2) as pool, _opened(path) as (file, index, series):
-        _check_kind(series, path)
-        _check_complete(series, path)
-        planes = _planes(series, path, pool)
-        key = series.keyframe
-        tall = key.tilelength if key.is_tiled else min(key.rowsperstrip, key.imagelength)
-        if planes[0][0].mapped is not None:
-            tall = 1
-        height, width = series.shape[-2:]
-        yield TiffImage(
-            source=str(path),
-            shape=(height, width),
-            dtype=np.dtype(series.dtype).newbyteorder("="),
-            band_rows=tall * max(1, band_rows // tall),
-            pixel_size_um=pixel_size_um or pixel_size(file, index, path),
-            channels=channel_names(file, index, len(planes)),
-            planes=planes,
-        )
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, int, Any]]:
-    """The file, and its series of the largest area at full resolution with its number."""
-    try:
-        file = tifffile.TiffFile(path)
-    except UNREADABLE as problem:
-        raise _unreadable(path, problem) from problem
-    with file:
-        try:
-            series = list(file.series)
-            index = max(range(len(series)), key=lambda i: prod(series[i].shape[-2:]))
-            chosen = series[index].levels[0]
-            usable = chosen.keyframe is not None and len(chosen.pages) > 0
-        except (*UNREADABLE, AttributeError) as problem:
-            raise _unreadable(path, problem) from problem
-        if not usable:
-            raise _unreadable(path, "no image in it")
-        yield file, index, chosen
-
-
-def _unreadable(path: Path, problem: object) -> SlideError:
-    return SlideError(
-        f"{path}: not a TIFF file, or cut short ({problem}); copy it again from its source, or save "
-        f"it as TIFF or OME-TIFF"
+    warnings: list[str] = []
+    with opened(path) as files:
+        images, problem = list_images(files)
+        if problem is not None:
+            warnings.append(f"{path}: {problem}; it is read as a plain TIFF file")
+        index = pick_series(series, images, path, warnings)
+        image = check_image(images[index], path, pages, colour=colour, warnings=warnings)
+        names = channel_names(files, image)
+        size = pixel_size_um or pixel_size(files, image)
+        if size is None and image.ome is not None and image.ome.shape != image.shape:
+            warnings.append(_other_shape(path, image))
+        levels = level_planes(image, path, warnings)
+        check_planes(image, levels[0], names, path, warnings)
+        arrays, factors = _arrays(image, levels, (path, index, pages, colour))
+    for text in warnings:
+        logger.warning("%s", text)
+    sha256 = _identity(path, index, arrays[0])
+    return TiffSource(
+        path, index, arrays, factors, names, size, sha256, tuple(dict.fromkeys(warnings))
     )
 
 
-def _check_kind(series: Any, path: Path) -> None:
-    key = series.keyframe
-    photometric = getattr(key.photometric, "name", str(key.photometric))
-    if photometric != "MINISBLACK" or not series.axes.endswith("YX"):
-        raise SlideError(
-            f"{path}: a {photometric} image with axes {series.axes}; nuclei stains are single "
-            f"channels where 0 is dark: save the nuclei channel as a grey TIFF first"
+def pick_series(
+    wanted: str | int | None, images: list[TiffImage], path: Path, warnings: list[str]
+) -> int:
+    """Number of the image to read: the one of a number or name, by default the largest.
+
+    Raises
+    ------
+    SlideError
+        There is no image, or none of that number or name.
+    """
+    if not images:
+        raise SlideError(f"{path}: not a TIFF file, or damaged (no image in it); copy it again")
+    listed = "; ".join(
+        f"{i}: {image.name or 'no name'}, {image.shape[0]} x {image.shape[1]}"
+        for i, image in enumerate(images[:MOST_LISTED])
+    )
+    if wanted is not None:
+        named = [i for i, image in enumerate(images) if image.name == wanted]
+        if str(wanted).isdecimal() and int(wanted) < len(images):
+            named.append(int(wanted))
+        if not named:
+            raise SlideError(f"{path}: no image '{wanted}'; choose a `series` out of {listed}")
+        return named[0]
+    usual = [i for i, image in enumerate(images) if not image.is_extra] or [*range(len(images))]
+    index = max(usual, key=lambda i: prod(images[i].shape))
+    if len(usual) > 1:
+        warnings.append(
+            f"{path}: {len(images)} images ({listed}); the largest is read, {index}; another one is "
+            f"chosen by its number or name as the series"
         )
-    name = np.dtype(series.dtype).name if series.dtype is not None else "unknown"
-    if name not in SUPPORTED_DTYPES:
-        raise SlideError(
-            f"{path}: data type {name}; supported are {', '.join(SUPPORTED_DTYPES)}: save the image "
-            f"as uint16 or float32 first"
+    return index
+
+
+def _other_shape(path: Path, image: TiffImage) -> str:
+    rows, cols = image.ome.shape if image.ome is not None else (0, 0)
+    return (
+        f"{path}: its OME-XML describes {rows} x {cols} pixels and it has {image.shape[0]} x "
+        f"{image.shape[1]}, so that the pixel size stated there is not believed"
+    )
+
+
+def _arrays(
+    image: TiffImage, levels: list[Planes], source: tuple[Any, ...]
+) -> tuple[tuple[TiffArray, ...], tuple[float, ...]]:
+    """Arrays of the levels, and the sides of their pixels in pixels of the first."""
+    axes = ("c" if image.channels > 1 else "") + ("z" if image.depth > 1 else "") + "yx"
+    arrays, factors = [], []
+    for number, planes in enumerate(levels):
+        kept = {place: _kept(plane, image.depth) for place, plane in planes.items()}
+        stacks = tuple(
+            tuple(kept.get((channel, z)) for z in range(image.depth))
+            for channel in range(image.channels)
         )
+        arrays.append(TiffArray(stacks, axes, (_level_again, (*source, number))))
+        one = next(iter(planes.values()))
+        factors.append(level_factor(image.shape, one.shape) or 1.0)
+    return tuple(arrays), tuple(factors)
 
 
-def _check_complete(series: Any, path: Path) -> None:
-    """Refuse a file whose last bytes are missing before anything is written."""
-    for page in series.pages:
-        if page is None:
-            raise SlideError(f"{path}: planes of the image are missing; copy all files of it again")
-        expected = prod(page.keyframe.chunked) if not page.is_contiguous else 1
-        size = page.parent.filehandle.size
-        ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if len(ends) < expected or max(ends, default=0) > size:
-            raise SlideError(
-                f"{path}: cut short: its pixels need {max(ends, default=0)} bytes and the file has "
-                f"{size}; copy it again from its source"
-            )
-    if series.dataoffset is not None:
-        need = series.dataoffset + prod(series.shape) * np.dtype(series.dtype).itemsize
-        size = series.parent.filehandle.size
-        if need > size:
-            raise SlideError(
-                f"{path}: cut short: its pixels need {need} bytes and the file has {size}; copy it "
-                f"again from its source"
-            )
+def is_slow(plane: Plane) -> bool:
+    """Whether a window of a plane costs far more than its own pixels: strips, or one huge tile."""
+    size = prod(plane.chunk) * plane.dtype.itemsize
+    return isinstance(plane, SegmentPlane) and (not plane.page.is_tiled or size > SMALL_BYTES)
 
 
-def _planes(series: Any, path: Path, pool: ThreadPoolExecutor) -> tuple[tuple[_Plane, ...], ...]:
-    """Planes by channel and z; the first of every other axis."""
-    axes, dims = series.axes[:-2], series.shape[:-2]
-    samples = dims[-1] if axes.endswith("S") else 1
-    if series.dataoffset is None and len(series.pages) * samples != prod(dims):
-        raise SlideError(
-            f"{path}: {len(series.pages)} pages for {prod(dims)} planes (axes {series.axes}); save "
-            f"the nuclei channel as an image of its own first"
-        )
-    whole = None
-    if series.dataoffset is not None:
-        stored = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)
-        whole = np.memmap(path, stored, "r", series.dataoffset, (prod(dims), *series.shape[-2:]))
-    planes: dict[tuple[int, ...], list[_Plane]] = {}
-    for number, place in enumerate(np.ndindex(*dims)):
-        channel = tuple(i for axis, i in zip(axes, place, strict=True) if axis in CHANNEL_AXES)
-        if any(i for axis, i in zip(axes, place, strict=True) if axis not in CHANNEL_AXES + "Z"):
-            continue
-        page = None if whole is not None else series.pages[number // samples]
-        mapped = None if whole is None else whole[number]
-        planes.setdefault(channel, []).append(_Plane(mapped, page, number % samples, pool))
-    return tuple(tuple(planes[channel]) for channel in sorted(planes))
+def _kept(plane: Plane, depth: int) -> Plane:
+    """The plane, kept decoded where it is small and slow to read by window."""
+    size = prod(plane.shape) * plane.dtype.itemsize * depth
+    return KeptPlane(plane) if is_slow(plane) and size <= SMALL_BYTES else plane
+
+
+def _level_again(
+    path: Path, series: int, pages: Pages | None, colour: bool, level: int
+) -> TiffArray:
+    """A level of a file, opened again in another process."""
+    return open_tiff(path, series=series, pages=pages, colour=colour).arrays[level]
+
+
+def _identity(path: Path, series: int, array: TiffArray) -> str:
+    """SHA-256 of what distinguishes an image, wherever its file lies."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        digest = hashlib.sha256(file.read(IDENTITY_BYTES))
+        file.seek(max(0, size - IDENTITY_BYTES))
+        digest.update(file.read(IDENTITY_BYTES))
+    description = [
+        size,
+        series,
+        array.axes,
+        list(array.shape),
+        str(array.dtype),
+        digest.hexdigest(),
+    ]
+    return hashlib.sha256(json.dumps(description).encode()).hexdigest()

@@ -40,6 +40,10 @@ class RunSlide:
     """SHA-256 of the metadata, shape and dtype; of an array in memory also of a sample of its pixels."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
+    axes: str = ""
+    """Axis order of the image, out of t, c, z, y, x; empty in records of earlier versions."""
+    series: int | None = None
+    """Number of the image in a TIFF file; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from morphinfer.errors import OutputError
-from morphinfer.images import LabelImage, Slide, enclosing_node
+from morphinfer.images import TIFF_SUFFIXES, LabelImage, Slide, enclosing_node
 
-SUFFIXES = (".zip", ".ozx", ".zarr", ".ome")
+SUFFIXES = (".zip", ".ozx", ".zarr", *TIFF_SUFFIXES, ".ome")
 """Left out of the name of a slide, one after the other, from its end."""
 FIRST_SERIES = "0"
 """Results of the first image of a container bear the name of the container alone."""
@@ -26,6 +26,7 @@ def default_out(slide: Slide) -> Path:
     """
     if slide.path is not None:
         root, inner = enclosing_node(slide.path)
+        inner = (*inner, str(slide.series)) if slide.series else inner
     elif slide.url is not None:
         parts = PurePosixPath(slide.url.split("://", 1)[1]).parts
         first = next((i for i, part in enumerate(parts) if part.endswith(".zarr")), len(parts) - 1)
@@ -48,14 +49,14 @@ def joined_name(root: str, inner: tuple[str, ...]) -> str:
 
 
 def stem(name: str) -> str:
-    """A name without the suffixes of OME-Zarr.
+    """A name without the suffixes of OME-Zarr and TIFF.
 
-    >>> stem("a.ome.zarr.zip"), stem("a.b")
-    ('a', 'a.b')
+    >>> stem("a.ome.zarr.zip"), stem("a.ome.TIF"), stem("a.b")
+    ('a', 'a', 'a.b')
     """
     for suffix in SUFFIXES:
-        if len(name) > len(suffix):
-            name = name.removesuffix(suffix)
+        if len(name) > len(suffix) and name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     return name
 
 
