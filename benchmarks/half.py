@@ -30,8 +30,9 @@ from morphinfer.geometry import Window
 from morphinfer.images.labels import create_labels
 from morphinfer.networks.ensemble import load_ensemble
 from morphinfer.networks.fusion import Fused
+from morphinfer.networks.loading import load_models
 from morphinfer.networks.modelsets import HALF_TOLERANCE
-from morphinfer.networks.session import ModelSet, load_models
+from morphinfer.networks.session import ModelSet
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.plan import Plan
 from morphinfer_training.publishing.half import halve_set

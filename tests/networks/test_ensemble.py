@@ -16,6 +16,7 @@ from networks import card_of, nuclei, save_foreign, save_padding_free, save_set
 
 UM = 0.65
 CPU = {"provider": "cpu", "threads": 1}
+FURTHER = {"pixel_size_um": UM, "output": "logits"}
 
 
 def test_a_foreign_classifier_runs_window_by_window(tmp_path):
@@ -35,7 +36,7 @@ def test_the_file_beside_a_foreign_classifier_may_state_roles(tmp_path):
     save_foreign(path, patch_size_px=32, classes=3)
     classes = [{"name": n, "colour": "#102030"} for n in ("dense", "glass", "Tissue")]
     classes[1]["role"] = "background"
-    path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
+    path.with_suffix(".json").write_text(json.dumps({"classes": classes, **FURTHER}))
     roles = [c.role for c in load_models(path).card.classes]
     assert roles == ["target", "background", "tissue"]
 
@@ -44,7 +45,7 @@ def test_an_unknown_role_is_refused_by_the_name_of_the_file_that_states_it(tmp_p
     path = tmp_path / "theirs.onnx"
     save_foreign(path, patch_size_px=32, classes=1)
     classes = [{"name": "dense", "colour": "#102030", "role": "gene"}]
-    path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
+    path.with_suffix(".json").write_text(json.dumps({"classes": classes, **FURTHER}))
     with pytest.raises(
         ModelError, match=r"theirs\.json: class 'dense' has the role 'gene'; a role"
     ):
@@ -65,7 +66,7 @@ def save_sidecars(folder, *of_each):
         save_foreign(path, patch_size_px=patch, classes=len(classes))
         plain = [{"colour": "#102030", **c} for c in classes]
         path.with_suffix(".json").write_text(
-            json.dumps({"classes": plain, "pixel_size_um": UM, "stride_px": 8})
+            json.dumps({"classes": plain, "stride_px": 8, **FURTHER})
         )
     return folder
 
@@ -87,7 +88,7 @@ def test_a_foreign_classifier_cannot_run_dense(tmp_path):
     path = tmp_path / "theirs.onnx"
     save_foreign(path, patch_size_px=32, classes=2)
     classes = [{"name": n, "colour": "#102030"} for n in ("background", "tissue")]
-    path.with_suffix(".json").write_text(json.dumps({"classes": classes, "pixel_size_um": UM}))
+    path.with_suffix(".json").write_text(json.dumps({"classes": classes, **FURTHER}))
     with pytest.raises(ModelError, match="`mode='windows'`"):
         segment_array(
             nuclei(99, 99), pixel_size_um=UM, models=path, options=Options(mode="dense", **CPU)

@@ -10,8 +10,8 @@ from commands import runner
 
 from morphinfer.cli.models import models
 from morphinfer.errors import ModelError
+from morphinfer.networks.loading import shipped_sets
 from morphinfer.networks.modelsets import show_set
-from morphinfer.networks.session import shipped_sets
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from morphinfer.networks.loading import load_models
 from morphinfer.networks.provenance import MOST_POINTS, provenance_of
-from morphinfer.networks.session import load_models
 from networks import save_set
 
 HISTORY = {

@@ -1,9 +1,11 @@
 """ONNX networks: their files, the runtime, and one prediction out of several.
 
-A model file describes itself (`cards`), files that agree make a set (`session`, `modelsets`), ONNX
-Runtime runs it on a provider (`runtime`, `resources`), densely or window by window (`predictor`,
-`ensemble`), and the outputs become classes (`fusion`) and doubt (`uncertainty`). `provenance` is what
-a run record keeps of a set's training. ONNX Runtime is imported here and nowhere else.
+A model file describes itself (`cards`, a foreign one by its `sidecar`), and files that agree make a set
+(`loading`, `modelsets`). What a network takes and gives is checked (`ports`) and tried on a patch
+(`probe`). ONNX Runtime runs it on a provider (`runtime`, `resources`), densely or window by window
+(`predictor`, `ensemble`), and the outputs become classes (`fusion`) and doubt (`uncertainty`).
+`provenance` is what a run record keeps of a set's training. ONNX Runtime is imported here and nowhere
+else.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from morphinfer.networks.cards import METADATA_KEY, Card, TestVector, encode_card
 from morphinfer.networks.ensemble import Ensemble, load_ensemble
 from morphinfer.networks.fusion import Fused, fuse, quantise
+from morphinfer.networks.loading import find_set, load_models
 from morphinfer.networks.modelsets import (
     EXACT_TOLERANCE,
     HALF_TOLERANCE,
@@ -24,7 +27,7 @@ from morphinfer.networks.options import Options, SkipBackground
 from morphinfer.networks.predictor import DensePredictor
 from morphinfer.networks.provenance import provenance_of
 from morphinfer.networks.runtime import ProviderChoice, load_runtime
-from morphinfer.networks.session import ModelFile, ModelSet, Session, find_set, load_models
+from morphinfer.networks.session import ModelFile, ModelSet, Session
 from morphinfer.networks.uncertainty import (
     UNCERTAIN_BELOW,
     normalised_entropy,

@@ -24,12 +24,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.classes import LabelClass
+from morphinfer.classes import UNLABELLED, LabelClass, repeated_names
 from morphinfer.errors import ColourError, ModelError, RoleError
 from morphinfer.tiles import Normalisation
 
 METADATA_KEY = "morphinfer"
 CARD_FORMAT = 1
+LARGEST_PATCH_PX = 4096
+"""Largest patch and stride; four times the side of a tile."""
+MALFORMED = (
+    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError,
+    zlib.error,
+)  # fmt: skip
+"""What a text that is no card can raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,10 @@ def decode_card(text: str, source: str) -> Card:
     Raises
     ------
     ModelError
-        The text is no card, of a later format, or holds impossible values or an unknown role.
+        The text is no card, of a later format, or holds impossible values, an unknown role or colour,
+        or two classes of one name.
     """
+    way = "correct it" if source.endswith(".json") else "export the model again"
     try:
         plain = json.loads(text)
         if plain.get("format", CARD_FORMAT) > CARD_FORMAT:
@@ -103,37 +112,46 @@ def decode_card(text: str, source: str) -> Card:
                 f"update morphinfer"
             )
         card = _card_of(plain)
-        _refuse_impossible(card, source)
+        wrong = _impossible(card)
     except (RoleError, ColourError) as problem:
         raise ModelError(f"{source}: {problem}") from problem
-    except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as problem:
+    except KeyError as problem:
+        raise ModelError(
+            f"{source}: its morphinfer card cannot be read ({problem} is missing); {way}"
+        ) from problem
+    except MALFORMED as problem:
         if isinstance(problem, ModelError):
             raise
         raise ModelError(
-            f"{source}: its morphinfer card cannot be read ({problem!r}); export the model again"
+            f"{source}: its morphinfer card cannot be read ({problem!r}); {way}"
         ) from problem
+    if wrong:
+        raise ModelError(f"{source}: {', '.join(wrong)}: impossible; {way}")
     return card
 
 
-def _refuse_impossible(card: Card, source: str) -> None:
-    norm = card.normalisation
+def _impossible(card: Card) -> list[str]:
+    """What a card says that cannot be."""
+    norm, names = card.normalisation, [c.name for c in card.classes]
     rising = norm.low < norm.high
     percentiles = 0 <= norm.low <= 100 and 0 <= norm.high <= 100
     known = {"fixed": rising, "tissue_percentiles": percentiles}
     clipped = len(norm.clip) == 2 and norm.clip[0] < norm.clip[1]
+    repeated = ", ".join(f"'{name}'" for name in repeated_names(names))
     checks = {
-        f"patch {card.patch_size_px} px": card.patch_size_px >= 1,
-        f"stride {card.stride_px} px": card.stride_px >= 1,
+        f"patch {card.patch_size_px} px": 1 <= card.patch_size_px <= LARGEST_PATCH_PX,
+        f"stride {card.stride_px} px": 1 <= card.stride_px <= LARGEST_PATCH_PX,
         f"pixel size {card.pixel_size_um}": 0 < card.pixel_size_um < 1000,
         f"fusion weight {card.fusion_weight}": 0 <= card.fusion_weight < math.inf,
         f"output '{card.output}'": card.output in ("probabilities", "logits"),
         f"precision '{card.precision}'": card.precision in ("float32", "float16"),
-        "no classes": len(card.classes) > 0,
+        "no classes": len(names) > 0,
+        f"{len(names)} classes (a label image holds {UNLABELLED})": len(names) <= UNLABELLED,
+        f"several classes named {repeated}": not repeated,
+        "a class without a name": all(names),
         f"{norm}": known.get(norm.method, False) and clipped,
     }
-    wrong = [value for value, possible in checks.items() if not possible]
-    if wrong:
-        raise ModelError(f"{source}: {', '.join(wrong)}: impossible; export the model again")
+    return [value for value, possible in checks.items() if not possible]
 
 
 def _card_of(plain: Mapping[str, Any]) -> Card:
@@ -168,5 +186,6 @@ def pack_array(array: NDArray[np.float32]) -> dict[str, Any]:
 
 def unpack_array(packed: Mapping[str, Any]) -> NDArray[np.float32]:
     """Array out of the result of ``pack_array``."""
-    raw = zlib.decompress(base64.b64decode(packed["float32"]))
+    size = 4 * math.prod(packed["shape"])
+    raw = zlib.decompressobj().decompress(base64.b64decode(packed["float32"]), size + 1)
     return np.frombuffer(raw, "<f4").reshape(packed["shape"]).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import Any
 from morphinfer.errors import ModelError, OptionsError, ProviderError
 from morphinfer.networks.environment import session_options as default_settings
 from morphinfer.networks.environment import take_environment
+from morphinfer.networks.loading import load_models
 from morphinfer.networks.options import Mode, Options
 from morphinfer.networks.predictor import DensePredictor, Predictor, WindowPredictor
 from morphinfer.networks.resources import Resources, share_out
@@ -20,7 +21,7 @@ from morphinfer.networks.runtime import (
     callers_provider,
     choose_provider,
 )
-from morphinfer.networks.session import ModelSet, Session, available_cores, load_models
+from morphinfer.networks.session import ModelSet, Session, available_cores
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,9 @@ def load_ensemble(
     if isinstance(models, ModelSet):
         model_set = models
     else:
-        model_set = load_models(models, session_options=session_options)
+        model_set = load_models(
+            models, session_options=session_options, limit_memory=own_environment
+        )
     mode = _mode(model_set, options)
     choice = _provider(model_set, options, providers, session_options)
     on_cpu = choice.name == "cpu"
@@ -180,7 +183,7 @@ def _refuse_other_provider(sessions: Sequence[Session], choice: ProviderChoice) 
 def _provider(
     models: ModelSet, options: Options, providers: Providers | None, settings: Any
 ) -> ProviderChoice:
-    probe = models.files[0].path.read_bytes()
+    probe = str(models.files[0].path)  # a path, since weights may lie in files beside it
     if providers is None:
         return choose_provider(options.provider, probe)
     if options.provider != "auto":

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from morphinfer.classes import roles_by_name
 from morphinfer.errors import ModelError
 from morphinfer.networks.cards import TestVector
+from morphinfer.networks.loading import load_models, shipped_sets
 from morphinfer.networks.predictor import DensePredictor, WindowPredictor
 from morphinfer.networks.runtime import ProviderChoice
-from morphinfer.networks.session import ModelFile, ModelSet, Session, load_models, shipped_sets
+from morphinfer.networks.session import ModelFile, ModelSet, Session
 from morphinfer.records import ModelSetCard, ModelSetSummary, NetworkCheck
 
 PARITY_TOLERANCE = 1e-4

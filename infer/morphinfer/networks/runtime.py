@@ -98,14 +98,14 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def choose_provider(requested: Provider, probe: bytes) -> ProviderChoice:
+def choose_provider(requested: Provider, probe: str | bytes) -> ProviderChoice:
     """Decide which execution provider runs.
 
     Parameters
     ----------
     requested : Provider
         'auto' tries CUDA, then DirectML, then takes the CPU; any other is taken or refused.
-    probe : bytes
+    probe : str or bytes
         An ONNX model; a provider counts as working when it takes this model.
 
     Raises
@@ -142,14 +142,14 @@ def open_session(model: str | bytes, settings: Any, providers: Providers) -> Any
     return session
 
 
-def callers_provider(providers: Providers, probe: bytes, settings: Any) -> ProviderChoice:
+def callers_provider(providers: Providers, probe: str | bytes, settings: Any) -> ProviderChoice:
     """The execution provider that really runs where a caller gives ONNX Runtime these.
 
     Parameters
     ----------
     providers : sequence of str or tuple
         As for `onnxruntime.InferenceSession`, in the order in which they are tried.
-    probe : bytes
+    probe : str or bytes
         An ONNX model.
     settings : onnxruntime.SessionOptions
         Options of the session that tries them.
@@ -177,7 +177,7 @@ def provider_of(session: Any) -> str:
     return short.get(ran, ran)
 
 
-def why_not(name: str, probe: bytes) -> str:
+def why_not(name: str, probe: str | bytes) -> str:
     """Why a provider does not run ``probe`` here; empty where it does."""
     ort = load_runtime()
     if PROVIDERS[name] not in ort.get_available_providers():

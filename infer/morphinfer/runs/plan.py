@@ -43,7 +43,7 @@ class Plan:
     options: Options
     """The options of the run."""
     warnings: tuple[str, ...] = ()
-    """Those of the slide, and what else the result cannot be trusted for, a sentence each."""
+    """Those of slide and model set, and what else the result cannot be trusted for, a sentence each."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -61,7 +61,8 @@ class Plan:
         may_be_empty = options.on_empty == "background"
         intensity = measure_intensity(slide, card.normalisation, may_be_empty=may_be_empty)
         undecided = Skipping(on=False, reason="not decided")
-        return cls(image, intensity, ensemble, tiling, layout, undecided, options, slide.warnings)
+        warnings = (*slide.warnings, *ensemble.models.warnings)
+        return cls(image, intensity, ensemble, tiling, layout, undecided, options, warnings)
 
     @property
     def background(self) -> tuple[int, ...]:

@@ -79,8 +79,9 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
     plan = with_skipping(Plan.of(source, ensemble, options), options.skip_background)
+    logged = (*source.warnings, *ensemble.models.warnings)  # when each was opened
     for warning in plan.warnings:
-        if warning not in source.warnings:  # those were logged when it was opened
+        if warning not in logged:
             logger.warning("%s", warning)
     logger.info(
         "%s: level %d, %d x %d model pixels in %d tiles; empty positions are %s (%s)",

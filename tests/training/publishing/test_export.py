@@ -15,7 +15,7 @@ from morphinfer.errors import ConfigError, ExportError, OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels import create_labels
 from morphinfer.networks.cards import decode_card
-from morphinfer.networks.session import load_models
+from morphinfer.networks.loading import load_models
 from morphinfer_training.commands import train as command
 from morphinfer_training.learning.loop import Fitted
 from morphinfer_training.learning.nets import make_network

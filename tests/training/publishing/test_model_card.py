@@ -7,7 +7,7 @@ import json
 import pytest
 
 from morphinfer.errors import ModelError
-from morphinfer.networks.session import shipped_sets
+from morphinfer.networks.loading import shipped_sets
 from morphinfer_training.publishing.model_card import card_text, model_card, write_cards
 
 DICE = {"mean": 0.5, "per_class": {"background": 0.75, "tissue": None}}

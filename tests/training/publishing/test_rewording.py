@@ -10,7 +10,7 @@ import pytest
 
 from morphinfer.errors import ModelError
 from morphinfer.networks import METADATA_KEY, show_set, verify_set
-from morphinfer.networks.session import shipped_sets
+from morphinfer.networks.loading import shipped_sets
 from morphinfer_training.config import CardConfig
 from morphinfer_training.publishing import reword_set
 

@@ -1,0 +1,67 @@
+"""The card of a foreign network in a JSON file beside it (contract C3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from morphinfer.classes import LabelClass
+from morphinfer.errors import ModelError
+from morphinfer.names import suggestion
+from morphinfer.networks.cards import Card
+from morphinfer.tiles import Normalisation
+
+
+def card_in_sidecar(sidecar: Path, shape: list[Any]) -> tuple[str, list[str]]:
+    """Card of a foreign network as JSON, and a warning for each key that is not known.
+
+    Parameters
+    ----------
+    sidecar : Path
+        The JSON file.
+    shape : list
+        Shape of the network's input; the patch size comes from there where the file states none.
+
+    Raises
+    ------
+    ModelError
+        The file is no JSON object, or a key is a misspelt one.
+    """
+    try:
+        card = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise ModelError(f"{sidecar}: not valid JSON ({problem}); correct it") from problem
+    if not isinstance(card, dict):
+        raise ModelError(
+            f"{sidecar}: a {type(card).__name__}, where a card is an object, "
+            f'{{"classes": [...], "pixel_size_um": 0.65}}'
+        )
+    unknown = _check_keys(card, [*(f.name for f in fields(Card)), "format"], sidecar, "")
+    norm, classes = card.get("normalisation"), card.get("classes")
+    if isinstance(norm, dict):
+        _check_keys(norm, (f.name for f in fields(Normalisation)), sidecar, "normalisation: ")
+    for each in classes if isinstance(classes, list) else ():
+        if isinstance(each, dict):
+            _check_keys(each, (f.name for f in fields(LabelClass)), sidecar, "classes: ")
+    sides = [n for n in shape[1:] if isinstance(n, int)]
+    if len(shape) == 4 and (repeated := [n for n in sides if sides.count(n) > 1 and n > 3]):
+        card.setdefault("patch_size_px", repeated[0])
+    card.setdefault("network", sidecar.stem)
+    return json.dumps(card), unknown
+
+
+def _check_keys(
+    found: Mapping[str, Any], known: Iterable[str], sidecar: Path, where: str
+) -> list[str]:
+    """A warning for each key that is not known; refuse one that is nearly another that is missing."""
+    known = list(known)
+    missing = [key for key in known if key not in found]
+    warnings = []
+    for key in (key for key in found if key not in known):
+        if near := suggestion(key, missing):
+            raise ModelError(f"{sidecar}: {where}'{key}' is not known{near}")
+        warnings.append(f"{sidecar}: {where}'{key}' is not known, so it is ignored")
+    return warnings
