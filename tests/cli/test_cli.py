@@ -163,8 +163,8 @@ def test_a_truncated_model_is_refused(call, slide, models, tmp_path):
 
 
 def test_models_that_disagree_are_refused(call, slide, models, tmp_path):
-    save_padding_free(tmp_path / "models" / "p062.onnx", card_of(62, stride_px=4))
-    refused(call("segment", slide, "--models", models), "stride_px 4", "must agree")
+    save_padding_free(tmp_path / "models" / "p062.onnx", card_of(62, pixel_size_um=0.5))
+    refused(call("segment", slide, "--models", models), "pixel_size_um 0.5", "must agree")
 
 
 def test_an_output_that_exists_is_kept(call, slide, models, tmp_path):
