@@ -16,7 +16,7 @@ from morphinfer.classes import LabelClass, default_classes, role_of
 from morphinfer.errors import ConfigError
 from morphinfer.tiles import Normalisation
 from morphinfer_training.config_parsing import GeneClass, between, build, json_types
-from morphinfer_training.references import Columns, RegionSettings
+from morphinfer_training.references import MIN_QV, Columns, RegionSettings
 
 STRIDE_PX = 8
 """Distance of neighbouring predictions: three poolings halve the resolution three times."""
@@ -38,6 +38,12 @@ class SectionConfig:
     """Names of the columns of the table; columns without a name here are detected."""
     unit: Literal["", "pixel", "micrometer"] = ""
     """Unit of the coordinates; if empty, it follows from the names of the columns."""
+    min_qv: float = between(0.0, 100.0, MIN_QV)
+    """Rows of the table with a lower quality (column qv, as of Xenium) are left out."""
+    transform: str = ""
+    """From the coordinates of the table to pixels of level 0: 'a,b,c,d,e,f' or a file with a matrix."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Pixels to the right and down that are added to the coordinates last."""
     genes: tuple[GeneClass, ...] = ()
     """Gene classes of the reference; their names are among the classes of the configuration."""
     regions: RegionSettings = field(default_factory=RegionSettings)
@@ -202,7 +208,18 @@ class TrainConfig:
             if not section.spots:
                 for key in ("spots", "columns", "unit", "genes", "regions"):
                     del entry[key]
+            _drop_defaults(entry)
         return table
+
+
+def _drop_defaults(entry: dict[str, Any]) -> None:
+    """Remove later keys that have their default, so that earlier model cards stay as they are."""
+    for key, default in (("min_qv", MIN_QV), ("transform", ""), ("shift", [0.0, 0.0])):
+        if entry[key] == default:
+            del entry[key]
+    regions = entry.get("regions", {})
+    if regions.get("accept_registration") is False:
+        del regions["accept_registration"]
 
 
 def read_config(path: str | Path) -> TrainConfig:
@@ -222,6 +239,10 @@ def read_config(path: str | Path) -> TrainConfig:
         ) from problem
     except ValueError as problem:
         raise ConfigError(f"{path}: not valid TOML ({problem}); correct it") from problem
+    except RecursionError as problem:
+        raise ConfigError(
+            f"{path}: its arrays or tables are nested too deeply; correct it"
+        ) from problem
     return parse_config(table, str(path))
 
 
@@ -289,6 +310,13 @@ def _section_rules(config: TrainConfig) -> dict[str, bool]:
         "sections: regions, columns and unit are only for a section with spots": all(
             s.spots or (s.regions, s.columns, s.unit) == (RegionSettings(), Columns(), "")
             for s in sections
+        ),
+        "sections: min_qv, transform and shift are only for a section with spots": all(
+            s.spots or (s.min_qv, s.transform, s.shift) == (MIN_QV, "", (0.0, 0.0))
+            for s in sections
+        ),
+        "sections: a transform takes coordinates as they are; leave out the unit": all(
+            not (s.transform and s.unit) for s in sections
         ),
         "sections: the names of genes must be among the classes after the first two": all(
             each.name in targets and each.genes for s in sections for each in s.genes

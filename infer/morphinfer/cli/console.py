@@ -26,6 +26,8 @@ else:
 
 ProgressKind = Literal["auto", "bar", "lines", "json", "none"]
 Clock = Callable[[], float]
+LOGGERS = ("morphinfer", "morphinfer_training")
+"""Loggers whose warnings are printed."""
 SHORTEST_SECONDS = 1.0
 """Least time between two objects of ``--progress json``."""
 
@@ -61,12 +63,14 @@ def warnings_shown(
     """Print the warnings of the library to stderr until the context ends."""
     handler = ShownWarnings(command)
     ctx.obj = handler
-    logger = logging.getLogger("morphinfer")
-    logger.addHandler(handler)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    for logger in loggers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide
 from morphinfer_training.references.make import make_regions
 from morphinfer_training.references.settings import RegionSettings
-from morphinfer_training.references.spots import read_spots
+from morphinfer_training.references.spot_reading import read_spots
 
 DATA = Path(os.environ.get("MORPHINFER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 LISTS = [("Layer",), ("Rim",)]
@@ -149,11 +149,16 @@ def test_flipped_axes_are_refused_corrected_or_accepted_without_check(section, t
     make_regions(slide, wrong, LISTS, tmp_path / "wrong.zarr", settings=unchecked)
 
 
-def test_shifted_spots_cause_a_warning(section, tmp_path):
+def test_shifted_spots_are_refused_or_accepted_with_a_warning(section, tmp_path):
     slide, spots = section
     shifted = replace(spots, col=spots.col + 60)
-    done = make_regions(slide, shifted, LISTS, tmp_path / "ref.zarr")
-    assert "the image under the spots is like the image beside them" in done.warnings[0]
+    with pytest.raises(SpotsError, match=r"shifted by \(60, 1\) pixels .* give `shift='-60"):
+        make_regions(slide, shifted, LISTS, tmp_path / "ref.zarr")
+    accepted = RegionSettings(accept_registration=True)
+    done = make_regions(slide, shifted, LISTS, tmp_path / "ref.zarr", settings=accepted)
+    assert "shifted by (60, 1) pixels" in done.warnings[0]
+    assert done.record["warnings"] == list(done.warnings)
+    assert done.record["registration"]["comparison"]["verdict"] == "wrong"
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from region_section import PIXEL_UM, SHAPE, make_section
 
-from morphinfer.errors import SpotsError
 from morphinfer.geometry import PixelGrid
 from morphinfer.images.arrays import slide_from_array
 from morphinfer_training.references.densities import ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS
-from morphinfer_training.references.registration import check_registration, refuse_wrong_orientation
+from morphinfer_training.references.registration import check_registration
 from morphinfer_training.references.tissue import read_on_grid
 
 GRID = ReferenceGrid.over(PixelGrid(SHAPE, PIXEL_UM, (0.0, 0.0)), 2.6)
@@ -46,11 +45,9 @@ def test_every_wrong_orientation_is_detected_and_the_right_one_named(section, or
     wrong = misplaced(spots, orientation)
     registration = check_registration(image, wrong, GRID)
     assert registration.best == orientation
-    with pytest.raises(
-        SpotsError, match=f"give `orientation={orientation!r}`, or `check_registration=False`"
-    ):
-        refuse_wrong_orientation(registration, "spots.csv")
-    refuse_wrong_orientation(check_registration(image, wrong, GRID, orientation), "spots.csv")
+    assert registration.another_is_right
+    corrected = check_registration(image, wrong, GRID, orientation)
+    assert not corrected.another_is_right
 
 
 def test_after_a_wrong_choice_the_orientation_of_the_table_is_best(section):

@@ -8,7 +8,8 @@ import pytest
 from morphinfer.errors import SpotsError
 from morphinfer_training.references.orientation import ORIENTATIONS, orient
 from morphinfer_training.references.spot_columns import Columns, detect_columns, parse_columns
-from morphinfer_training.references.spots import Spots, read_spots
+from morphinfer_training.references.spot_reading import read_spots
+from morphinfer_training.references.spots import Spots
 
 
 @pytest.fixture
@@ -103,11 +104,15 @@ def test_malformed_columns_are_refused_with_an_example(text):
         ),
         ("gene,x,y\n", "no rows"),
         ("", "cannot be read as a table"),
-        ("gene,x,y\nA,1,2\nB,one,2\n", "'one' in column 'x', data row 2, is not a number"),
-        ("gene,x,y\nA,1,2\nB,3,nan\n", "1 of 2 values in column 'y' .* data row 2"),
-        ("gene,x,y\nA,1,2\nB,,3\n", "1 of 2 values in column 'x'"),
-        ("gene,x,y,weight\nA,1,2,-3\n", "weight -3 in column 'weight', data row 1"),
-        ("gene,x,y\nA,1\n", "cannot be read as a table"),
+        (
+            "gene,x,y\nA,1,2\nB,one,2\n",
+            "1 of 2 rows are unreadable: 'one' in data row 2 is no number in column 'x'; correct",
+        ),
+        ("gene,x,y\nA,1,2\nB,3,nan\n", "1 of 2 .* a missing value in data row 2 .* column 'y'"),
+        ("gene,x,y\nA,1,2\nB,,3\n", "1 of 2 rows .* column 'x'"),
+        ("gene,x,y\nA,1,2\n,1,3\n", "a missing value in data row 2 is no gene in column 'gene'"),
+        ("gene,x,y,weight\nA,1,2,-3\n", "'-3' in data row 1 is negative in column 'weight'"),
+        ("gene,x,y\nA,1\n", "1 of 1 rows .* more or fewer fields"),
         ("gene,x_um,col,y\nA,1,2,3\n", "pixels and micrometres|no coordinate"),
     ],
 )
@@ -116,11 +121,9 @@ def test_unusable_tables_are_refused_with_the_reason(table, text, message):
         read_spots(table(text), pixel_size_um=1)
 
 
-def test_missing_files_unknown_endings_and_absent_columns_are_refused(table, tmp_path):
+def test_missing_files_and_absent_columns_are_refused(table, tmp_path):
     with pytest.raises(SpotsError, match="no such file"):
         read_spots(tmp_path / "none.csv", pixel_size_um=1)
-    with pytest.raises(SpotsError, match=r"ends in '.xlsx'"):
-        read_spots(table("", "s.xlsx"), pixel_size_um=1)
     with pytest.raises(SpotsError, match="no column 'z'; its columns are gene, x, y"):
         read_spots(table("gene,x,y\nA,1,2\n"), columns=Columns(x="z"), pixel_size_um=1)
 

@@ -30,7 +30,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 
 @click.command()
 @click.argument("slide", type=click.Path())
-@click.argument("spots", type=click.Path(path_type=Path))
+@click.argument("spots", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--class", "gene_lists", multiple=True, callback=split_pairs, metavar="NAME=GENE[,GENE...]",
     help="A gene class and its genes, whose spots are added up; repeat the option for more classes.",
@@ -115,13 +115,30 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     help="Unit of the coordinates.  [default: from the names of the columns]",
 )  # fmt: skip
 @click.option(
+    "--transform", metavar="FILE|A,B,C,D,E,F",
+    help="From the coordinates of SPOTS to pixels: column = A x + B y + C, row = D x + E y + F; or a file "
+    "with that matrix, as MERSCOPE writes it; or alignment:FILE of Xenium Explorer.",
+)  # fmt: skip
+@click.option(
+    "--shift", metavar="DX,DY",
+    help="Pixels to the right and down that are added to the coordinates.",
+)  # fmt: skip
+@click.option(
+    "--min-qv", type=click.FloatRange(0, 100), default=20.0, show_default=True,
+    help="Leave out rows whose quality (column qv, as of Xenium) is lower.",
+)  # fmt: skip
+@click.option(
     "--orient", "orientation", type=click.Choice(list(ORIENTATIONS)), default="given",
     show_default=True, metavar="ORIENTATION",
     help=f"Orientation of the coordinates relative to the slide: {', '.join(ORIENTATIONS)}.",
 )  # fmt: skip
 @click.option(
     "--registration-check/--no-registration-check", "check_registration", default=True,
-    help="Refuse spots that match the nuclei clearly better when swapped or flipped.",
+    help="Test whether the spots fit the nuclei where they lie.",
+)  # fmt: skip
+@click.option(
+    "--accept-registration", is_flag=True,
+    help="Take spots that fit the nuclei clearly better elsewhere, with a warning.",
 )  # fmt: skip
 @click.option(
     "--shape", type=click.IntRange(min=1), nargs=2, metavar="H W",
@@ -137,7 +154,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 @verbosity_options
 def regions(
     slide: str,
-    spots: Path,
+    spots: Path | None,
     gene_lists: dict[str, str],
     gene_a: tuple[str, ...],
     gene_b: tuple[str, ...],
@@ -147,6 +164,9 @@ def regions(
     threshold_b: float | None,
     columns: str | None,
     unit: Literal["pixel", "micrometer"] | None,
+    transform: str | None,
+    shift: str | None,
+    min_qv: float,
     shape: tuple[int, int] | None,
     channel: str | None,
     pixel_size_um: float | None,
@@ -155,8 +175,10 @@ def regions(
     verbosity: Verbosity,
     **settings: Any,
 ) -> None:
-    """Make the reference of SLIDE from SPOTS, a table of decoded transcripts (CSV or Parquet).
+    """Make the reference of SLIDE from SPOTS, a table of decoded transcripts.
 
+    SPOTS may be text, Parquet or the output folder of a platform. SLIDE may be the output folder of a Xenium
+    run, and SPOTS is then left out.
     Regions where the spots of a gene are dense get the class of the gene; the rest is general tissue or
     background. With --scale nuclei, SPOTS is a table of cells, and a disc around the centre of each cell
     gets the class of its reads; --between says what is between the nuclei. SLIDE '-' means that there is
@@ -171,19 +193,28 @@ def regions(
         RegionSettings,
         make_regions,
         parse_columns,
+        parse_shift,
         read_spots,
+        world_origin_um,
     )
 
     region_settings = RegionSettings(thresholds=limits, **settings)
-    section = _section(slide, shape, channel, pixel_size_um)
-    named_columns = parse_columns(columns) if columns else None
-    table = read_spots(spots, columns=named_columns, unit=unit, pixel_size_um=section.pixel_size_um)
+    table_path = spots or _spots_beside(slide)
+    section, grid = _section(slide, shape, channel, pixel_size_um)
+    table = read_spots(
+        table_path,
+        columns=parse_columns(columns) if columns else None,
+        unit=unit,
+        pixel_size_um=grid.pixel_size_um,
+        origin_um=world_origin_um(grid),
+        min_qv=min_qv,
+        transform=transform,
+        shift=parse_shift(shift) if shift else (0.0, 0.0),
+    )
     say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
     result = make_regions(
         section, table, classes, out, settings=region_settings, overwrite=overwrite
     )
-    for warning in result.warnings:
-        say(verbosity, f"morphinfer: warning: {warning}")
     seconds = perf_counter() - started
     say(verbosity, f"{seconds:.1f} s", least=Verbosity.VERBOSE)
     if as_json:
@@ -199,15 +230,30 @@ def _check_usage(slide: str, shape: tuple[int, int] | None, pixel_size: float | 
         raise click.UsageError("--shape is only for SLIDE '-'; leave it out for a slide")
 
 
+def _spots_beside(slide: str) -> Path:
+    """Folder that holds the spots of a slide: that of a Xenium run."""
+    from morphinfer_training.references import find_xenium
+
+    run = find_xenium(slide)
+    if run is None:
+        raise click.UsageError(
+            "SPOTS is missing; it may be left out only if SLIDE is the output folder of a Xenium run"
+        )
+    return run.folder
+
+
 def _section(
     slide: str, shape: tuple[int, int] | None, channel: str | None, pixel_size: float | None
-) -> Slide | PixelGrid:
+) -> tuple[Slide | PixelGrid, PixelGrid]:
+    """The slide, or the frame that stands for it, and its grid."""
     from morphinfer.geometry import PixelGrid
-    from morphinfer.images import open_slide
+    from morphinfer_training.references import open_section
 
     if shape is not None and pixel_size is not None:
-        return PixelGrid(shape, pixel_size, (0.0, 0.0))
-    return open_slide(slide, channel=channel, pixel_size_um=pixel_size)
+        frame = PixelGrid(shape, pixel_size, (0.0, 0.0))
+        return frame, frame
+    opened = open_section(slide, channel=channel, pixel_size_um=pixel_size)
+    return opened, opened.grid
 
 
 def _summary(result: RegionsResult, seconds: float) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from warnings import warn
 
 from morphinfer.errors import ConfigError
 from morphinfer.images import Slide, open_labels
@@ -17,8 +16,10 @@ from morphinfer_training.references import (
     NEAR_SPOTS,
     RegionSettings,
     Spots,
+    is_affine_text,
     make_regions,
     read_spots,
+    world_origin_um,
 )
 
 
@@ -42,8 +43,6 @@ def section_reference(
     section: SectionConfig, slide: Slide, folder: Path, target: Path | None, *, reuse: bool
 ) -> Path:
     """Path of the label image of a section, which is made first if the configuration names spots.
-
-    Warnings of `make_regions` are issued as Python warnings.
 
     Parameters
     ----------
@@ -78,14 +77,26 @@ def section_reference(
         columns=section.columns,
         unit=section.unit or None,
         pixel_size_um=slide.pixel_size_um,
+        origin_um=world_origin_um(slide.grid),
+        min_qv=section.min_qv,
+        transform=_transform(section, folder),
+        shift=section.shift,
     )
     if reuse and target.exists() and is_up_to_date(target, section, slide, spots):
         return target
     genes = {each.name: each.genes for each in section.genes}
-    result = make_regions(slide, spots, genes, target, settings=section.regions, overwrite=True)
-    for text in result.warnings:
-        warn(text, stacklevel=2)
+    make_regions(slide, spots, genes, target, settings=section.regions, overwrite=True)
     return target
+
+
+def _transform(section: SectionConfig, folder: Path) -> str | None:
+    """Transformation of the coordinates, with the path of a file resolved relative to ``folder``."""
+    if not section.transform or is_affine_text(section.transform):
+        return section.transform or None
+    prefix, _, file = section.transform.rpartition(":")
+    if prefix == "alignment":
+        return f"{prefix}:{resolve_path(file, folder)}"
+    return str(resolve_path(section.transform, folder))
 
 
 def with_region_file(settings: RegionSettings, folder: Path) -> RegionSettings:

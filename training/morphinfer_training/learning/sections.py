@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
 from morphinfer.geometry import PixelGrid, ceil_div
-from morphinfer.images import LabelImage, Slide, open_labels, open_slide
+from morphinfer.images import LabelImage, Slide, open_labels
 from morphinfer.tiles import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig
 from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.learning.section_reference import section_reference
-from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
+from morphinfer_training.references import (
+    BACKGROUND,
+    FIRST_GENE,
+    TISSUE,
+    open_section,
+    slide_tissue,
+)
 
 VOTES = 4
 """The class of a position is the majority of at most VOTES x VOTES points in it."""
@@ -83,7 +89,9 @@ def load_section(
         The reference is not a label image.
     """
     path = resolve_path(section.slide, folder)
-    slide = open_slide(path, channel=section.channel or None, pixel_size_um=section.pixel_size_um)
+    slide = open_section(
+        path, channel=section.channel or None, pixel_size_um=section.pixel_size_um
+    )  # fmt: skip
     image = read_model_image(slide, config.pixel_size_um, config.normalisation)
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))

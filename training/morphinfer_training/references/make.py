@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -18,12 +19,11 @@ from morphinfer.reports import write_label_map, write_overlay
 from morphinfer.runs import refuse_inputs
 from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE, Labels, ReferenceGrid
 from morphinfer_training.references.nuclei_labels import nuclei_labels
+from morphinfer_training.references.placements import compare_places
 from morphinfer_training.references.region_labels import Genes, SectionLabels, region_labels
 from morphinfer_training.references.registration import (
     PIXEL_UM,
-    Registration,
     check_registration,
-    refuse_wrong_orientation,
 )
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.spot_checks import (
@@ -36,6 +36,9 @@ from morphinfer_training.references.spot_checks import (
 )
 from morphinfer_training.references.spots import Spots
 from morphinfer_training.references.tissue import read_on_grid
+from morphinfer_training.references.verdict import refuse, registration_findings
+
+logger = logging.getLogger(__name__)
 
 PICTURE_SIDE = 1600
 """Longest side of the picture in pixels."""
@@ -145,6 +148,7 @@ def make_regions(
     check_names(genes)
     check_thresholds(settings.thresholds, genes)
     reference = ReferenceGrid.over(grid, settings.cell_um)
+    earlier = [*(image.warnings if image else ()), *spots.warnings]
     warnings: list[str] = []
     registration = _register(image, spots, settings, warnings)
     oriented = spots.oriented(settings.orientation, grid.shape)
@@ -154,7 +158,12 @@ def make_regions(
     else:
         section = region_labels(image, kept, genes, settings, reference)
     classes = _class_regions(section, genes, settings.cell_um, warnings)
-    record = _record(image, grid, spots, len(kept), section, genes, classes, settings, registration)
+    for text in warnings:
+        logger.warning("%s", text)
+    warnings = [*earlier, *warnings]
+    record = _record(
+        image, grid, spots, len(kept), section, genes, classes, settings, registration, warnings
+    )
     _write(out, picture, image, reference.pixels, section.labels, classes, record, overwrite)
     unlabelled = int(np.count_nonzero(section.labels == UNLABELLED))
     return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
@@ -162,23 +171,30 @@ def make_regions(
 
 def _register(
     slide: Slide | None, spots: Spots, settings: RegionSettings, warnings: list[str]
-) -> Registration | None:
-    """Contrasts of the orientations; None without an image or with the check turned off."""
+) -> dict[str, Any] | None:
+    """Tests of the registration for the record; None without an image or with the check turned off.
+
+    Raises
+    ------
+    SpotsError
+        The spots fit the image clearly better elsewhere, and the settings do not accept that.
+    """
     if slide is None or not settings.check_registration:
         return None
     grid = ReferenceGrid.over(slide.grid, max(PIXEL_UM, slide.pixel_size_um))
-    registration = check_registration(
-        read_on_grid(slide, grid.pixels), spots, grid, settings.orientation
-    )
-    refuse_wrong_orientation(registration, spots.name)
-    if not registration.visible:
-        given = registration.given
-        warnings.append(
-            f"{spots.name}: the image under the spots is like the image beside them "
-            f"({given.contrast:+.1%}, {abs(given.significance):.1f} standard errors); the spots may be "
-            f"shifted or scaled: check `unit`, `pixel_size_um` and the picture"
-        )
-    return registration
+    image = read_on_grid(slide, grid.pixels)
+    registration = check_registration(image, spots, grid, settings.orientation)
+    comparison = compare_places(image, spots, grid, settings.orientation)
+    reason, warning = registration_findings(
+        registration, comparison, slide.pixel_size_um, spots.name
+    )  # fmt: skip
+    if not settings.accept_registration:
+        refuse(reason)
+    elif reason is not None:
+        warnings.append(f"{reason}; they are taken as they are (`accept_registration=True`)")
+    if warning is not None:
+        warnings.append(warning)
+    return {**asdict(registration), "comparison": comparison and asdict(comparison)}
 
 
 def _class_regions(
@@ -206,7 +222,8 @@ def _record(
     genes: Genes,
     classes: tuple[ClassRegion, ...],
     settings: RegionSettings,
-    registration: Registration | None,
+    registration: dict[str, Any] | None,
+    warnings: list[str],
 ) -> dict[str, Any]:
     image = None
     if slide is not None:
@@ -224,7 +241,7 @@ def _record(
         "pixel_size_um": grid.pixel_size_um,
         "spots": {
             "name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes),
-            "checksum": spots.checksum,
+            "checksum": spots.checksum, "left_out": dict(spots.left_out),
         },
         "settings": asdict(settings),
         "density_area_um2": AREA_UM2,
@@ -235,8 +252,9 @@ def _record(
             "image_limit": section.tissue.image_limit,
             "spot_limit": section.tissue.spot_limit,
         },
-        "registration": None if registration is None else asdict(registration),
+        "registration": registration,
         "classes": [asdict(each) for each in classes],
+        "warnings": warnings,
     }  # fmt: skip
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from morphinfer.errors import SpotsError
 from morphinfer_training.references.densities import Floats, ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS, Orientation, orient
 from morphinfer_training.references.spots import Spots
@@ -160,23 +159,3 @@ def _block_sums(
     block = (rows // side) * (int(cols.max()) // side + 1) + cols // side
     _, index = np.unique(block, return_inverse=True)
     return np.asarray(np.bincount(index, difference), dtype=np.float64)
-
-
-def refuse_wrong_orientation(registration: Registration, name: str) -> None:
-    """Raise if another orientation is clearly better than the chosen one.
-
-    Raises
-    ------
-    SpotsError
-        Another orientation is clearly better; the message names it.
-    """
-    if not registration.another_is_right:
-        return
-    best, given = registration.others[registration.best], registration.given
-    raise SpotsError(
-        f"{name}: the coordinates seem to be {registration.best}: the image under the spots differs "
-        f"from the image beside them by {given.contrast:+.1%} ({abs(given.significance):.1f} standard "
-        f"errors) if {registration.chosen}, and by {best.contrast:+.1%} "
-        f"({abs(best.significance):.1f}) if {registration.best}; give "
-        f"`orientation={registration.best!r}`, or `check_registration=False`"
-    )

@@ -45,7 +45,9 @@ class RegionSettings:
     orientation: Orientation = "given"
     """Orientation of the coordinates relative to the slide."""
     check_registration: bool = True
-    """Whether spots are refused that match the image clearly better in another orientation."""
+    """Whether it is tested that the spots fit the image where they lie."""
+    accept_registration: bool = False
+    """Whether spots are taken, with a warning, that fit the image clearly better elsewhere."""
 
     def __post_init__(self) -> None:
         """Raise if a value is impossible.

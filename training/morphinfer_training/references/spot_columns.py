@@ -1,4 +1,4 @@
-"""Detection of the columns of a table of spots: gene, coordinates, weight and unit.
+"""Detection of the columns of a table of spots: gene, coordinates, weight, quality and unit.
 
 Names are compared case-insensitively.
 """
@@ -10,22 +10,34 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from morphinfer.errors import SpotsError
+from morphinfer.names import suggestion
 
 Unit = Literal["pixel", "micrometer"]
 
 GENE_NAMES = (
-    "gene", "target", "target_name", "gene_name", "feature_name", "target_gene", "feature", "name",
+    "gene", "target", "target_name", "gene_name", "genename", "feature_name", "target_gene",
+    "gene_symbol", "geneid", "gene_id", "feature", "name",
 )  # fmt: skip
 POSITION_NAMES = (
     ("x", "y"), ("col", "row"), ("column", "row"), ("x_px", "y_px"), ("col_px", "row_px"),
     ("x_global_px", "y_global_px"), ("x_um", "y_um"), ("col_um", "row_um"),
     ("column_um", "row_um"), ("global_x", "global_y"), ("x_location", "y_location"),
-    ("x_coord", "y_coord"), ("pos_x", "pos_y"), ("xc", "yc"),
+    ("x_micron", "y_micron"), ("x_microns", "y_microns"), ("x_coord", "y_coord"),
+    ("pos_x", "pos_y"), ("xc", "yc"), ("x_local_px", "y_local_px"),
 )  # fmt: skip
 """Names of the column and the row coordinate, in the order in which they are tried."""
-WEIGHT_NAMES = ("weight", "count", "counts")
+LOCAL_NAMES = {
+    ("x", "y"): ("global_x", "global_y"),
+    ("x_local_px", "y_local_px"): ("x_global_px", "y_global_px"),
+}
+"""Names that are places in a field of view where the second pair and a column 'fov' exist (MERSCOPE,
+CosMx)."""
+WEIGHT_NAMES = (
+    "weight", "count", "counts", "midcount", "midcounts", "umicount", "umicounts", "umi_count",
+)  # fmt: skip
 MICROMETRE_NAMES = ("global_x", "global_y", "x_location", "y_location")
 """Names without '_um' whose unit is micrometres by convention (MERSCOPE, Xenium)."""
+MICROMETRE_ENDINGS = ("_um", "_micron", "_microns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +55,52 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """Two columns of coordinates."""
+
+    x: str
+    """Column coordinate."""
+    y: str
+    """Row coordinate."""
+    unit: Unit
+    """Unit of both."""
+
+
+@dataclass(frozen=True, slots=True)
 class DetectedColumns:
     """Columns as named in a table."""
 
     gene: str
     """Name of the gene."""
-    x: str
-    """Column coordinate."""
-    y: str
-    """Row coordinate."""
+    position: Position
+    """Coordinates."""
     weight: str | None
     """Number of transcripts of a row; None if the table lacks it."""
-    unit: Unit
-    """Unit of both coordinates."""
+    alternatives: tuple[Position, ...] = ()
+    """Other coordinates that must agree with those."""
+    quality: str | None = None
+    """Phred-scaled quality of the call (Xenium)."""
+    is_gene: str | None = None
+    """Whether the row is a call of a gene and not of a control (Xenium)."""
+    category: str | None = None
+    """Kind of codeword (Xenium)."""
+    fov: str | None = None
+    """Field of view (MERSCOPE, CosMx)."""
+    warnings: tuple[str, ...] = ()
+    """What was chosen among several, a sentence each."""
+
+    @property
+    def unit(self) -> Unit:
+        """Unit of both coordinates."""
+        return self.position.unit
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Names of all columns that are read, without the field of view."""
+        named = [self.gene, self.weight, self.quality, self.is_gene, self.category]
+        for position in (self.position, *self.alternatives):
+            named += [position.x, position.y]
+        return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
 def parse_columns(text: str) -> Columns:
@@ -102,51 +147,129 @@ def detect_columns(
     Raises
     ------
     SpotsError
-        A named column does not exist, a column was not detected, or x and y have different units.
+        A named column does not exist, a column was not detected or exists twice, or x and y have
+        different units.
     """
-    folded = {name.lower(): name for name in reversed(names)}
-    listed = f"its columns are {', '.join(names)}"
-    x, y = _coordinates(folded, columns, source, listed)
-    gene = _column(columns.gene, folded, GENE_NAMES, source, listed)
+    table = _Names(tuple(names), source)
+    warnings: list[str] = []
+    position, *alternatives = _positions(table, columns, unit, warnings)
+    gene = table.named(columns.gene) or table.first(GENE_NAMES)
     if gene is None:
         raise SpotsError(
-            f"{source}: no gene column; {listed}; name it, `columns=Columns(gene='NAME')`"
+            f"{source}: no gene column; {table.listed}; name it, `columns=Columns(gene='NAME')`"
         )
-    weight = _column(columns.weight, folded, WEIGHT_NAMES, source, listed)
+    others = [n for n in GENE_NAMES[:-2] if n in table.folded and table.folded[n][0] != gene]
+    if columns.gene is None and others:
+        other = table.folded[others[0]][0]
+        warnings.append(
+            f"{source}: genes are taken from column '{gene}', not from '{other}'; "
+            f"`columns=Columns(gene={other!r})` takes the other"
+        )
+    return DetectedColumns(
+        gene=gene,
+        position=position,
+        weight=table.named(columns.weight) or table.first(WEIGHT_NAMES),
+        alternatives=tuple(alternatives),
+        quality=table.first(("qv",)),
+        is_gene=table.first(("is_gene",)),
+        category=table.first(("codeword_category",)),
+        fov=table.first(("fov",)),
+        warnings=tuple(warnings),
+    )
+
+
+class _Names:
+    """Column names of a table, compared case-insensitively."""
+
+    def __init__(self, names: tuple[str, ...], source: str) -> None:
+        self.source = source
+        self.folded: dict[str, list[str]] = {}
+        for name in names:
+            self.folded.setdefault(name.lower(), []).append(name)
+        self.listed = f"its columns are {', '.join(names)}"
+
+    def first(self, candidates: Sequence[str]) -> str | None:
+        """The first candidate in the table; None if there is none."""
+        return next((self._only(each) for each in candidates if each in self.folded), None)
+
+    def named(self, name: str | None) -> str | None:
+        """A column that the user names."""
+        if name is None:
+            return None
+        found = self.folded.get(name.lower())
+        if found is None:
+            close = get_close_matches(name.lower(), list(self.folded), n=1)
+            hint = (
+                f"; did you mean '{self.folded[close[0]][0]}'?" if close else "; correct the name"
+            )
+            raise SpotsError(f"{self.source}: no column '{name}'; {self.listed}{hint}")
+        return name if name in found else self._only(name.lower())
+
+    def _only(self, folded: str) -> str:
+        found = self.folded[folded]
+        if len(found) > 1 or f"{folded} (2)" in self.folded:
+            raise SpotsError(
+                f"{self.source}: several columns are named '{folded}'; rename all but one, or name "
+                f"another with `columns`"
+            )
+        return found[0]
+
+
+def _positions(
+    table: _Names, columns: Columns, unit: Unit | None, warnings: list[str]
+) -> list[Position]:
+    """All pairs of coordinates; only one if it is named."""
+    x, y = table.named(columns.x), table.named(columns.y)
+    folded = table.folded
+    pairs = [
+        (x or table.first([x_name]), y or table.first([y_name]))
+        for x_name, y_name in POSITION_NAMES
+        if (x or x_name in folded) and (y or y_name in folded)
+    ]
+    if not pairs:
+        raise SpotsError(
+            f"{table.source}: no coordinate columns; {table.listed}; name them, "
+            f"`columns=Columns(x='NAME', y='NAME')`"
+        )
+    if x or y:
+        pairs = pairs[:1]
+    elif "fov" in folded:
+        pairs = _without_local(table, pairs, warnings)
+    stated = [(a, b) for a, b in pairs if _unit_of(str(a)) == _unit_of(str(b)) == unit]
+    if len(pairs) > 1 and stated:
+        pairs = stated
+    return [_with_unit(str(a), str(b), unit, table.source) for a, b in pairs]
+
+
+def _without_local(
+    table: _Names, pairs: list[tuple[str | None, str | None]], warnings: list[str]
+) -> list[tuple[str | None, str | None]]:
+    """Pairs without places in a field of view whose global coordinates are there too."""
+    lowered = [(str(a).lower(), str(b).lower()) for a, b in pairs]
+    kept = []
+    for pair, names in zip(pairs, lowered, strict=True):
+        wide = LOCAL_NAMES.get(names)
+        if wide in lowered:
+            warnings.append(
+                f"{table.source}: columns '{pair[0]}' and '{pair[1]}' are places in a field of view; "
+                f"'{wide[0]}' and '{wide[1]}' are taken"
+            )
+        else:
+            kept.append(pair)
+    return kept
+
+
+def _with_unit(x: str, y: str, unit: Unit | None, source: str) -> Position:
     units = {_unit_of(x), _unit_of(y)}
     if unit is None and len(units) > 1:
         raise SpotsError(
             f"{source}: columns '{x}' and '{y}' seem to be in pixels and micrometres; choose two with "
             f"the same unit, `columns=Columns(x='NAME', y='NAME')`, or state the `unit`"
         )
-    return DetectedColumns(gene, x, y, weight, unit or units.pop())
-
-
-def _coordinates(
-    folded: dict[str, str], columns: Columns, source: str, listed: str
-) -> tuple[str, str]:
-    x = _column(columns.x, folded, (), source, listed)
-    y = _column(columns.y, folded, (), source, listed)
-    for x_name, y_name in POSITION_NAMES:
-        if (x or x_name in folded) and (y or y_name in folded):
-            return x or folded[x_name], y or folded[y_name]
-    raise SpotsError(
-        f"{source}: no coordinate columns; {listed}; name them, "
-        f"`columns=Columns(x='NAME', y='NAME')`"
-    )
-
-
-def _column(
-    name: str | None, folded: dict[str, str], candidates: Sequence[str], source: str, listed: str
-) -> str | None:
-    """The named column, or the first candidate in the table; None if there is none."""
-    if name is None:
-        return next((folded[each] for each in candidates if each in folded), None)
-    if name.lower() not in folded:
-        raise SpotsError(f"{source}: no column '{name}'; {listed}; correct the name")
-    return folded[name.lower()]
+    return Position(x, y, unit or units.pop())
 
 
 def _unit_of(name: str) -> Unit:
     lowered = name.lower()
-    return "micrometer" if lowered.endswith("_um") or lowered in MICROMETRE_NAMES else "pixel"
+    by_name = lowered.endswith(MICROMETRE_ENDINGS) or lowered in MICROMETRE_NAMES
+    return "micrometer" if by_name else "pixel"
