@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer_training.references.correlation import NucleiStructure, Peak
+from morphinfer_training.references.correlation import FEWEST, NucleiStructure, Peak
 from morphinfer_training.references.densities import Floats, ReferenceGrid
 from morphinfer_training.references.orientation import ORIENTATIONS, Orientation, orient
 from morphinfer_training.references.spots import Spots
@@ -86,6 +86,8 @@ def compare_places(
     chosen : Orientation
         Orientation in the settings.
     """
+    if len(spots) < FEWEST:
+        return None
     thinned = slice(None, None, -(-len(spots) // MOST_SPOTS))
     row, col, gene = spots.row[thinned], spots.col[thinned], spots.gene[thinned]
     search = _Search(grid, chosen, row, col)

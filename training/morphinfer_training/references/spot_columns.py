@@ -198,10 +198,8 @@ class _Names:
             return None
         found = self.folded.get(name.lower())
         if found is None:
-            close = get_close_matches(name.lower(), list(self.folded), n=1)
-            hint = (
-                f"; did you mean '{self.folded[close[0]][0]}'?" if close else "; correct the name"
-            )
+            known = [each for group in self.folded.values() for each in group]
+            hint = suggestion(name, known) or "; correct the name"
             raise SpotsError(f"{self.source}: no column '{name}'; {self.listed}{hint}")
         return name if name in found else self._only(name.lower())
 
