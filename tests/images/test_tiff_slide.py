@@ -330,6 +330,8 @@ def test_tiles_of_which_nothing_is_stored_are_said(tmp_path):
     slide = open_slide(path, pixel_size_um=1)
     assert re.search(r"1 of 8 tiles .* read as 0", slide.warnings[0])
     assert not slide.read(Window(0, 0, 32, 48)).any()
+    with pytest.raises(SlideError, match=r"1 tiles or strips .* hold nothing"):
+        open_slide(path, pixel_size_um=1, missing_chunks="refuse")
 
 
 def test_a_slide_goes_to_another_process_and_keeps_no_file_open(tmp_path):

@@ -45,6 +45,10 @@ SLIDE_OPTIONS = (
     click.option("--series", metavar="N|NAME",
                  help="Image inside a container of several, by its path, name or number.  [default: "
                  "the largest series of a bioformats2raw container]"),
+    click.option("--missing-chunks", type=click.Choice(["fill", "refuse"]), default="fill",
+                 show_default=True,
+                 help="What a chunk is that is absent, as in sparse slides: the fill value, or an "
+                 "error."),
 )  # fmt: skip
 ENGINE_OPTIONS = (
     click.option("--stride", "stride_px", type=click.IntRange(min=1), metavar="S",
@@ -94,7 +98,7 @@ def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     """Open a slide with the options of the command."""
     from morphinfer.images import open_slide
 
-    names = ("channel", "z", "pixel_size_um", "series")
+    names = ("channel", "z", "pixel_size_um", "series", "missing_chunks")
     return open_slide(path, **{name: choices[name] for name in names})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +33,12 @@ from morphinfer.images.slide_checks import (
     pick_z,
 )
 from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
+from morphinfer.images.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
 
+READ_ERRORS = (
+    OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What zarr raises for a chunk that cannot be decoded."""
 SAMPLE_SIDE = 64
 """Side of the windows that distinguish arrays, in pixels."""
 
@@ -61,6 +67,8 @@ class Slide:
     """SHA-256 of the metadata, shape and dtype."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
+    missing_chunks: MissingChunks = "fill"
+    """What a chunk is that is absent."""
     url: str | None = None
     """Where it is, if it is remote."""
     series: int | None = None
@@ -123,7 +131,8 @@ class Slide:
         Raises
         ------
         SlideError
-            A chunk is damaged. A chunk that is not there counts as empty, as zarr has it.
+            A chunk is damaged, or has gone since the slide was opened. One that was never there counts as
+            empty, as zarr has it, unless the slide was opened with ``missing_chunks='refuse'``.
         """
         rows, cols = window.slices
         index = tuple(
@@ -132,7 +141,9 @@ class Slide:
         )
         try:
             block = np.asarray(self.levels[level].array[index])
-        except (OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error) as problem:
+        except SlideError:
+            raise
+        except READ_ERRORS as problem:
             raise SlideError(
                 f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
                 f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
@@ -144,6 +155,37 @@ class Slide:
         if block.ndim == 3:
             block = block.max(axis=0)
         return np.ascontiguousarray(block, dtype=self.dtype)
+
+    def list_absent(self, level: int = 0) -> AbsentChunks | None:
+        """List the chunks of a level that are absent; from now on a chunk that goes is an error.
+
+        Returns
+        -------
+        AbsentChunks or None
+            None where chunks cannot be listed: of an array in memory, and over http.
+
+        Raises
+        ------
+        SlideError
+            The slide is no longer there.
+        """
+        array = self.levels[level].array
+        if not isinstance(array, WatchedArray):
+            return None
+        places: dict[str, int | slice] = {"t": 0, "c": self.channel, "z": self._z_index()}
+        return array.list_absent(tuple(places.get(axis, slice(None)) for axis in self.axes))
+
+    def check_source(self, level: int = 0) -> None:
+        """Read the metadata of the slide and of a level again.
+
+        Raises
+        ------
+        SlideError
+            The slide was removed, replaced or disconnected, or its metadata have changed.
+        """
+        array = self.levels[level].array
+        if isinstance(array, WatchedArray):
+            array.check()
 
     def _z_index(self) -> int | slice:
         return slice(None) if self.z == "max" else self.z
@@ -162,6 +204,7 @@ def open_slide(
     z: int | Literal["max"] | None = None,
     pixel_size_um: float | None = None,
     series: str | int | None = None,
+    missing_chunks: MissingChunks = "fill",
 ) -> Slide:
     """Open an OME-Zarr image (0.4, 0.5), a plain two-dimensional zarr array or a TIFF file as a slide.
 
@@ -183,6 +226,9 @@ def open_slide(
         Path, name or index of an image inside a container, or a TIFF file. By default the largest of a
         bioformats2raw container or a TIFF file is taken, without macro and label images, or the only
         image of a SpatialData store.
+    missing_chunks : {'fill', 'refuse'}
+        What a chunk is that is absent, as sparse slides leave out empty ones: the fill value of the
+        array, or an error.
 
     Raises
     ------
@@ -199,15 +245,17 @@ def open_slide(
         from morphinfer.images.tiff_slide import open_tiff_slide
 
         return open_tiff_slide(
-            file, channel=channel, z=z, pixel_size_um=pixel_size_um, series=series
-        )
+            file, channel=channel, z=z, pixel_size_um=pixel_size_um, series=series,
+            missing_chunks=missing_chunks,
+        )  # fmt: skip
     opened = open_image(path, series)
     node, address = opened.node, opened.address
     if hasattr(node, "shape"):
-        return _plain_slide(opened, pixel_size_um)
+        return _plain_slide(opened, pixel_size_um, Watch(opened, missing_chunks))
     attributes = dict(node.attrs)
     meta = parse_multiscale(attributes, str(address))
-    arrays = [_array(node, dataset.path, address) for dataset in meta.datasets]
+    watch = Watch(opened, missing_chunks)
+    arrays = [WatchedArray(_array(node, d.path, address), watch) for d in meta.datasets]
     axes = "".join(meta.axes)
     check_arrays(arrays, axes, address)
     sizes = pixel_sizes(meta, address, pixel_size_um)
@@ -223,6 +271,7 @@ def open_slide(
         version=meta.version,
         metadata_sha256=hash_metadata(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
+        missing_chunks=missing_chunks,
         url=address.url,
         warnings=opened.warnings,
     )
@@ -249,7 +298,7 @@ def _array(group: Any, array_path: str, path: Address) -> Any:
     return array
 
 
-def _plain_slide(opened: OpenedImage, pixel_size_um: float | None) -> Slide:
+def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch) -> Slide:
     array, path = opened.node, opened.address
     check_plain(array, str(path))
     if pixel_size_um is None:
@@ -258,12 +307,13 @@ def _plain_slide(opened: OpenedImage, pixel_size_um: float | None) -> Slide:
             f"for example `pixel_size_um=0.325`"
         )
     check_pixel_size(pixel_size_um, str(path))
-    level = Level(array, PixelGrid(array.shape, pixel_size_um, (0.0, 0.0)), array.chunks)
+    grid = PixelGrid(array.shape, pixel_size_um, (0.0, 0.0))
+    level = Level(WatchedArray(array, watch), grid, array.chunks)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
     hashed = hash_metadata(dict(array.attrs), array)
     return Slide(
-        opened.store.address.name, path.path, (level,), "yx", (), 0, "max", version, hashed, url=path.url,
-        warnings=opened.warnings,
+        opened.store.address.name, path.path, (level,), "yx", (), 0, "max", version, hashed,
+        missing_chunks=watch.missing, url=path.url, warnings=opened.warnings,
     )  # fmt: skip
 
 

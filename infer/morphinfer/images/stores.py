@@ -6,11 +6,11 @@ without them leaves a copy that describes another image. So each node is opened 
 
 from __future__ import annotations
 
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from itertools import islice
 from json import JSONDecodeError
 from pathlib import Path
@@ -25,14 +25,9 @@ from morphinfer.images.addresses import (
     nearest_name,
     nodes_below,
 )
-from morphinfer.images.foreign_formats import TIFF_SUFFIXES, foreign_format
+from morphinfer.images.foreign_formats import foreign_format
+from morphinfer.images.remote_stores import all_keys, remote_problem, remote_store
 
-REMOTE_PACKAGES = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "gs": "gcsfs"}
-"""What fsspec needs for each kind of address."""
-CONNECT_SECONDS = 10
-"""Time that a remote server has to accept a connection."""
-READ_SECONDS = 60
-"""Time that it has to send the next bytes."""
 MOST_NAMED = 5
 """Images that a message names."""
 NO_NODE = "no zarr array or group"
@@ -50,6 +45,8 @@ class Store:
     """Path inside the store; '' for its root."""
     zip_file: Path | None = None
     """The zip file that it is."""
+    stamp: tuple[int, int] | None = None
+    """Size and time of the zip file."""
 
     def node(self, inner: str = "") -> Any:
         """Zarr group or array at a path below the address, opened by its own metadata; None without one.
@@ -73,6 +70,59 @@ class Store:
         """Names of the files and folders at a path below the address, sorted; none if it lists none."""
         place = "/".join(part for part in (self.prefix, inner) if part)
         return sorted(listed(self.zarr, place))
+
+    def is_unchanged(self) -> bool:
+        """Whether a zip file is the one that was opened; of other stores their nodes have to say it."""
+        return self.zip_file is None or stamp_of(self.zip_file) == self.stamp
+
+    def holds(self, key: str) -> bool:
+        """Whether there is a file, by its path from the root of the store of zarr."""
+        root = getattr(self.zarr, "root", None)
+        if root is not None:
+            return Path(root, key).exists()
+        from zarr.core.sync import sync
+
+        with _as_slide_errors(self.address):
+            return bool(sync(self.zarr.exists(key)))
+
+    def hold(self, keys: Iterable[str]) -> Iterator[bool] | None:
+        """For each of several files whether it is there; None for a server that lists no files.
+
+        Neighbouring keys are best those of one folder, which is listed once.
+        """
+        if self.address.path is None:
+            names = all_keys(self.address, self.zarr)
+            if names is None:
+                return None
+        elif self.zip_file is not None:
+            with zipfile.ZipFile(self.zip_file) as opened:
+                names = set(opened.namelist())
+        else:
+            return _in_folders(Path(self.zarr.root), keys)
+        return (key in names for key in keys)
+
+
+def _in_folders(root: Path, keys: Iterable[str]) -> Iterator[bool]:
+    """Whether files exist below a folder; each folder is listed once for neighbouring keys."""
+    last, names = None, set[str]()
+    for key in keys:
+        folder, _, name = key.rpartition("/")
+        if folder != last:
+            last = folder
+            try:
+                names = set(os.listdir(root / folder))  # noqa: PTH208 -- names are all that is needed
+            except (FileNotFoundError, NotADirectoryError):
+                names = set()
+        yield name in names
+
+
+def stamp_of(file: Path) -> tuple[int, int] | None:
+    """Size in bytes and time of the last change of a file; None if there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def listed(store: Any, place: str) -> set[str]:
@@ -98,7 +148,7 @@ def open_store(address: Address) -> Store:
         remote and the extra 'remote' is not installed.
     """
     if address.path is None:
-        return Store(address, _remote_store(address))
+        return Store(address, remote_store(address))
     path = address.path
     if path.is_file():
         if not is_zip(path):
@@ -113,7 +163,7 @@ def open_store(address: Address) -> Store:
         file, inner = entered
         whole = _zip_store(Address(file), file)
         prefix = "/".join(part for part in (whole.prefix, inner) if part)
-        return Store(address, whole.zarr, prefix, file)
+        return replace(whole, address=address, prefix=prefix)
     from zarr.storage import LocalStore
 
     return Store(address, LocalStore(path.absolute(), read_only=True))
@@ -155,7 +205,8 @@ def _zip_store(address: Address, file: Path) -> Store:
             f"{file}: cannot be read as a zip file ({problem}); it is incomplete or damaged, so copy it "
             f"again"
         ) from problem
-    return Store(address, ZipStore(file.absolute(), mode="r"), only_folder(names), file)
+    opened_store = ZipStore(file.absolute(), mode="r")
+    return Store(address, opened_store, only_folder(names), file, stamp_of(file))
 
 
 def only_folder(names: list[str]) -> str:
@@ -168,38 +219,6 @@ def only_folder(names: list[str]) -> str:
     tops -= {".DS_Store"}
     top = next(iter(tops)) if len(tops) == 1 else ""
     return top if top and any(name.startswith(f"{top}/") for name in names) else ""
-
-
-def _remote_store(address: Address) -> Any:
-    url = str(address.url)
-    kind = url.split("://", 1)[0]
-    missing = [name for name in ("fsspec", REMOTE_PACKAGES[kind]) if find_spec(name) is None]
-    if missing:
-        raise SlideError(
-            f"{url}: reading {kind}:// needs {' and '.join(missing)}; install morphinfer[remote] with "
-            f"pip, or copy the slide to a local folder"
-        )
-    if url.lower().endswith((*TIFF_SUFFIXES, ".zip", ".ozx")):
-        raise SlideError(
-            f"{url}: of remote slides only OME-Zarr folders are read, no single files; download it first"
-        )
-    from zarr.storage import FsspecStore
-
-    with _as_slide_errors(address):
-        return FsspecStore.from_url(url, storage_options=_timeouts(kind), read_only=True)
-
-
-def _timeouts(kind: str) -> dict[str, Any]:
-    """Options of the file system of fsspec for a kind of address."""
-    if kind == "s3":
-        seconds = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
-        return {"config_kwargs": seconds}
-    if kind == "gs":
-        return {"timeout": READ_SECONDS}
-    import aiohttp
-
-    timeout = aiohttp.ClientTimeout(None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
-    return {"client_kwargs": {"timeout": timeout}}
 
 
 @contextmanager
@@ -223,13 +242,3 @@ def _as_slide_errors(address: Address) -> Iterator[None]:
             f"{address}: its zarr metadata cannot be read ({problem}); write the image again with a "
             f"current OME-Zarr writer"
         ) from problem
-
-
-def remote_problem(address: Address, problem: Exception) -> str:
-    """Message for an error of a remote store."""
-    text = str(problem) or type(problem).__name__
-    if "redential" in text or getattr(problem, "status", None) in (401, 403):
-        way = "set the credentials of its file system in the environment, as fsspec reads them"
-    else:
-        way = "check the address and the network, or copy the slide to a local folder"
-    return f"{address}: cannot be read from there ({text}); {way}"

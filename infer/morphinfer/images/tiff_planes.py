@@ -47,6 +47,11 @@ class Plane(Protocol):
         ...
 
     @property
+    def empty(self) -> int:
+        """Tiles or strips of which nothing is stored."""
+        ...
+
+    @property
     def problem(self) -> str | None:
         """Why the file cannot hold the plane, or None; nothing is decoded for it."""
         ...
@@ -84,6 +89,11 @@ class RawPlane:
     def chunk(self) -> tuple[int, int]:
         """A square block, as any part can be read."""
         return min(RAW_CHUNK, self.shape[0]), min(RAW_CHUNK, self.shape[1])
+
+    @property
+    def empty(self) -> int:
+        """None: the plane is one piece."""
+        return 0
 
     @property
     def problem(self) -> str | None:
@@ -249,6 +259,11 @@ class KeptPlane:
     def chunk(self) -> tuple[int, int]:
         """A square block, as any part can be had."""
         return min(RAW_CHUNK, self.shape[0]), min(RAW_CHUNK, self.shape[1])
+
+    @property
+    def empty(self) -> int:
+        """Those of the plane on the disk."""
+        return self.plane.empty
 
     @property
     def problem(self) -> str | None:

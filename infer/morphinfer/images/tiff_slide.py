@@ -13,6 +13,7 @@ from morphinfer.images.slide_geometry import Level
 from morphinfer.images.tiff import Pages, TiffSource, is_slow, open_tiff
 from morphinfer.images.tiff_metadata import source_name
 from morphinfer.images.tiff_planes import SMALL_BYTES, Plane
+from morphinfer.images.watched_arrays import MissingChunks
 
 
 def open_tiff_slide(
@@ -22,6 +23,7 @@ def open_tiff_slide(
     z: int | Literal["max"] | None = None,
     pixel_size_um: float | None = None,
     series: str | int | None = None,
+    missing_chunks: MissingChunks = "fill",
 ) -> Slide:
     """Open an image of a TIFF file as a slide; the parameters are those of `open_slide`.
 
@@ -50,7 +52,7 @@ def open_tiff_slide(
     check_pixel_size(size_um, str(path))
     labels = channel_labels(source)
     index = pick_channel(channel, labels, source.axes, first.shape, path)
-    _check_channel(source, index)
+    _check_channel(source, index, missing_chunks)
     levels = [
         Level(
             array,
@@ -70,6 +72,7 @@ def open_tiff_slide(
         z=pick_z("max" if z is None else z, source.axes, first.shape, path),
         version="0.5",
         metadata_sha256=source.sha256,
+        missing_chunks=missing_chunks,
         series=source.series,
         warnings=source.warnings,
     )
@@ -88,7 +91,7 @@ def channel_labels(source: TiffSource) -> tuple[str, ...]:
     return () if source.channels == numbers else source.channels
 
 
-def _check_channel(source: TiffSource, channel: int) -> None:
+def _check_channel(source: TiffSource, channel: int, missing_chunks: MissingChunks) -> None:
     """Refuse a channel that is not there, or cannot be read by window."""
     planes = source.arrays[0].planes(channel)
     name = source.channels[channel]
@@ -97,6 +100,12 @@ def _check_channel(source: TiffSource, channel: int) -> None:
         raise SlideError(
             f"{source.path}: {absent} of {len(planes)} planes of channel {name} are not there; copy all "
             f"files of the image into one folder"
+        )
+    empty = sum(plane.empty for plane in planes if plane is not None)
+    if empty and missing_chunks == "refuse":
+        raise SlideError(
+            f"{source.path}: {empty} tiles or strips of channel {name} hold nothing; copy the file again "
+            f"from its source, or let them count as 0 with `missing_chunks='fill'`"
         )
     if _any_slow(planes):
         raise SlideError(

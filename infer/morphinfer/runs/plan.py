@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 from morphinfer.classes import roles_by_name, values_of
+from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, ceil_div, patch_offset
 from morphinfer.images import Layout, Slide
 from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
@@ -59,9 +60,11 @@ class Plan:
         grid = PixelGrid(tiling.shape, card.pixel_size_um * stride, corner_um)
         layout = Layout(grid, card.classes, slide.version, options.label_chunk)
         may_be_empty = options.on_empty == "background"
+        warnings = (
+            *slide.warnings, *absent_warning(slide, image.level), *ensemble.models.warnings
+        )  # fmt: skip
         intensity = measure_intensity(slide, card.normalisation, may_be_empty=may_be_empty)
         undecided = Skipping(on=False, reason="not decided")
-        warnings = (*slide.warnings, *ensemble.models.warnings)
         return cls(image, intensity, ensemble, tiling, layout, undecided, options, warnings)
 
     @property
@@ -74,6 +77,33 @@ class Plan:
         """Positions by which the mean patch reaches past its own; the cost of a window at its rim."""
         patches = [f.card.patch_size_px for f in self.ensemble.models.used]
         return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
+
+
+def absent_warning(slide: Slide, level: int) -> tuple[str, ...]:
+    """A sentence on the chunks of a level that are absent, or that cannot be listed; else none.
+
+    Raises
+    ------
+    SlideError
+        There are some, and the slide was opened with ``missing_chunks='refuse'``.
+    """
+    absent = slide.list_absent(level)
+    if absent is None:
+        if slide.url is None:
+            return ()
+        return (
+            f"{slide.name}: its chunks cannot be listed at {slide.url}; any that is absent is taken as the "
+            f"fill value",
+        )
+    if not absent.count:
+        return ()
+    counted = f"{absent.count} of {absent.total} {absent.kind} of level {level} are absent"
+    if slide.missing_chunks == "refuse":
+        raise SlideError(
+            f"{slide.name}: {counted}; copy the slide again from its source, or take absent chunks as empty "
+            f"with `missing_chunks='fill'`"
+        )
+    return (f"{slide.name}: {counted} and taken as the fill value",)
 
 
 def fit_tiling(whole: Tiling, ensemble: Ensemble, requested_px: int | None) -> Tiling:

@@ -62,7 +62,7 @@ class Segmentation:
         path = self.labels.image.path
         if path is None or not self.record.options.get(layer):
             return None
-        pixels: Pixels = open_slide(layer_path(path, layer), channel=0).levels[0].array
+        pixels: Pixels = open_slide(layer_path(path, layer), channel=0).levels[0].array.array
         return pixels
 
     def __repr__(self) -> str:

@@ -107,6 +107,8 @@ def write_rows(
     since: float | None = None,
 ) -> None:
     """Compute rows of chunks of a draft and write them; neighbouring rows are computed together."""
+    slide, level = plan.image.slide, plan.image.level
+    slide.check_source(level)
     writer = draft.writer(since)
     runs = position_runs(draft, rows)
     count = tile_counter(plan, runs, progress, cancel)
@@ -118,6 +120,7 @@ def write_rows(
                 uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
                 writer.write(tile.positions, [fused.labels, *soft], uncertain)
                 count(1, tile.positions.height, tile.positions.width)
+    slide.check_source(level)
 
 
 def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
