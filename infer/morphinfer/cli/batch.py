@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from morphinfer.cli.console import complain, print_json, say
+from morphinfer.cli.console import Verbosity, complain, print_json, say
 from morphinfer.cli.jobs import Job, RunSettings, do_job, load_networks, make_folder, make_job
 from morphinfer.cli.outcome import print_slides
 from morphinfer.cli.wording import in_options
-from morphinfer.errors import MorphinferError, OutputError, RecordError
+from morphinfer.errors import MorphinferError, OutputError, RecordError, SlideError
 from morphinfer.records import BatchSummary, SlideFailure, Summary
 
 
@@ -21,6 +21,7 @@ def segment_many(
     slides: Sequence[str], settings: RunSettings, choices: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Segment slides one after the other and print the outcome of each; exit code 1 if any failed."""
+    slides, skipped = _without_results(slides, settings.verbosity)
     jobs = _open_all(slides, choices)
     _refuse_clashes([job for job in jobs if isinstance(job, Job)])
     if any(isinstance(job, Job) for job in jobs):
@@ -36,12 +37,34 @@ def segment_many(
     ]
     failed = sum("error" in summary for summary in summaries)
     if as_json:
-        content: BatchSummary = {"slides": summaries, "failed": failed}
+        content: BatchSummary = {"slides": summaries, "failed": failed, "skipped": skipped}
         print_json(content)
     else:
         print_slides(summaries)
     if failed:
         click.get_current_context().exit(1)
+
+
+def _without_results(paths: Sequence[str], verbosity: Verbosity) -> tuple[list[str], list[str]]:
+    """The slides among several paths, and those that hold results, each of which is named on stderr.
+
+    Raises
+    ------
+    SlideError
+        All hold results.
+    """
+    from morphinfer.images import stored_result
+
+    kinds = {path: stored_result(path) for path in paths}
+    skipped = [path for path in paths if kinds[path]]
+    for path in skipped:
+        holds = f"skipped, since it holds the {kinds[path]} of a segmentation"
+        say(verbosity, f"morphinfer: warning: {path}: {holds}")
+    if len(skipped) == len(paths):
+        raise SlideError(
+            f"none of the {len(paths)} paths is a slide; all hold results of segmentations; name the slides"
+        )
+    return [path for path in paths if not kinds[path]], skipped
 
 
 def _open_all(slides: Sequence[str], choices: Mapping[str, Any]) -> list[Job | MorphinferError]:

@@ -96,8 +96,9 @@ def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -
 
 def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     """Open a slide with the options of the command."""
-    from morphinfer.images import open_slide
+    from morphinfer.images import open_slide, refuse_result, stored_result
 
+    refuse_result(stored_result(path), path)
     names = ("channel", "z", "pixel_size_um", "series", "missing_chunks")
     return open_slide(path, **{name: choices[name] for name in names})
 

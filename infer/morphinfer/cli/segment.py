@@ -76,11 +76,15 @@ class Shard(ParamType):
 def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
     """Segment each SLIDE, an OME-Zarr image of nuclei, into an OME-Zarr label image.
 
+    SLIDE is a folder or zip file of an image, a path into a zip file, a URL, or a folder of slides.
+
     Beside LABELS.zarr it writes LABELS.png (the classes over the nuclei), LABELS.json (the run
     record) and LABELS.html (both, with the tables); with --probabilities and --uncertainty also
     LABELS_probabilities.zarr and LABELS_uncertainty.zarr. An interrupted run leaves
     LABELS.zarr.unfinished; the same command resumes it.
     """
+    _refuse_wrong_usage(slides, choices)
+    slides, of_folders = _expanded(slides)
     _refuse_wrong_usage(slides, choices)
     with dask_client(choices["dask"]) as client:
         settings = RunSettings(
@@ -89,7 +93,7 @@ def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
         )  # fmt: skip
         if choices["shard"] is not None:
             _segment_shard(slides[0], settings, choices, as_json=as_json)
-        elif len(slides) > 1 or choices["skip_done"]:
+        elif len(slides) > 1 or of_folders or choices["skip_done"]:
             segment_many(slides, settings, choices, as_json=as_json)
         else:
             _segment_one(slides[0], settings, choices, as_json=as_json)
@@ -115,6 +119,16 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
     ):  # fmt: skip
         if wrong:
             raise click.UsageError(message)
+
+
+def _expanded(paths: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """The slides, with those in a folder in its place, and whether there was such a folder."""
+    from morphinfer.images import is_folder_of_slides, slides_in
+
+    folders = [path for path in paths if is_folder_of_slides(path)]
+    inside = {path: [str(slide) for slide in slides_in(path)] for path in folders}
+    slides = [slide for path in paths for slide in inside.get(path) or [path]]
+    return tuple(slides), any(inside.values())
 
 
 def _segment_one(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from morphinfer.images.addresses import enclosing_node
 from morphinfer.images.arrays import Pixels, slide_from_array
+from morphinfer.images.folders import is_folder_of_slides, refuse_result, slides_in, stored_result
 from morphinfer.images.foreign_formats import TIFF_SUFFIXES
 from morphinfer.images.labels import (
     LABEL_CHUNK,
@@ -55,13 +56,17 @@ __all__ = [
     "create_labels",
     "enclosing_node",
     "flush",
+    "is_folder_of_slides",
     "layer_path",
     "locked",
     "open_labels",
     "open_slide",
     "publish",
     "published_paths",
+    "refuse_result",
     "remove",
     "slide_from_array",
+    "slides_in",
     "staged",
+    "stored_result",
 ]

@@ -23,6 +23,7 @@ from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.addresses import Address
 from morphinfer.images.containers import OpenedImage, open_image
+from morphinfer.images.folders import result_kind
 from morphinfer.images.foreign_formats import is_tiff
 from morphinfer.images.ngff import Version, parse_multiscale
 from morphinfer.images.slide_checks import (
@@ -67,6 +68,8 @@ class Slide:
     """SHA-256 of the metadata, shape and dtype."""
     synthetic: bool = False
     """Whether its metadata say that it was made by 'morphinfer phantom'."""
+    result: str = ""
+    """What it holds if that is no image of nuclei: 'label image', 'probabilities' or 'uncertainty'."""
     missing_chunks: MissingChunks = "fill"
     """What a chunk is that is absent."""
     url: str | None = None
@@ -271,6 +274,7 @@ def open_slide(
         version=meta.version,
         metadata_sha256=hash_metadata(attributes, arrays[0]),
         synthetic=_is_synthetic(attributes),
+        result=result_kind(attributes),
         missing_chunks=missing_chunks,
         url=address.url,
         warnings=opened.warnings,

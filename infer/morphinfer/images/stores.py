@@ -25,6 +25,7 @@ from morphinfer.images.addresses import (
     nearest_name,
     nodes_below,
 )
+from morphinfer.images.folders import stored_result
 from morphinfer.images.foreign_formats import foreign_format
 from morphinfer.images.remote_stores import all_keys, remote_problem, remote_store
 
@@ -174,7 +175,8 @@ def no_node(address: Address) -> str:
     path = address.path
     if path is None or not path.is_dir():
         return f"{address}: {NO_NODE} at this address; name that of an OME-Zarr image"
-    below = [str(node) for node in islice(nodes_below(path), MOST_NAMED + 1)]
+    images = (node for node in nodes_below(path) if not stored_result(node))
+    below = [str(node) for node in islice(images, MOST_NAMED + 1)]
     if not below:
         return f"{path}: {NO_NODE} in this folder; name the folder of an OME-Zarr image"
     more = ", ..." if len(below) > MOST_NAMED else ""

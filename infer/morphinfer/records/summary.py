@@ -127,6 +127,8 @@ class BatchSummary(TypedDict):
     """One entry a slide, in the order of the command."""
     failed: int
     """Number of slides that could not be segmented."""
+    skipped: list[str]
+    """Paths that were left out, since they hold labels or other results of a segmentation."""
 
 
 class ShardSummary(TypedDict):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import CancelledError
-from morphinfer.images import Layer, Slide, check_target, published_paths
+from morphinfer.images import Layer, Slide, check_target, published_paths, refuse_result
 from morphinfer.networks import (
     Ensemble,
     Fused,
@@ -76,6 +76,7 @@ def run_options(models: Models, requested: Options | None) -> Options:
 
 def make_plan(source: Slide, models: Models, options: Options | None = None) -> Plan:
     """The plan for a slide; loads the networks unless they are loaded already."""
+    refuse_result(source.result, source.address)
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
     plan = with_skipping(Plan.of(source, ensemble, options), options.skip_background)
