@@ -26,6 +26,10 @@ CLEAR_RATIO = 2.0
 at hand has 3 to 22 times, a wrong one at most 1.6."""
 CLEAR_ERRORS = 6.0
 """Least clear correlation, in standard errors of independent pixels."""
+FOUND_RATIO, FOUND_ERRORS = 1.5, 8.0
+"""The same for a place that is found among all orientations and units."""
+COVERED = 0.3
+"""In another unit, spots must cover at least this share of the rows or of the columns of the slide."""
 SHIFTED = 0.7
 """With a clear peak, spots are shifted if their correlation as given is below this share of it: by more than
 about 6 micrometres."""
@@ -111,7 +115,14 @@ class _Search:
         self.shape = grid.slide.shape
         size = grid.slide.pixel_size_um
         factors = [1.0] if abs(size - 1) < 0.05 else [1.0, 1 / size, size]
-        self.places = [Place(o, f) for f, o in product(factors, ORIENTATIONS)]
+        self.places = [
+            Place(o, f) for f, o in product(factors, ORIENTATIONS) if f == 1 or self._covers(f)
+        ]
+
+    def _covers(self, factor: float) -> bool:
+        """Whether spots in another unit would cover much of the slide, in either orientation."""
+        spans = sorted(np.ptp(np.percentile(v, (1, 99))) * factor for v in (self.row, self.col))
+        return any(a >= COVERED * b for a, b in zip(spans, sorted(self.shape), strict=True))
 
     def at(self, place: Place) -> tuple[Coordinates, Coordinates]:
         """Rows and columns on the slide."""
@@ -180,7 +191,7 @@ def _best_correlation(
     start, best = max(peaks, key=lambda each: each[1].best)
     others = [p.best for place, p in peaks if place != start]
     elsewhere = max([best.elsewhere, *others])
-    if best.best < CLEAR_ERRORS or best.best < CLEAR_RATIO * elsewhere:
+    if best.best < FOUND_ERRORS or best.best < FOUND_RATIO * elsewhere:
         return None
     return PlaceComparison(
         "nuclei",
@@ -203,18 +214,37 @@ def _best_texture(
     def explained(place: Place) -> float:
         return texture.explained(texture.densities(*search.at(place), gene, genes))
 
-    given = explained(Place(search.chosen))
+    here = Place(search.chosen)
+    given = explained(here)
     tried = {
         place: explained(place) for place in search.places if search.on_slide(place) >= ON_SLIDE
     }
     if not tried:
         return None
     best = max(tried, key=lambda place: tried[place])
-    ratio = (1 - given) / max(1 - tried[best], 1e-9)
+    best, fit = _with_shift(best, tried[best], texture, search, gene, genes)
+    ratio = (1 - given) / max(1 - fit, 1e-9)
     verdict: Literal["right", "wrong", "unknown"] = "unknown"
-    if tried[best] >= EXPLAINED:
-        verdict = "wrong" if ratio >= UNEXPLAINED_RATIO else "right"
-        if ratio < UNEXPLAINED_RATIO and best != Place(search.chosen):
-            verdict = "unknown"
+    if fit >= EXPLAINED and ratio >= UNEXPLAINED_RATIO:
+        verdict = "wrong"
+    elif fit >= EXPLAINED and best == here:
+        verdict = "right"
     evidence: Evidence = "none" if verdict == "unknown" else "texture"
-    return PlaceComparison(evidence, verdict, best, given, tried[best], ratio)
+    return PlaceComparison(evidence, verdict, best, given, fit, ratio)
+
+
+def _with_shift(
+    place: Place,
+    fit: float,
+    texture: TissueTexture,
+    search: _Search,
+    gene: NDArray[np.int32],
+    genes: NDArray[np.intp],
+) -> tuple[Place, float]:
+    """The place after the best shift, if that explains clearly more, and how much it explains."""
+    (down, right), shifted_fit = texture.best_shift(
+        texture.densities(*search.at(place), gene, genes)
+    )  # fmt: skip
+    if 1 - fit < UNEXPLAINED_RATIO * (1 - shifted_fit):
+        return place, fit
+    return search.moved(place, down * texture.square_px, right * texture.square_px), shifted_fit

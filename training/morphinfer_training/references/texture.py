@@ -21,6 +21,8 @@ GENES = 12
 """Most frequent genes whose densities are explained, besides that of all spots."""
 FEWEST_SQUARES = 1000
 """Smaller slides are not tested: their densities could be explained by chance."""
+REACH, STRIDE = 8, 2
+"""Greatest shift that is tried, in squares (about 100 micrometres), and the steps of the first trial."""
 SCALES_PX = ((0.7, 1.5), (1.5, 3.0), (3.0, 6.0))
 """Sigmas of the differences of Gaussians whose energy is a feature."""
 
@@ -46,6 +48,11 @@ class TissueTexture:
         self._shape = features.shape[:2]
         columns = features.reshape(-1, features.shape[-1])
         self._basis, _ = np.linalg.qr(columns - columns.mean(axis=0))
+
+    @property
+    def square_px(self) -> float:
+        """Side of a square in pixels of level 0."""
+        return BLOCK * self._grid.pixels.pixel_size_um / self._grid.slide.pixel_size_um
 
     @property
     def testable(self) -> bool:
@@ -86,6 +93,37 @@ class TissueTexture:
         fitted = ((self._basis.T @ columns) ** 2).sum(axis=0)
         with_spots = total > 0
         return float((fitted[with_spots] / total[with_spots]).mean()) if with_spots.any() else 0.0
+
+    def best_shift(self, densities: Densities) -> tuple[tuple[int, int], float]:
+        """Shift in squares, down and right, at which most is explained, and how much that is.
+
+        Parameters
+        ----------
+        densities : ndarray of float32, shape (M, N, K + 1)
+            Of `densities`; what is shifted off the slide is lost.
+        """
+        steps = range(-REACH, REACH + 1, STRIDE)
+        grid = [(down, right) for down in steps for right in steps]
+        fits = {shift: self.explained(_shifted(densities, *shift)) for shift in grid}
+        down, right = max(fits, key=lambda shift: fits[shift])
+        near = range(1 - STRIDE, STRIDE)
+        for shift in ((down + i, right + j) for i in near for j in near):
+            fits.setdefault(shift, self.explained(_shifted(densities, *shift)))
+        best = max(fits, key=lambda shift: fits[shift])
+        return best, fits[best]
+
+
+def _shifted(densities: Densities, down: int, right: int) -> Densities:
+    """Densities moved by whole squares, with zeros where nothing was."""
+    height, width = densities.shape[:2]
+    moved = np.zeros_like(densities)
+    rows = slice(max(down, 0), height + min(down, 0))
+    cols = slice(max(right, 0), width + min(right, 0))
+    source = densities[
+        max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+    ]
+    moved[rows, cols] = source
+    return moved
 
 
 def _features(image: Floats) -> NDArray[np.float64]:
