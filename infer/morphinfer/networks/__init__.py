@@ -4,14 +4,15 @@ A model file describes itself (`cards`, a foreign one by its `sidecar`), and fil
 (`loading`, `modelsets`). What a network takes and gives is checked (`ports`) and tried on a patch
 (`probe`). ONNX Runtime runs it on a provider (`runtime`, `resources`), densely or window by window
 (`predictor`, `ensemble`), and the outputs become classes (`fusion`) and doubt (`uncertainty`).
-`provenance` is what a run record keeps of a set's training. ONNX Runtime is imported here and nowhere
-else.
+`provenance` is what a run record keeps of a set's training, and `fit` says whether a slide looks like
+that. ONNX Runtime is imported here and nowhere else.
 """
 
 from __future__ import annotations
 
 from morphinfer.networks.cards import METADATA_KEY, Card, TestVector, encode_card
 from morphinfer.networks.ensemble import Ensemble, load_ensemble
+from morphinfer.networks.fit import APPEARANCE_KEY, compare, misfit, training_appearances
 from morphinfer.networks.fusion import Fused, fuse, quantise
 from morphinfer.networks.loading import find_set, load_models
 from morphinfer.networks.modelsets import (
@@ -35,6 +36,7 @@ from morphinfer.networks.uncertainty import (
 )
 
 __all__ = [
+    "APPEARANCE_KEY",
     "EXACT_TOLERANCE",
     "HALF_TOLERANCE",
     "METADATA_KEY",
@@ -51,6 +53,7 @@ __all__ = [
     "Session",
     "SkipBackground",
     "TestVector",
+    "compare",
     "describe_sets",
     "differences",
     "encode_card",
@@ -59,10 +62,12 @@ __all__ = [
     "load_ensemble",
     "load_models",
     "load_runtime",
+    "misfit",
     "normalised_entropy",
     "provenance_of",
     "quantise",
     "show_set",
+    "training_appearances",
     "uncertain_tissue",
     "verify_set",
 ]

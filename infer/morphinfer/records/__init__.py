@@ -18,6 +18,7 @@ from morphinfer.records.model_sets import (
 from morphinfer.records.parsing import parse_fields, to_plain
 from morphinfer.records.run import (
     RECORD_VERSION,
+    RunFit,
     RunIntensity,
     RunModels,
     RunProvider,
@@ -60,6 +61,7 @@ __all__ = [
     "NetworkCheck",
     "ReportFile",
     "ReportSummary",
+    "RunFit",
     "RunIntensity",
     "RunModels",
     "RunProvider",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 from morphinfer.classes import Role
@@ -113,6 +113,26 @@ class RunIntensity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunFit:
+    """How the slide compares with the training sections of the models, see docs/methods.md."""
+
+    checked: bool
+    """Whether it was compared."""
+    reason: str
+    """Why not, or with which section, in a clause."""
+    slide: Mapping[str, float] = field(default_factory=dict)
+    """The slide's statistics, by name."""
+    training: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Those of the training sections, by the name of the section."""
+    nearest: str | None = None
+    """The section that the slide looks most like."""
+    departures: Mapping[str, float] = field(default_factory=dict)
+    """Difference from that section, in units of what is tolerated, by name."""
+    distance: float | None = None
+    """Root of their summed squares; beyond 1 the slide does not fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStart:
     """The run record as far as it is known before the first tile."""
 
@@ -148,6 +168,8 @@ class RunStart:
     """The normalisation."""
     warnings: tuple[str, ...] = ()
     """What was repaired, left out or could not be verified, a sentence each (contract C9)."""
+    fit: RunFit | None = None
+    """Whether the slide looks like those that the models were trained on."""
 
     @property
     def megapixels(self) -> float:
@@ -215,9 +237,11 @@ class RunRecord(RunStart):
         class_fractions: Mapping[str, float],
         uncertain_fraction: float | None,
         uncertain_below: float,
+        warnings: tuple[str, ...] = (),
     ) -> RunRecord:
-        """What was known at the start, with the outcome."""
-        known = {field.name: getattr(start, field.name) for field in fields(RunStart)}
+        """What was known at the start, with the outcome and the warnings that it gives cause to."""
+        known = {each.name: getattr(start, each.name) for each in fields(RunStart)}
+        known["warnings"] = (*start.warnings, *warnings)
         return cls(
             **{**known, "record_version": RECORD_VERSION},
             seconds=seconds,

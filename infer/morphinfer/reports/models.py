@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from morphinfer.records import RunModels
+from morphinfer.records import RunFit, RunModels
 from morphinfer.reports.svg import Curve, line_chart
 
 ABOUT = {
@@ -19,7 +19,15 @@ ABOUT = {
 }
 
 
-def models_section(models: RunModels) -> str:
+STATISTICS = {
+    "skewness": "skewness of the intensities (negative: dark nuclei)",
+    "grain": "grain: details of 1 pixel over those of 2 (4 in noise, 0.25 after blur)",
+    "detail_um": "size of the details, µm",
+    "peaks": "bright peaks per square of 100 µm",
+}
+
+
+def models_section(models: RunModels, fit: RunFit | None = None) -> str:
     """Origin, use, limits and learning curves of the models, from a run record."""
     provenance = models.provenance
     head = "<h2>Models</h2>\n"
@@ -28,7 +36,7 @@ def models_section(models: RunModels) -> str:
             f"{head}<p>The set <b>{_text(models.name)}</b>. The run record does not describe its "
             f"training.</p>"
         )
-    parts = (_limits(provenance), _networks(provenance), _curves(provenance))
+    parts = (_limits(provenance), _fit(fit), _networks(provenance), _curves(provenance))
     return head + _origin(models.name, provenance) + "".join(parts)
 
 
@@ -59,6 +67,30 @@ def _limits(provenance: Mapping[str, Any]) -> str:
         return ""
     items = "".join(f"<li>{_text(limit)}" for limit in _listed(limits))
     return f"<p><b>Limits</b></p><ul>{items}</ul>"
+
+
+def _fit(fit: RunFit | None) -> str:
+    """The slide beside the training sections, or why they were not compared."""
+    if fit is None or not fit.training:
+        return ""
+    if not fit.checked or fit.distance is None:
+        return (
+            f"<p class='soft'>Whether the slide looks like the training sections was not checked: "
+            f"{_text(fit.reason)}.</p>"
+        )
+    head = "".join(f"<th>{_text(name)}" for name in fit.training)
+    rows = "".join(
+        f"<tr><td>{_text(STATISTICS.get(name, name))}<td>{value:.3g}"
+        + "".join(f"<td>{each[name]:.3g}" for each in fit.training.values())
+        + f"<td>{fit.departures[name]:+.2f}"
+        for name, value in fit.slide.items()
+    )
+    return (
+        f"<div class='wide'><table><tr><th>how the slide looks<th>slide{head}<th>departure{rows}"
+        f"</table></div><p class='soft'>Departures are from {_text(fit.nearest)}, the training section "
+        f"that looks most like the slide, in units of what is tolerated. Together they are a distance of "
+        f"{fit.distance:.2f}; beyond 1 there is a warning.</p>"
+    )
 
 
 def _networks(provenance: Mapping[str, Any]) -> str:

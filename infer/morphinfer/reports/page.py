@@ -72,7 +72,7 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
         _classes(labels, summary),
         "" if scores is None else _confusion(labels, scores),
         _seams(check),
-        models_section(record.models),
+        models_section(record.models, record.fit),
         _record(labels.record),
     ]
     return (

@@ -1,13 +1,15 @@
 """Whether empty parts of a slide are skipped: as requested, or because the networks agree on a sample.
 
-A slide without any contrast is empty everywhere.
+A slide without any contrast is empty everywhere. A result that is background everywhere is doubted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from morphinfer.classes import LabelClass, values_of
 from morphinfer.errors import ModelError
 from morphinfer.geometry import Window
 from morphinfer.networks import SkipBackground
@@ -21,6 +23,8 @@ SAMPLE_SIDE = 10
 FEWEST_POSITIONS = 200
 """Empty positions that a sample must hold before it counts."""
 LEAST_AGREEMENT = 0.999
+LEAST_TISSUE = 0.001
+"""Share of positions that are not background below which a result is doubted."""
 
 
 def with_skipping(plan: Plan, requested: SkipBackground) -> Plan:
@@ -88,3 +92,27 @@ def sample_windows(plan: Plan) -> list[Window]:
         )
         windows.append(Window(row, col, *sides))
     return windows
+
+
+def doubt_background(
+    slide: str, classes: Sequence[LabelClass], counts: Sequence[int]
+) -> tuple[str, ...]:
+    """The sentence that warns of a result that is all background, if it is.
+
+    Parameters
+    ----------
+    slide : str
+        Path or name of the slide, with which the sentence begins.
+    classes : sequence of LabelClass
+        The classes; without the role of background there is no doubt.
+    counts : sequence of int
+        Positions of each class.
+    """
+    background = values_of(classes, "background")
+    empty, total = sum(int(counts[value]) for value in background), sum(map(int, counts))
+    if not background or total - empty > LEAST_TISSUE * total:
+        return ()
+    return (
+        f"{slide}: background at {empty} of {total} positions, so the networks found no tissue; the "
+        f"label image is kept, but check that channel, stain and pixel size are those of the models",
+    )

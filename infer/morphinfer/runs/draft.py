@@ -8,6 +8,7 @@ pyramid and publishes by one rename.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -35,11 +36,14 @@ from morphinfer.images import (
 )
 from morphinfer.networks import UNCERTAIN_BELOW
 from morphinfer.records import RunRecord
+from morphinfer.runs.background import doubt_background
 from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.journal import RowDone, checksum, new_journal, read_journals
 from morphinfer.runs.row_writer import RowWriter, row_count, row_positions
 
 LOCK = "finishing"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,8 @@ class Draft:
             )
         for path in published_paths(self.target, self.layers, overwrite=overwrite):
             check_target(path, overwrite=overwrite, folder=True)
-        for image in self._images(self._completed(list(intact.values()))):
+        record = self._completed(list(intact.values()))
+        for image in self._images(record):
             image.fill_levels()
             image.describe()
         flush(self.folder)
@@ -186,6 +191,8 @@ class Draft:
             elif overwrite:  # one of an earlier run does not belong to these labels
                 remove(layer_path(self.target, layer))
         publish(self.folder / "labels.zarr", self.target)
+        for warning in record.warnings[len(self.header.record.warnings) :]:
+            logger.warning("%s", warning)  # the others were logged at the start
 
     def _completed(self, done: list[RowDone]) -> RunRecord:
         """The run record with what is known only now."""
@@ -200,6 +207,9 @@ class Draft:
             class_fractions=dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
             uncertain_fraction=uncertain / tissue if tissue else None,
             uncertain_below=UNCERTAIN_BELOW,
+            warnings=doubt_background(
+                self.header.record.slide.path, self.layout.classes, counts.tolist()
+            ),
         )
 
     def discard_if_empty(self) -> bool:

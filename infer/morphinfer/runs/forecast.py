@@ -83,6 +83,8 @@ class Forecast:
     """What sets the pace: both work at the same time."""
     seconds: float
     """Expected time, without the start and the pyramid of the label image."""
+    warnings: tuple[str, ...]
+    """What the result could not be trusted for, a sentence each (contract C9)."""
 
 
 def forecast_run(plan: Plan) -> Forecast:
@@ -130,6 +132,7 @@ def forecast_run(plan: Plan) -> Forecast:
         megapixels_per_second=megapixels / seconds,
         limited_by="the networks" if computing >= reading else "reading",
         seconds=seconds,
+        warnings=plan.warnings,
     )
 
 

@@ -11,6 +11,7 @@ from morphinfer.geometry import PixelGrid, ceil_div, patch_offset
 from morphinfer.images import Layout, Slide
 from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
 from morphinfer.records import (
+    RunFit,
     RunIntensity,
     RunModels,
     RunProvider,
@@ -45,6 +46,8 @@ class Plan:
     """The options of the run."""
     warnings: tuple[str, ...] = ()
     """Those of slide and model set, and what else the result cannot be trusted for, a sentence each."""
+    fit: RunFit | None = None
+    """Whether the slide looks like those that the networks were trained on; see `with_fit`."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -148,6 +151,7 @@ def run_start(plan: Plan) -> RunStart:
         tiling=_tiling(plan),
         intensity=RunIntensity(**asdict(plan.intensity)),
         warnings=plan.warnings,
+        fit=plan.fit,
     )
 
 

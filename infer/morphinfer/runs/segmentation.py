@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from morphinfer.images import LabelImage, Pixels, Slide, open_labels, open_slide, slide_from_array
 from morphinfer.networks import Options, normalised_entropy
 from morphinfer.reports import summarise
+from morphinfer.runs.background import doubt_background
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.outputs import default_out, refuse_inputs
@@ -227,4 +229,9 @@ def segment_array(
             if uncertainty is not None:
                 uncertainty[tile.positions.slices] = normalised_entropy(tile.fused.total)
             count(1, tile.positions.height, tile.positions.width)
-    return ArraySegmentation(labels, total, uncertainty, classes, grid, run_start(plan))
+    counts = np.bincount(labels.ravel(), minlength=len(classes)).tolist()
+    doubts = doubt_background(plan.image.slide.name, classes, counts)
+    for doubt in doubts:
+        logger.warning("%s", doubt)
+    record = run_start(replace(plan, warnings=(*plan.warnings, *doubts)))
+    return ArraySegmentation(labels, total, uncertainty, classes, grid, record)

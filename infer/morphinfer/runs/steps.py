@@ -30,6 +30,7 @@ from morphinfer.runs.background import with_skipping
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.fit import with_fit
 from morphinfer.runs.outputs import refuse_inputs
 from morphinfer.runs.plan import Plan, run_start
 
@@ -79,7 +80,7 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     refuse_result(source.result, source.address)
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
-    plan = with_skipping(Plan.of(source, ensemble, options), options.skip_background)
+    plan = with_skipping(with_fit(Plan.of(source, ensemble, options)), options.skip_background)
     logged = (*source.warnings, *ensemble.models.warnings)  # when each was opened
     for warning in plan.warnings:
         if warning not in logged:

@@ -3,10 +3,12 @@
 `model_image` and `resampling` bring a level to the pixel size of the model, `normalisation` finds the
 two intensities that become 0 and 1, `spans` and `tiling` plan blocks of whole chunks and the tiles in
 them, `gather` cuts a tile out of a block, and `empty_positions` finds what needs no network.
+`appearance` measures how a slide looks.
 """
 
 from __future__ import annotations
 
+from morphinfer.tiles.appearance import STATISTICS, Appearance, describe, measure_appearance
 from morphinfer.tiles.empty_positions import busy_windows, count_agreeing, find_empty
 from morphinfer.tiles.gather import Buffers, gather_windows, reflect_indices
 from morphinfer.tiles.model_image import ModelImage
@@ -31,6 +33,8 @@ __all__ = [
     "BLOCK",
     "SAMPLE_UM",
     "SPREAD",
+    "STATISTICS",
+    "Appearance",
     "Block",
     "Buffers",
     "Intensity",
@@ -39,9 +43,11 @@ __all__ = [
     "Tiling",
     "busy_windows",
     "count_agreeing",
+    "describe",
     "find_empty",
     "gather_tile",
     "gather_windows",
+    "measure_appearance",
     "measure_intensity",
     "read_block",
     "read_blocks",

@@ -2,9 +2,9 @@
 
 `export` builds and checks the ONNX file of a network, `publish` writes a set with its `provenance` and
 `model_card`.
-Sets that morphinfer exported (`exported_set`) get other texts by `rewording`, and are converted by `half`
-to float16 and by `bioimageio` to a package: `joined_graph` joins the networks into one graph,
-`bioimageio_description` and `bioimageio_text` describe it.
+Sets that morphinfer exported (`exported_set`) get other texts or statistics by `rewording`, and are
+converted by `half` to float16 and by `bioimageio` to a package: `joined_graph` joins the networks into one
+graph, `bioimageio_description` and `bioimageio_text` describe it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from morphinfer_training.publishing.half import halve_set
     from morphinfer_training.publishing.provenance import training_provenance, validation_scores
     from morphinfer_training.publishing.publish import SetFacts, publish_set
-    from morphinfer_training.publishing.rewording import reword_set
+    from morphinfer_training.publishing.rewording import add_appearances, reword_set
 
 __all__ = [
     "SetFacts",
+    "add_appearances",
     "export_package",
     "halve_set",
     "publish_set",
@@ -44,6 +45,6 @@ if not TYPE_CHECKING:
                 "SetFacts",
                 "publish_set",
             ),
-            "rewording": ("reword_set",),
+            "rewording": ("add_appearances", "reword_set"),
         },
     )

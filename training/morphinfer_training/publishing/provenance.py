@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from morphinfer.networks import APPEARANCE_KEY
+from morphinfer.tiles import describe
 from morphinfer_training.config import TrainConfig
+from morphinfer_training.config_parsing import json_types
 from morphinfer_training.learning import (
     Fusion,
     HeldOutScorer,
@@ -125,6 +129,8 @@ def training_provenance(
 
 
 def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[str, Any]:
+    image = section.image
+    appearance = describe(lambda window: image[window.slices], image.shape, config.pixel_size_um)
     counts = np.bincount(section.labels[split.train], minlength=len(config.classes))
     return {
         "name": section.name,
@@ -132,6 +138,7 @@ def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[
         "synthetic": section.synthetic,
         "trained_cells": dict(zip(config.classes, counts.tolist(), strict=True)),
         "held_out_cells": int(split.validation.sum()),
+        APPEARANCE_KEY: None if appearance is None else json_types(asdict(appearance)),
     }
 
 
