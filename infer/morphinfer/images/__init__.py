@@ -10,10 +10,9 @@ where it lies, or converted (`convert`); these load tifffile, so they are import
 
 from __future__ import annotations
 
-from morphinfer.images.addresses import enclosing_node
+from morphinfer.images.addresses import TIFF_SUFFIXES, enclosing_node
 from morphinfer.images.arrays import Pixels, slide_from_array
 from morphinfer.images.folders import is_folder_of_slides, refuse_result, slides_in, stored_result
-from morphinfer.images.foreign_formats import TIFF_SUFFIXES
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,

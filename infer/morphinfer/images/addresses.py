@@ -17,7 +17,18 @@ REMOTE = ("http", "https", "s3", "gs")
 """Schemes of the addresses that are read through fsspec."""
 ZIP_SUFFIXES = (".zip", ".ozx")
 """Of zip files; .ozx is that of RFC-9 of NGFF."""
-TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".qptiff", ".svs", ".scn", ".ndpi")
+TIFF_SUFFIXES = (
+    ".tif",
+    ".tiff",
+    ".btf",
+    ".tf2",
+    ".tf8",
+    ".qptiff",
+    ".svs",
+    ".scn",
+    ".ndpi",
+    ".lsm",
+)
 """Of TIFF files, those of scanners too."""
 NODE_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 """Files that make a folder a zarr group or array."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import SlideError
-from morphinfer.images.addresses import ZIP_SUFFIXES, is_node
-from morphinfer.images.foreign_formats import TIFF_SUFFIXES
+from morphinfer.images.addresses import TIFF_SUFFIXES, ZIP_SUFFIXES, is_node
 
 LAYER_ENDINGS = {"_probabilities": "probabilities", "_uncertainty": "uncertainty"}
 """Ends of the names of the images that a run may write beside the labels."""

@@ -6,18 +6,6 @@ from pathlib import Path
 
 from morphinfer.errors import SlideError
 
-TIFF_SUFFIXES = (
-    ".tif",
-    ".tiff",
-    ".btf",
-    ".tf2",
-    ".tf8",
-    ".qptiff",
-    ".svs",
-    ".scn",
-    ".ndpi",
-    ".lsm",
-)
 HEADER_BYTES = 512
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF, of either byte order."""

@@ -24,7 +24,8 @@ from morphinfer.images.tiff_checks import (
     level_factor,
     level_planes,
 )
-from morphinfer.images.tiff_file import TiffImage, list_images, opened
+from morphinfer.images.tiff_file import opened
+from morphinfer.images.tiff_images import TiffImage, list_images
 from morphinfer.images.tiff_metadata import channel_names, pixel_size
 from morphinfer.images.tiff_planes import SMALL_BYTES, KeptPlane, Plane, SegmentPlane
 

@@ -12,7 +12,8 @@ import numpy as np
 from morphinfer.errors import SlideError
 from morphinfer.geometry import ceil_div
 from morphinfer.images.slide_checks import MOST_LISTED
-from morphinfer.images.tiff_file import COLOURS, TiffImage, photometric
+from morphinfer.images.tiff_file import COLOURS, photometric
+from morphinfer.images.tiff_images import TiffImage
 from morphinfer.images.tiff_planes import Plane, SegmentPlane
 
 JPEG = (6, 7, 34892, 33007)
@@ -48,8 +49,10 @@ def check_image(
     Raises
     ------
     SlideError
-        It is in colour or inverted, or does not say what its pages are.
+        Its planes cannot be read, it is in colour or inverted, or does not say what its pages are.
     """
+    if image.problem is not None:
+        raise SlideError(image.problem)
     _check_photometric(image, path, colour=colour)
     for axis, length in image.first_of:
         what = AXIS_MEANINGS.get(axis, f"planes along its axis {axis}")

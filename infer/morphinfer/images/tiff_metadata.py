@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 from morphinfer.errors import SlideError
 from morphinfer.images.slide_checks import NUCLEI_NAMES
-from morphinfer.images.tiff_file import TiffFiles, TiffImage
+from morphinfer.images.tiff_file import TiffFiles
+from morphinfer.images.tiff_images import TiffImage
 from morphinfer.images.tiff_ome import positive
 
 UM_PER_IMAGEJ_UNIT = {"nm": 1e-3, "micron": 1.0, "microns": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0,
