@@ -10,7 +10,7 @@ import pytest
 from commands import CPU, write_slide
 
 import morphinfer.images
-from morphinfer.images.labels import open_labels
+from morphinfer.images.label_opening import open_labels
 from networks import nuclei
 
 pytest_plugins = ["commands"]

@@ -14,7 +14,8 @@ from slides import pixels
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import AlignmentError, OutputError, SlideError
 from morphinfer.geometry import PixelGrid, TileGrid, Window
-from morphinfer.images.labels import Layout, create_labels, open_labels
+from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels import Layout, create_labels
 from morphinfer.images.multiscale import create_image, write_image
 from morphinfer.images.slide import open_slide
 
@@ -125,18 +126,11 @@ def test_an_image_without_classes_is_refused(make_slide, noise):
         open_labels(path)
 
 
-@pytest.mark.parametrize("values", [[1, 2], [0, 2], [255], []])
-def test_classes_that_do_not_count_up_from_zero_are_refused(make_slide, noise, values):
-    block = {"properties": [{"label-value": v, "class": str(v)} for v in values]}
-    path = make_slide(noise(20, 20, dtype="uint8"), more={"image-label": block})
-    with pytest.raises(AlignmentError, match="names the classes 0, 1"):
-        open_labels(path)
-
-
-def test_labels_of_another_data_type_are_refused(make_slide, noise):
+def test_labels_that_are_no_integers_are_refused(make_slide, noise):
     block = {"properties": [{"label-value": 0, "class": "background"}]}
-    with pytest.raises(AlignmentError, match="needs uint8 values"):
-        open_labels(make_slide(noise(20, 20), more={"image-label": block}))
+    path = make_slide(noise(20, 20, dtype="float32"), more={"image-label": block})
+    with pytest.raises(AlignmentError, match="it needs integers"):
+        open_labels(path)
 
 
 def test_labels_of_another_tool_may_have_no_colours(make_slide, noise):

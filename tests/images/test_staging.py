@@ -18,7 +18,8 @@ from zarr.storage import LocalStore
 from morphinfer.classes import default_classes
 from morphinfer.errors import OutputError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels, open_labels
+from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels import create_labels
 from morphinfer.images.staging import check_target, publish, staged
 
 CLASSES = default_classes(("background", "tissue"))

@@ -10,7 +10,8 @@ from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.labels import create_labels, open_labels
+from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels import create_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide
 from morphinfer.reports.overlay import read_thumbnail, write_label_map, write_overlay

@@ -25,7 +25,8 @@ import morphinfer.runs.row_writer
 from morphinfer import segment
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window
-from morphinfer.images.labels import LAYERS, open_labels
+from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels import LAYERS
 from morphinfer.images.multiscale import NewImage
 from networks import nuclei
 

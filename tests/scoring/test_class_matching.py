@@ -33,8 +33,8 @@ def test_a_foreign_class_is_refused_with_both_sides_and_the_way_out():
     assert str(error.value) == (
         "r.zarr has the classes background, tissue, Cplx3, but l.zarr has background, tissue, "
         "Neurod6, Plp1 and no 'Cplx3'; name the class to compare it with, for example "
-        "`match={'Cplx3': 'Neurod6'}`, or segment with models that were "
-        "trained for the classes of the reference"
+        "`match={'Cplx3': 'Neurod6'}`, or leave it out, `ignore=['Cplx3']`, or segment with models that "
+        "were trained for the classes of the reference"
     )
 
 
@@ -64,3 +64,28 @@ def test_classes_that_share_a_partner_are_counted_together():
     np.testing.assert_array_equal(moved[:, 1], blocks[:, 0] + blocks[:, 1])
     np.testing.assert_array_equal(moved[:, 3], blocks[:, 2])
     assert not moved[:, [0, 2]].any()
+
+
+def test_a_class_that_is_ignored_needs_no_partner_and_is_not_counted():
+    theirs = ("background", "artefact", "tissue")
+    values = match_classes(theirs, OURS, ignore=["artefact"])
+    assert values == (0, UNLABELLED, 1)
+    assert differing(theirs, OURS, values) == ()
+    counts = np.zeros((256, 256), np.int64)
+    counts[0, 0], counts[1, 2], counts[2, 1], counts[UNLABELLED, 3] = 5, 6, 7, 8
+    moved = matched(counts, values)
+    assert (moved[0, 0], moved[1, 1], moved[UNLABELLED, 2], moved[UNLABELLED, 3]) == (5, 7, 6, 8)
+    assert matched(counts[None, :3, :4], values, 4).sum() == 12
+
+
+@pytest.mark.parametrize(
+    ("ignore", "match", "part"),
+    [
+        (["tisue"], {}, "`ignore` names 'tisue', .*did you mean 'tissue'"),
+        (["tissue"], {"tissue": "Plp1"}, "'tissue' is matched with 'Plp1' and ignored"),
+        ("artefact", {}, "`ignore` names 'artefact'"),
+    ],
+)
+def test_what_cannot_be_ignored_is_refused(ignore, match, part):
+    with pytest.raises(AlignmentError, match=part):
+        match_classes(("background", "tissue"), OURS, match, ignore)

@@ -12,10 +12,11 @@ from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels, open_labels
+from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels import create_labels
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.evaluation import evaluate
-from morphinfer.scoring.metrics import Confusion, scores
+from morphinfer.scoring.metrics import Confusion, scores, scores_json
 
 NAMES = ("background", "tissue", "Slc17a7", "Lamp5")
 
@@ -243,6 +244,51 @@ def test_a_reference_without_labels_is_refused(make):
 def test_a_path_that_does_not_exist_is_refused(make, tmp_path):
     with pytest.raises(SlideError, match="no such file"):
         evaluate(make([[0]]), tmp_path / "absent.zarr")
+
+
+def test_the_pixels_of_an_ignored_class_are_not_compared(make):
+    reference = make([[0, 1, 4, 4]], names=(*NAMES, "artefact"))
+    agreement = evaluate(make([[0, 1, 2, 3]]), reference, ignore=["artefact"])
+    assert (agreement.mean_dice, agreement.pixels_compared) == (1, 2)
+    assert agreement.ignored == ("artefact",)
+    assert agreement.confusion.sum() == agreement.blocks.sum() == 2
+
+
+def test_a_reference_of_ignored_classes_alone_leaves_nothing_to_compare(make):
+    path = make([[2, 2]])
+    with pytest.raises(AlignmentError, match="nothing to compare"):
+        evaluate(path, path, ignore=["Slc17a7"])
+
+
+@pytest.mark.parametrize(
+    ("corner", "apart"),
+    [
+        ((0.0, 0.0), None),
+        ((0.2, 0.0), None),
+        ((2.0, 0.0), "0.5 of a pixel"),
+        ((0.0, -4.0), "1 of a pixel"),
+    ],
+)
+def test_a_reference_beside_the_labels_is_reported(make, caplog, corner, apart):
+    values = random_values(20, 20)
+    agreement = evaluate(make(values), make(values, corner=corner))
+    assert agreement.apart_um == corner
+    assert scores_json(agreement)["apart_um"] == list(corner)
+    assert [apart in text for text in agreement.warnings] == ([True] if apart else [])
+    assert list(agreement.warnings) == [r.getMessage() for r in caplog.records]
+
+
+def test_unlabelled_pixels_of_the_result_are_refused_where_the_reference_has_a_class(make):
+    with pytest.raises(AlignmentError, match="has the value 255, unlabelled, where"):
+        evaluate(make([[0, UNLABELLED]]), make([[0, 1]]))
+
+
+def test_the_command_leaves_a_class_out(make):
+    paths = [str(make([[0, 1, 2]])), str(make([[0, 1, 4]], names=(*NAMES, "artefact")))]
+    result = runner().invoke(command, [*paths, "--json", "--ignore", "artefact"])
+    evaluation = json.loads(result.stdout)
+    assert (evaluation["ignored"], evaluation["dice"]["mean"]) == (["artefact"], 1)
+    assert (evaluation["warnings"], evaluation["apart_um"]) == ([], [0, 0])
 
 
 def test_the_command_prints_a_table(make):

@@ -23,13 +23,15 @@ def evaluate(
     labels: str,
     reference: str,
     match: dict[str, str] | None,
+    ignore: tuple[str, ...],
     block_um: float,
     as_json: bool,
     verbosity: Verbosity,
 ) -> None:
     """Score LABELS, a label image, against REFERENCE, a label image of the same section.
 
-    Classes are matched by name, or by --match. Pixels without a label in REFERENCE do not count. A
+    Classes are matched by name, or by --match. Pixels without a label in REFERENCE do not count, nor
+    do those of a class that --ignore names. A
     class that neither image has, or that REFERENCE does not name, shows n/a and is left out of the
     mean. Each Dice has a 95 % interval, from a bootstrap over square blocks of the section, if there
     are enough blocks.
@@ -38,10 +40,14 @@ def evaluate(
     from morphinfer.scoring import match_sentence, scores_json
 
     with progress_bar("comparing", verbosity) as progress:
-        scores = run(labels, reference, progress, match=match, block_um=block_um)
+        scores = run(labels, reference, progress, match=match, ignore=ignore, block_um=block_um)
     for pair in scores.matched:
         say(verbosity, match_sentence(*pair))
-    evaluation: Evaluation = {"labels": labels, **scores_json(scores)}
+    evaluation: Evaluation = {
+        "labels": labels,
+        "warnings": list(scores.warnings),
+        **scores_json(scores),
+    }
     if as_json:
         print_json(evaluation)
     else:

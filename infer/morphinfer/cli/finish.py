@@ -29,6 +29,7 @@ def finish(
     labels: str,
     reference: str | None,
     match: dict[str, str] | None,
+    ignore: tuple[str, ...],
     as_json: bool,
     overwrite: bool,
     verbosity: Verbosity,
@@ -45,7 +46,7 @@ def finish(
     target = Path(labels)
     Draft.load(target)
     ReportPaths.beside(target).check(overwrite=overwrite)
-    result = run(target, reference=reference, match=match, overwrite=overwrite)
+    result = run(target, reference=reference, match=match, ignore=ignore, overwrite=overwrite)
     report = _report(result, overwrite=overwrite)
     print_outcome(result, report, as_json=as_json, verbosity=verbosity)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -100,6 +100,7 @@ def do_job(
     *,
     reference: str | None = None,
     match: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
     label: str = "segmenting",
 ) -> tuple[Segmentation, ReportPaths]:
     """Segment a slide; write the picture, the run record and the page beside the label image."""
@@ -118,6 +119,7 @@ def do_job(
             out=job.target,
             reference=reference,
             match=match,
+            ignore=ignore,
             options=settings.options,
             overwrite=overwrite,
             progress=progress,

@@ -1,4 +1,4 @@
-"""The option --match of ``evaluate``, ``segment``, ``finish`` and ``report``."""
+"""The options --match and --ignore of ``evaluate``, ``segment``, ``finish`` and ``report``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,14 @@ def _pairs(
 
 
 def match_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --match, which arrives as the keyword ``match``: a dict, or None without the option."""
+    """Add --match and --ignore.
+
+    They arrive as the keywords ``match``, a dict, or None without the option, and ``ignore``, a tuple.
+    """
+    command = click.option(
+        "--ignore", multiple=True, metavar="NAME",
+        help="Do not compare pixels of the reference's class NAME; may be given several times.",
+    )(command)  # fmt: skip
     return click.option(
         "--match", multiple=True, metavar="THEIRS=OURS", callback=_pairs,
         help="Compare the reference's class THEIRS with class OURS; may be given several times.",

@@ -48,8 +48,9 @@ def report(
     from morphinfer.images import check_target, open_labels
     from morphinfer.reports import ReportPaths, write_page
 
-    if choices["match"] and not choices["reference"]:
-        raise click.UsageError("--match needs a --reference; give one")
+    for name in ("match", "ignore"):
+        if choices[name] and not choices["reference"]:
+            raise click.UsageError(f"--{name} needs a --reference; give one")
     image = open_labels(labels)
     image.run_record()  # refuse a label image of another tool before any work is done
     out = Path(choices["out"]) if choices["out"] else ReportPaths.beside(Path(labels)).page
@@ -92,7 +93,9 @@ def _summary(labels: LabelImage, choices: Mapping[str, Any], verbosity: Verbosit
     if choices["reference"] is None:
         return summarise(labels, None)
     with progress_bar("comparing", verbosity) as progress:
-        scores = evaluate(labels, choices["reference"], progress, match=choices["match"])
+        scores = evaluate(
+            labels, choices["reference"], progress, match=choices["match"], ignore=choices["ignore"]
+        )
     for pair in scores.matched:
         say(verbosity, match_sentence(*pair))
     return summarise(labels, scores)

@@ -110,6 +110,7 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
         (many and choices["reference"], f"--reference scores one slide and there are {len(slides)}; "
          "score each with 'morphinfer evaluate'"),
         (choices["match"] and not choices["reference"], "--match needs a --reference; give one"),
+        (choices["ignore"] and not choices["reference"], "--ignore needs a --reference; give one"),
         (shard and many, f"--shard takes one slide and there are {len(slides)}"),
         (shard and choices["reference"], "--shard computes only a part; give --reference to "
          "'morphinfer finish'"),
@@ -137,7 +138,7 @@ def _segment_one(
     with loading(settings) as ready:
         job = make_job(slide, choices)
         make_folder(choices["out_dir"])
-    comparison = {key: choices[key] for key in ("reference", "match")}
+    comparison = {key: choices[key] for key in ("reference", "match", "ignore")}
     result, report = do_job(job, ready(), **comparison)
     print_outcome(result, report, as_json=as_json, verbosity=settings.verbosity)
 

@@ -84,12 +84,14 @@ def _with_value(option: click.Option, value: str | None) -> str:
 
 
 def _typed(value: ast.expr) -> Iterator[str]:
-    """The value; for a dict or a call, KEY=VALUE of each entry or argument."""
+    """The value; for a dict or a call, KEY=VALUE of each entry or argument; each entry of a list."""
     if isinstance(value, ast.Dict):
         for key, entry in zip(value.keys, value.values, strict=True):
             yield f"{ast.literal_eval(key or entry)}={ast.literal_eval(entry)}"
     elif isinstance(value, ast.Call):
         for argument in value.keywords:
             yield f"{argument.arg}={ast.literal_eval(argument.value)}"
+    elif isinstance(value, ast.List):
+        yield from (str(ast.literal_eval(entry)) for entry in value.elts)
     else:
         yield str(ast.literal_eval(value))

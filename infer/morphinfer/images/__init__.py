@@ -11,8 +11,10 @@ where it lies, or converted (`convert`); these load tifffile, so they are import
 from __future__ import annotations
 
 from morphinfer.images.addresses import TIFF_SUFFIXES, enclosing_node
+from morphinfer.images.annotations import is_annotations, open_annotations
 from morphinfer.images.arrays import Pixels, slide_from_array
 from morphinfer.images.folders import is_folder_of_slides, refuse_result, slides_in, stored_result
+from morphinfer.images.label_opening import open_labels
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,
@@ -21,7 +23,6 @@ from morphinfer.images.labels import (
     Layout,
     create_labels,
     layer_path,
-    open_labels,
     published_paths,
 )
 from morphinfer.images.multiscale import ImageSpec, NewImage, create_image
@@ -55,9 +56,11 @@ __all__ = [
     "create_labels",
     "enclosing_node",
     "flush",
+    "is_annotations",
     "is_folder_of_slides",
     "layer_path",
     "locked",
+    "open_annotations",
     "open_labels",
     "open_slide",
     "publish",

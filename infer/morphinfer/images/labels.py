@@ -1,4 +1,4 @@
-"""Label images: OME-Zarr images of uint8 class values, written by tile and read by window."""
+"""Label images: OME-Zarr images of class values, written as uint8 by tile and read by window."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass
-from morphinfer.errors import AlignmentError, RoleError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.containers import open_image
+from morphinfer.images.label_classes import Codes
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
 from morphinfer.images.ngff import Version, label_attributes
-from morphinfer.images.slide import Slide, open_slide
+from morphinfer.images.slide import Slide
 from morphinfer.records import RunRecord
 
 LABEL_CHUNK = 256
@@ -141,6 +140,10 @@ class LabelImage:
     """The classes, without 'unlabelled'."""
     record: Mapping[str, Any]
     """What its writer says of it, under the attribute 'morphinfer'; empty where there is nothing."""
+    codes: Codes | None = None
+    """Values as they are stored; None where those are 0, 1, ... and 255 for unlabelled."""
+    warnings: tuple[str, ...] = ()
+    """What could not be verified when it was opened, a sentence each; logged then (contract C9)."""
 
     def __repr__(self) -> str:
         height, width = self.image.shape
@@ -160,8 +163,15 @@ class LabelImage:
         return RunRecord.from_json(self.record, self.image.name)
 
     def read(self, window: Window, level: int = 0) -> NDArray[np.uint8]:
-        """Class values of a window of a level, shape (window.height, window.width)."""
-        return self.image.read(window, level)
+        """Class values of a window of a level, shape (window.height, window.width).
+
+        Raises
+        ------
+        AlignmentError
+            A stored value has no name.
+        """
+        block = self.image.read(window, level)
+        return block if self.codes is None else self.codes.decode(block, self.image.name)
 
     def look_up(self, grid: PixelGrid, window: Window, level: int = 0) -> NDArray[np.uint8]:
         """Class values of a level at the pixels of another grid.
@@ -191,66 +201,6 @@ class LabelImage:
         if block.shape == shape:
             return block
         return block.take(rows - row, axis=0).take(cols - col, axis=1)
-
-
-def open_labels(path: str | Path) -> LabelImage:
-    """Open a label image that morphinfer, or another tool with named classes, has written.
-
-    A class without a role has that of its name, see `role_of`.
-
-    Raises
-    ------
-    SlideError
-        No OME-Zarr image there.
-    AlignmentError
-        The image has no class names, a class has an unknown role, the values are not uint8, or it is a
-        plain zarr array.
-    """
-    node = open_image(path).node
-    if hasattr(node, "shape"):
-        raise AlignmentError(
-            f"{path}: a plain zarr array, which names no classes, so not a label image; make one with "
-            f"'morphinfer segment' or 'morphinfer regions'"
-        )
-    image = open_slide(path)
-    attributes = dict(node.attrs)
-    block = attributes.get("ome", attributes).get("image-label", {})
-    try:
-        classes = _classes(block)
-    except RoleError as problem:
-        raise AlignmentError(f"{path}: {problem}") from problem
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise AlignmentError(
-            f"{path}: its 'image-label' block is malformed ({problem!r}); write the labels again"
-        ) from problem
-    if not classes or image.dtype != np.uint8:
-        raise AlignmentError(
-            f"{path}: not a label image that can be read: it needs uint8 values and an 'image-label' block "
-            f"that names the classes 0, 1, ... (found {image.dtype} and "
-            f"{[c.name for c in classes]}); make one with 'morphinfer segment' or "
-            f"'morphinfer regions'"
-        )
-    record = attributes.get("morphinfer")
-    return LabelImage(image, classes, dict(record) if isinstance(record, Mapping) else {})
-
-
-def _classes(block: Mapping[str, Any]) -> tuple[LabelClass, ...]:
-    """The named classes but 'unlabelled'; none where their values do not count up from 0."""
-    named = {p["label-value"]: p for p in block.get("properties", []) if "class" in p}
-    colours = {c["label-value"]: c.get("rgba", [0, 0, 0]) for c in block.get("colors", [])}
-    values = sorted(v for v in named if v != UNLABELLED)
-    if values != list(range(len(values))):
-        return ()
-    return tuple(
-        LabelClass.of(
-            {
-                "name": named[v]["class"],
-                "colour": "#" + bytes(colours.get(v, [0, 0, 0])[:3]).hex(),
-                "role": named[v].get("role"),
-            }
-        )
-        for v in values
-    )
 
 
 def layer_path(labels: Path, layer: Layer) -> Path:

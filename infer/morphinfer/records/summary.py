@@ -53,6 +53,10 @@ class ScoresJson(TypedDict):
     """Path or name of the reference."""
     matched: dict[str, str]
     """Our name of each class that has another name in the reference, by that name."""
+    ignored: list[str]
+    """Classes of the reference whose pixels were not compared."""
+    apart_um: list[float] | None
+    """How far the corner of the reference lies below and right of that of the labels, in micrometres."""
     dice: DiceJson
     """Dice."""
     iou: IouJson
@@ -70,6 +74,8 @@ class Evaluation(ScoresJson):
 
     labels: str
     """Path of the label image."""
+    warnings: list[str]
+    """What could not be verified, a sentence each."""
 
 
 class Summary(TypedDict):

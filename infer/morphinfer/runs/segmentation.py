@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from morphinfer.geometry import PixelGrid
 from morphinfer.images import LabelImage, Pixels, Slide, open_labels, open_slide, slide_from_array
 from morphinfer.networks import Options, normalised_entropy
 from morphinfer.reports import summarise
@@ -37,7 +38,7 @@ from morphinfer.runs.steps import (
     tile_counter,
     write_rows,
 )
-from morphinfer.scoring import check_fits, evaluate
+from morphinfer.scoring import check_fits, evaluate, open_reference
 
 DEFAULT_MODELS = "hippocampus"
 
@@ -51,6 +52,7 @@ def segment(
     out: str | Path | None = None,
     reference: str | Path | LabelImage | None = None,
     match: Mapping[str, str] | None = None,
+    ignore: Collection[str] = (),
     options: Options | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
@@ -73,6 +75,8 @@ def segment(
         Label image to score the result against.
     match : Mapping, optional
         Our name for a class name of the reference, as for `evaluate`.
+    ignore : collection of str
+        Classes of the reference whose pixels are not compared.
     options : Options, optional
         Mode, stride, provider, threads, memory, probabilities; those of the ensemble by default where
         ``models`` is one.
@@ -114,9 +118,10 @@ def segment(
     plan = make_plan(source, models, options)
     refuse_inputs(target, [plan.ensemble.models.path])
     if reference is not None:
-        reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
         name = f"the label image of {source.name}"
-        check_fits(reference, plan.layout.grid, plan.layout.classes, match, name=name)
+        reference = open_reference(reference, plan.layout.grid, source.grid, name=name)
+        classes = plan.layout.classes
+        check_fits(reference, plan.layout.grid, classes, match, ignore=ignore, name=name)
     draft = open_draft(plan, target, overwrite=overwrite)
     try:
         if client is None:
@@ -131,7 +136,7 @@ def segment(
     except BaseException:
         draft.discard_if_empty()
         raise
-    return _finished(draft, reference, match, overwrite=overwrite)
+    return _finished(draft, reference, match, ignore, overwrite=overwrite)
 
 
 def finish(
@@ -139,6 +144,7 @@ def finish(
     *,
     reference: str | Path | LabelImage | None = None,
     match: Mapping[str, str] | None = None,
+    ignore: Collection[str] = (),
     overwrite: bool = False,
 ) -> Segmentation:
     """Publish a label image whose shards are all done.
@@ -149,7 +155,7 @@ def finish(
         The label image that the shards were given as ``out``.
     reference : str, Path or LabelImage, optional
         Label image to score the result against.
-    match : Mapping, optional
+    match, ignore
         As for `segment`.
     overwrite : bool
         Replace an existing label image.
@@ -163,22 +169,29 @@ def finish(
     """
     draft = Draft.load(Path(out))
     if reference is not None:
-        reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-        name = str(draft.target)
-        check_fits(reference, draft.layout.grid, draft.layout.classes, match, name=name)
-    return _finished(draft, reference, match, overwrite=overwrite)
+        name, layout = str(draft.target), draft.layout
+        reference = open_reference(reference, layout.grid, _frame(draft), name=name)
+        check_fits(reference, layout.grid, layout.classes, match, ignore=ignore, name=name)
+    return _finished(draft, reference, match, ignore, overwrite=overwrite)
+
+
+def _frame(draft: Draft) -> PixelGrid:
+    """Level 0 of the slide of a draft, as `slide_frame` of its label image."""
+    slide = draft.header.record.slide
+    return PixelGrid(slide.shape, slide.pixel_size_um, draft.layout.grid.corner_um)
 
 
 def _finished(
     draft: Draft,
     reference: LabelImage | None,
     match: Mapping[str, str] | None,
+    ignore: Collection[str],
     *,
     overwrite: bool,
 ) -> Segmentation:
     draft.finish(overwrite=overwrite)
     labels = open_labels(draft.target)
-    scores = None if reference is None else evaluate(labels, reference, match=match)
+    scores = None if reference is None else evaluate(labels, reference, match=match, ignore=ignore)
     return Segmentation(labels, summarise(labels, scores))
 
 

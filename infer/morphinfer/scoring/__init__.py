@@ -1,7 +1,8 @@
 """Scores of a label image against its reference: Dice, IoU, confusion matrix, intervals.
 
 `evaluation` reads both tile by tile where they overlap, with classes matched by name
-(`class_matching`). `metrics` computes scores from the counts, and `bootstrap` their intervals.
+(`class_matching`); polygons are drawn as a label image (`references`). `metrics` computes scores from
+the counts, and `bootstrap` their intervals.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from morphinfer.scoring.bootstrap import FEWEST_BLOCKS
 from morphinfer.scoring.class_matching import match_sentence
 from morphinfer.scoring.evaluation import check_fits, evaluate
 from morphinfer.scoring.metrics import Confusion, Scores, scores, scores_json
+from morphinfer.scoring.references import open_reference, slide_frame
 
 __all__ = [
     "FEWEST_BLOCKS",
@@ -18,6 +20,8 @@ __all__ = [
     "check_fits",
     "evaluate",
     "match_sentence",
+    "open_reference",
     "scores",
     "scores_json",
+    "slide_frame",
 ]

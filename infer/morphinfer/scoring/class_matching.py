@@ -6,7 +6,7 @@ image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ def match_classes(
     theirs: Sequence[str],
     ours: Sequence[str],
     match: Mapping[str, str] | None = None,
+    ignore: Collection[str] = (),
     *,
     reference: str = "the reference",
     labels: str = "the label image",
@@ -33,25 +34,31 @@ def match_classes(
     match : Mapping, optional
         Name in the label image for a name in the reference, where the two differ. Classes of the
         reference with the same partner are counted together.
+    ignore : collection of str
+        Classes of the reference whose pixels are left out.
     reference, labels : str
         Names of the two images for messages.
 
     Returns
     -------
     tuple of int
-        One value for each of ``theirs``.
+        One value for each of ``theirs``; `UNLABELLED` for those that are left out.
 
     Raises
     ------
     AlignmentError
-        The label image lacks a class of the reference, or ``match`` names an unknown class.
+        The label image lacks a class of the reference, ``match`` or ``ignore`` names an unknown class, or
+        both name one.
 
     Examples
     --------
     >>> match_classes(("tissue", "Slc17a7"), ("tissue", "Neurod6"), {"Slc17a7": "Neurod6"})
     (0, 1)
+    >>> match_classes(("tissue", "artefact"), ("tissue", "Neurod6"), ignore=["artefact"])
+    (0, 255)
     """
-    partners = dict(match or {})
+    partners, left_out = dict(match or {}), [ignore] if isinstance(ignore, str) else list(ignore)
+    _check_ignored(left_out, partners, theirs, reference)
     for side, named, known in ((reference, partners, theirs), (labels, partners.values(), ours)):
         unknown = [name for name in named if name not in known]
         if unknown:
@@ -60,16 +67,35 @@ def match_classes(
                 f"{', '.join(known)}{suggestion(unknown[0], known)}; write it as "
                 f"`match={{'THEIRS': 'OURS'}}`, the reference's name first"
             )
-    foreign = [name for name in theirs if partners.get(name, name) not in ours]
+    compared = [name for name in theirs if name not in left_out]
+    foreign = [name for name in compared if partners.get(name, name) not in ours]
     if foreign:
         example = {foreign[0]: _example(theirs, ours)}
         raise AlignmentError(
             f"{reference} has the classes {', '.join(theirs)}, but {labels} has {', '.join(ours)} "
             f"and no {_listed(foreign)}; name the class to compare it with, for example "
-            f"`match={example}`, or segment with models that were trained for the classes of the "
-            f"reference"
+            f"`match={example}`, or leave it out, `ignore={foreign[:1]}`, or segment with models that were "
+            f"trained for the classes of the reference"
         )
-    return tuple(ours.index(partners.get(name, name)) for name in theirs)
+    return tuple(
+        UNLABELLED if name in left_out else ours.index(partners.get(name, name)) for name in theirs
+    )
+
+
+def _check_ignored(
+    ignored: Sequence[str], partners: Mapping[str, str], theirs: Sequence[str], reference: str
+) -> None:
+    for name in ignored:
+        if name not in theirs:
+            raise AlignmentError(
+                f"`ignore` names '{name}', but the classes of {reference} are "
+                f"{', '.join(theirs)}{suggestion(name, theirs)}"
+            )
+        if name in partners:
+            raise AlignmentError(
+                f"'{name}' is matched with '{partners[name]}' and ignored; leave out one of `match` and "
+                f"`ignore`"
+            )
 
 
 def differing(
@@ -77,7 +103,9 @@ def differing(
 ) -> tuple[tuple[str, str], ...]:
     """The pairs of names (theirs, ours) that differ; ``values`` are those of `match_classes`."""
     pairs = zip(theirs, values, strict=True)
-    return tuple((name, ours[value]) for name, value in pairs if name != ours[value])
+    return tuple(
+        (name, ours[value]) for name, value in pairs if value != UNLABELLED and name != ours[value]
+    )
 
 
 def match_sentence(theirs: str, ours: str) -> str:
@@ -102,8 +130,8 @@ def matched(
     values : sequence of int
         Return value of `match_classes`.
     classes : int, optional
-        Number of classes of the label image. Without it the last two axes keep their shape (256, 256),
-        and the row of unlabelled pixels is not moved.
+        Number of classes of the label image; what is left out then has no row. Without it the last two
+        axes keep their shape (256, 256), and what is left out is added to the row of unlabelled pixels.
 
     Returns
     -------
@@ -112,9 +140,10 @@ def matched(
     rows = counts.shape[-2] if classes is None else classes
     moved = np.zeros((*counts.shape[:-2], rows, counts.shape[-1]), np.int64)
     for theirs, ours in enumerate(values):
-        moved[..., ours, :] += counts[..., theirs, :]
+        if ours < rows:
+            moved[..., ours, :] += counts[..., theirs, :]
     if classes is None:
-        moved[..., UNLABELLED, :] = counts[..., UNLABELLED, :]
+        moved[..., UNLABELLED, :] += counts[..., UNLABELLED, :]
     return moved
 
 

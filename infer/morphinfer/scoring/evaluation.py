@@ -7,7 +7,8 @@ classes are matched by name. For the intervals of Dice the reference is divided 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,11 +24,16 @@ from morphinfer.images import LabelImage, open_labels
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.class_matching import differing, match_classes, matched
 from morphinfer.scoring.metrics import Confusion, Scores, scores
+from morphinfer.scoring.references import open_reference, slide_frame
+
+logger = logging.getLogger(__name__)
 
 TILE = 2048
 """Side of the tiles that are compared at once, in pixels of the finer image."""
 EDGE_TOLERANCE = 1.001
 """Largest distance of corresponding edges, in pixels of the coarser image: one, and rounding."""
+CORNER_TOLERANCE = 0.1
+"""Distance of corners, in pixels of the coarser image, up to which nothing is said."""
 BLOCK_UM = 200.0
 """Side of the blocks of the bootstrap: about twenty nuclei, more than the largest patch."""
 
@@ -38,6 +44,7 @@ def evaluate(
     progress: OnCount | None = None,
     *,
     match: Mapping[str, str] | None = None,
+    ignore: Collection[str] = (),
     block_um: float = BLOCK_UM,
     tile: int = TILE,
 ) -> Scores:
@@ -48,13 +55,15 @@ def evaluate(
     labels : str, Path or LabelImage
         Label image to score; the scores use its class names.
     reference : str, Path or LabelImage
-        Label image to score against. Pixels without a label do not count; a class that the reference
-        does not name has no Dice.
+        Label image to score against, or a GeoJSON file of annotations of the slide (`open_annotations`).
+        Pixels without a label do not count; a class that the reference does not name has no Dice.
     progress : callable, optional
         Called with the number of tiles done and the number of all tiles.
     match : Mapping, optional
         Class of the label image for a class of the reference, such as {'Slc17a7': 'Neurod6'}; other
         classes are matched by name.
+    ignore : collection of str
+        Classes of the reference whose pixels are not compared.
     block_um : float
         Side in micrometres of the square blocks of the reference that the bootstrap draws.
     tile : int
@@ -63,7 +72,7 @@ def evaluate(
     Returns
     -------
     Scores
-        With the path of the reference, the intervals and the blocks.
+        With the path of the reference, the intervals, the blocks, and how far the two lie apart.
 
     Raises
     ------
@@ -79,21 +88,44 @@ def evaluate(
     Memory depends on the tile and on the number of blocks, not on the images.
     """
     labels = labels if isinstance(labels, LabelImage) else open_labels(labels)
-    reference = reference if isinstance(reference, LabelImage) else open_labels(reference)
-    names = [c.name for c in labels.classes]
-    values = check_fits(reference, labels.image.grid, labels.classes, match, name=labels.image.name)
+    grid, frame = labels.image.grid, slide_frame(labels)
+    reference = open_reference(reference, grid, frame, name=labels.image.name)
+    names, theirs = [c.name for c in labels.classes], [c.name for c in reference.classes]
+    values = check_fits(
+        reference, grid, labels.classes, match, ignore=ignore, name=labels.image.name
+    )
     tally = _Tally.over(labels, reference, block_um)
     _count(tally, labels, reference, tile, progress)
-    _check_values(tally.all.counts, labels, reference)
+    counts = matched(tally.all.counts, values)
+    _check_values(tally.all.counts, counts, labels, reference)
     blocks = matched(tally.blocks.reshape(-1, *tally.blocks.shape[2:]), values, len(names))
+    apart = apart_um(reference.image.grid, grid)
     return replace(
-        scores(matched(tally.all.counts, values), names, values),
+        scores(counts, names, values),
         reference=str(reference.image.path or reference.image.name),
-        matched=differing([c.name for c in reference.classes], names, values),
+        matched=differing(theirs, names, values),
+        ignored=tuple(n for n, v in zip(theirs, values, strict=True) if v == UNLABELLED),
+        apart_um=apart,
+        warnings=(*reference.warnings, *_said(apart, labels, reference)),
         intervals=bootstrap_dice(blocks, values),
         block_um=block_um,
         blocks=blocks,
     )
+
+
+def _said(apart: tuple[float, float], labels: LabelImage, reference: LabelImage) -> list[str]:
+    """A warning, logged, where the two do not share their corner."""
+    pixel_um = max(labels.image.pixel_size_um, reference.image.pixel_size_um)
+    most = max(map(abs, apart)) / pixel_um
+    if most <= CORNER_TOLERANCE:
+        return []
+    text = (
+        f"{reference.image.name}: its corner lies {apart[0]:.3g} micrometres below and {apart[1]:.3g} "
+        f"right of that of {labels.image.name}, {most:.2g} of a pixel of {pixel_um:g}; they are compared "
+        f"where they lie, so correct the translation if it is wrong"
+    )
+    logger.warning("%s", text)
+    return [text]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +197,7 @@ def check_fits(
     classes: Sequence[LabelClass],
     match: Mapping[str, str] | None = None,
     *,
+    ignore: Collection[str] = (),
     name: str,
 ) -> tuple[int, ...]:
     """Refuse a reference that cannot be compared with a label image, existing or planned.
@@ -177,7 +210,7 @@ def check_fits(
         Grid of the label image to score.
     classes : sequence of LabelClass
         Classes of the label image to score.
-    match : Mapping, optional
+    match, ignore
         As for `evaluate`.
     name : str
         Name of the label image for messages.
@@ -185,7 +218,7 @@ def check_fits(
     Returns
     -------
     tuple of int
-        The label image's value for each class of the reference.
+        The label image's value for each class of the reference; `UNLABELLED` for one that is ignored.
 
     Raises
     ------
@@ -194,7 +227,7 @@ def check_fits(
         classes that the label image lacks.
     """
     values = match_classes(
-        [c.name for c in reference.classes], [c.name for c in classes], match,
+        [c.name for c in reference.classes], [c.name for c in classes], match, ignore,
         reference=reference.image.name, labels=name,
     )  # fmt: skip
     theirs = reference.image.grid
@@ -214,17 +247,43 @@ def check_fits(
     )
 
 
-def _check_values(counts: NDArray[np.int64], labels: LabelImage, reference: LabelImage) -> None:
+def _check_values(
+    stored: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    labels: LabelImage,
+    reference: LabelImage,
+) -> None:
+    """Refuse counts, by the reference's own classes and by those of the labels, that cannot be scored."""
     compared = counts[:UNLABELLED]
-    if not compared.any():
+    if not compared.any() and not stored[len(reference.classes) : UNLABELLED].any():
         raise AlignmentError(
             f"{reference.image.name} has no labelled pixel inside {labels.image.name}, so there is "
             f"nothing to compare; name a reference of this section"
         )
-    for image, axis in ((reference, 1), (labels, 0)):
-        values = np.flatnonzero(compared.any(axis=axis))
-        if values[-1] >= len(image.classes):
+    if compared[:, UNLABELLED].any():
+        raise AlignmentError(
+            f"{labels.image.name} has the value {UNLABELLED}, unlabelled, where {reference.image.name} has a "
+            f"class; name the value of each pixel in its 'image-label' metadata, 0 too"
+        )
+    for image, values in (
+        (reference, np.flatnonzero(stored[:UNLABELLED].any(axis=1))),
+        (labels, np.flatnonzero(compared.any(axis=0))),
+    ):
+        if values.size and values[-1] >= len(image.classes):
             raise AlignmentError(
                 f"{image.image.name} has the value {values[-1]} but names only the classes 0 to "
                 f"{len(image.classes) - 1}; write it again with a name for each class"
             )
+
+
+def apart_um(reference: PixelGrid, grid: PixelGrid) -> tuple[float, float]:
+    """How far the corner of the reference lies below and right of that of a label image.
+
+    >>> apart_um(PixelGrid((2, 2), 4.0, (2.0, 0.0)), PixelGrid((2, 2), 4.0, (0.0, 0.0)))
+    (2.0, 0.0)
+    """
+    row, col = (
+        round(theirs - ours, 6)
+        for theirs, ours in zip(reference.corner_um, grid.corner_um, strict=True)
+    )
+    return row, col

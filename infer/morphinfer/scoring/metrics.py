@@ -72,6 +72,12 @@ class Scores:
     """Path or name of the reference; None if the scores are of counts alone."""
     matched: tuple[tuple[str, str], ...] = ()
     """Name in the reference and name in the result of each class whose names differ."""
+    ignored: tuple[str, ...] = ()
+    """Classes of the reference whose pixels were not compared."""
+    apart_um: tuple[float, float] | None = None
+    """How far the corner of the reference lies below and right of that of the result, in micrometres."""
+    warnings: tuple[str, ...] = ()
+    """What could not be verified, a sentence each."""
     intervals: Intervals | None = None
     """95 % intervals of Dice; None if no blocks were counted."""
     block_um: float | None = None
@@ -145,6 +151,8 @@ def scores_json(scores: Scores) -> ScoresJson:
     return {
         "reference": scores.reference,
         "matched": dict(scores.matched),
+        "ignored": list(scores.ignored),
+        "apart_um": None if scores.apart_um is None else list(scores.apart_um),
         "dice": {
             "mean": scores.mean_dice,
             "per_class": dict(zip(names, scores.dice, strict=True)),

@@ -11,7 +11,7 @@ from synthetic_section import make_config
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError, SpotsError
-from morphinfer.images.labels import open_labels
+from morphinfer.images.label_opening import open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer_training.config_parsing import GeneClass
 from morphinfer_training.learning import section_reference as references

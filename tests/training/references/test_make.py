@@ -9,7 +9,7 @@ from region_section import PIXEL_UM, SHAPE, in_layer, in_rim, in_tissue
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import OutputError, SpotsError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import open_labels
+from morphinfer.images.label_opening import open_labels
 from morphinfer.images.multiscale import create_image
 from morphinfer.images.slide import open_slide
 from morphinfer_training.references.make import make_regions

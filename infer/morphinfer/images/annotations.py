@@ -1,0 +1,190 @@
+"""Annotations as label images: polygons of a GeoJSON file, as QuPath exports them.
+
+Source: RFC 7946; coordinates are x and y in pixels of level 0 of the slide, from its outer corner, and
+the class is in 'properties' under 'classification', as in QuPath 0.4 and later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from morphinfer.classes import LabelClass, default_classes
+from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.geometry import PixelGrid, TileGrid
+from morphinfer.images.label_classes import check_count
+from morphinfer.images.labels import LABEL_CHUNK, LabelImage
+from morphinfer.images.polygons import Polygon, PolygonArray, Ring, on_grid
+from morphinfer.images.slide import Slide
+from morphinfer.images.slide_geometry import Level
+
+SUFFIXES = (".geojson", ".json")
+CLASS_KEYS = ("classification", "class", "label", "name")
+"""Keys of the properties of a feature that can hold its class."""
+POLYGONS = ("Polygon", "MultiPolygon")
+MOST_OUTSIDE = 0.01
+"""Share of the corners off the slide above which a warning is given."""
+TILE = 4096
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a file holds."""
+
+    polygons: list[tuple[str, tuple[Ring, ...]]] = field(default_factory=list)
+    colours: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def is_annotations(path: str | Path) -> bool:
+    """Whether a path is that of a file of annotations, by its ending.
+
+    >>> is_annotations("slide.geojson"), is_annotations("labels.zarr")
+    (True, False)
+    """
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def open_annotations(path: str | Path, frame: PixelGrid, grid: PixelGrid) -> LabelImage:
+    """Polygons of a GeoJSON file as a label image on a grid; drawn when it is read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; each feature is a polygon or several, with a class.
+    frame : PixelGrid
+        Level 0 of the slide that was annotated.
+    grid : PixelGrid
+        Grid of the label image.
+
+    Returns
+    -------
+    LabelImage
+        Unlabelled outside of the polygons. Its classes are in the order of the file.
+
+    Raises
+    ------
+    SlideError
+        The file cannot be read.
+    AlignmentError
+        It is no GeoJSON, holds no polygon with a class, or all lie off the slide.
+    """
+    path = Path(path)
+    found = _read(path, frame, grid)
+    names = list(dict.fromkeys(name for name, _ in found.polygons))
+    polygons = [Polygon(names.index(name), rings) for name, rings in found.polygons]
+    array = PolygonArray(polygons, grid.shape, LABEL_CHUNK)
+    try:
+        check_count(len(names))
+        warnings = tuple(f"{path}: {text}" for text in _warnings(found, array, frame, grid))
+    except AlignmentError as problem:
+        raise AlignmentError(f"{path}: {problem}") from problem
+    for text in warnings:
+        logger.warning("%s", text)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    level = Level(array, grid, array.chunks)
+    image = Slide(path.name, path, (level,), "yx", (), 0, "max", "0.5", sha256, warnings=warnings)
+    classes = tuple(
+        LabelClass.of({"name": c.name, "colour": found.colours.get(c.name, c.colour)})
+        for c in default_classes(names)
+    )
+    return LabelImage(image, classes, {}, warnings=warnings)
+
+
+def _read(path: Path, frame: PixelGrid, grid: PixelGrid) -> _Found:
+    found = _Found()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as problem:
+        raise SlideError(f"{path}: cannot be read ({problem.strerror})") from problem
+    except (ValueError, RecursionError) as problem:
+        raise AlignmentError(f"{path}: not valid JSON ({problem}); export it again") from problem
+    try:
+        for feature in _features(content):
+            _add(feature, found, frame, grid)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
+        raise AlignmentError(
+            f"{path}: its GeoJSON is malformed ({problem!r}); export it again from QuPath"
+        ) from problem
+    if not found.polygons:
+        left_out = _counted(found.left_out) or "it is empty"
+        raise AlignmentError(
+            f"{path}: no polygon with a class ({left_out}); give each annotation a class in QuPath and "
+            f"export them as GeoJSON"
+        )
+    return found
+
+
+def _features(content: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(content, list):
+        yield from content
+    elif content["type"] == "FeatureCollection":
+        yield from content["features"]
+    elif content["type"] == "Feature":
+        yield content
+    else:
+        raise ValueError(f"type {content['type']!r} and not Feature or FeatureCollection")
+
+
+def _add(feature: Mapping[str, Any], found: _Found, frame: PixelGrid, grid: PixelGrid) -> None:
+    geometry = feature.get("geometry") or {"type": "nothing"}
+    properties = feature.get("properties") or {}
+    stated = next((properties[key] for key in CLASS_KEYS if properties.get(key)), None)
+    name = stated.get("name") if isinstance(stated, Mapping) else stated
+    if geometry["type"] not in POLYGONS:
+        found.left_out[f"of type {geometry['type']}"] += 1
+        return
+    if not name:
+        found.left_out["without a class"] += 1
+        return
+    if isinstance(stated, Mapping) and isinstance(stated.get("color"), list):
+        found.colours[str(name)] = "#" + bytes(stated["color"][:3]).hex()
+    parts = geometry["coordinates"]
+    for part in [parts] if geometry["type"] == "Polygon" else parts:
+        rings = []
+        for ring in part:
+            points = np.array([point[:2] for point in ring], np.float64).reshape(-1, 2)
+            if not np.isfinite(points).all() or len(points) < 3:
+                raise ValueError(f"a ring of {len(points)} points, or with one that is no number")
+            rings.append(on_grid(points, frame, grid))
+        found.polygons.append((str(name), tuple(rings)))
+
+
+def _warnings(
+    found: _Found, array: PolygonArray, frame: PixelGrid, grid: PixelGrid
+) -> Iterator[str]:
+    """What was left out, what lies off the slide, and what overlaps."""
+    if found.left_out:
+        yield f"{_counted(found.left_out)}, left out"
+    corners = np.concatenate([rings[0] for _, rings in found.polygons])
+    # A corner on the far edge of the slide lies one pixel further.
+    places = [frame.locate(grid, axis, corners[:, axis]) for axis in (0, 1)]
+    on_slide = [(p >= -1) & (p <= side) for p, side in zip(places, frame.shape, strict=True)]
+    share = 1 - float((on_slide[0] & on_slide[1]).mean())
+    if share == 1:
+        raise AlignmentError(
+            f"all polygons lie off the slide of {frame.shape[0]} x {frame.shape[1]} pixels; their "
+            f"coordinates must be pixels of its level 0"
+        )
+    if share > MOST_OUTSIDE:
+        yield (
+            f"{share:.0%} of the corners lie off the slide of {frame.shape[0]} x {frame.shape[1]} pixels; "
+            f"coordinates must be pixels of its level 0"
+        )
+    tiles = [tile for band in TileGrid(*grid.shape, TILE).bands() for tile in band]
+    covered = sum(array.draw(tile.slices)[1] for tile in tiles)
+    if covered:
+        yield f"polygons of different classes overlap in {covered} pixels, where the later one counts"
+
+
+def _counted(left_out: Counter[str]) -> str:
+    return ", ".join(f"{count} feature(s) {why}" for why, count in left_out.items())
