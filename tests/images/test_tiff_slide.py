@@ -223,6 +223,24 @@ def test_pixel_size_is_that_of_the_page_that_is_read(tmp_path, first_is_large):
     assert open_slide(tmp_path / "a.tif").pixel_size_um == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_pages_of_a_pyramid_are_levels_in_either_order(tmp_path, order):
+    image = noise(200, 300)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as out:
+        for step in (4, 2, 1)[::order]:
+            per_cm = 20000 / step
+            options = {
+                "resolution": (per_cm, per_cm),
+                "resolutionunit": "CENTIMETER",
+                "metadata": None,
+            }
+            out.write(image[::step, ::step].copy(), **options, **GREY)
+    slide = open_slide(tmp_path / "a.tif")
+    assert [level.pixel_size_um for level in slide.levels] == pytest.approx([0.5, 1, 2])
+    assert slide.warnings == ()
+    np.testing.assert_array_equal(pixels(slide, 2), image[::4, ::4])
+
+
 def test_inches_of_imagej_are_believed_no_more_than_those_of_a_plain_file(tmp_path):
     options = {"imagej": True, "resolution": (72, 72), "metadata": {"unit": "inch", "axes": "YX"}}
     path = write(tmp_path / "a.tif", noise(20, 30), **options)

@@ -21,13 +21,13 @@ from morphinfer.images.tiff_checks import (
     Planes,
     check_image,
     check_planes,
-    level_factor,
     level_planes,
 )
 from morphinfer.images.tiff_file import opened
 from morphinfer.images.tiff_images import TiffImage, list_images
 from morphinfer.images.tiff_metadata import channel_names, pixel_size
 from morphinfer.images.tiff_planes import SMALL_BYTES, KeptPlane, Plane, SegmentPlane
+from morphinfer.images.tiff_pyramids import fold_levels, level_factor
 
 Pages = Literal["channels", "planes"]
 """What the pages of a file are that does not say it: channels, or planes along z."""
@@ -103,6 +103,7 @@ def open_tiff(
         images, problem = list_images(files)
         if problem is not None:
             warnings.append(f"{path}: {problem}; it is read as a plain TIFF file")
+        images = fold_levels(images)
         index = pick_series(series, images, path, warnings)
         image = check_image(images[index], path, pages, colour=colour, warnings=warnings)
         names = channel_names(files, image)

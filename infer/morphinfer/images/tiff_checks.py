@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from morphinfer.errors import SlideError
-from morphinfer.geometry import ceil_div
 from morphinfer.images.slide_checks import MOST_LISTED
 from morphinfer.images.tiff_file import COLOURS, photometric
 from morphinfer.images.tiff_images import TiffImage
 from morphinfer.images.tiff_planes import Plane, SegmentPlane
+from morphinfer.images.tiff_pyramids import level_factor
 
 JPEG = (6, 7, 34892, 33007)
 """Compressions of which tifffile makes RGB out of YCbCr."""
@@ -138,23 +138,6 @@ def _misfit(planes: Planes, base: Plane, above: Planes) -> str | None:
     if level_factor(base.shape, one.shape) is None:
         return f"its {one.shape[0]} x {one.shape[1]} pixels are of another form than the image"
     return next((plane.problem for plane in planes.values() if plane.problem), None)
-
-
-def level_factor(shape: tuple[int, int], coarse: tuple[int, int]) -> float | None:
-    """Side of a pixel of a level in pixels of the first; None where the two are of different form.
-
-    Sides are rounded down or up when an image is halved, so a whole factor that fits is preferred.
-
-    >>> level_factor((1001, 701), (500, 351)), level_factor((900, 900), (600, 600))
-    (2.0, 1.5)
-    """
-    ratios = [n / m for n, m in zip(shape, coarse, strict=True)]
-    whole = round(max(ratios))
-    if all(n // whole <= m <= ceil_div(n, whole) for n, m in zip(shape, coarse, strict=True)):
-        return float(whole)
-    factor = max(ratios)
-    off = max(abs(n / factor - m) for n, m in zip(shape, coarse, strict=True))
-    return factor if off <= 1 else None
 
 
 def check_planes(
