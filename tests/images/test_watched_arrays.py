@@ -149,3 +149,11 @@ def test_an_array_in_memory_has_no_chunks_to_list(noise):
     slide = slide_from_array(noise(20, 20), 0.5)
     assert slide.list_absent() is None
     slide.check_source()
+
+
+def test_more_chunks_than_can_be_listed_are_not(tmp_path):
+    shape = (2**40, 2**40)
+    zarr.create_array(str(tmp_path / "a.zarr"), shape=shape, chunks=(2, 2), dtype="uint8")
+    slide = open_slide(tmp_path / "a.zarr", pixel_size_um=0.5)
+    assert slide.list_absent() is None
+    assert not slide.read(Window(5, 5, 2, 2)).any()

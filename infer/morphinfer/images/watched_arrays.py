@@ -9,6 +9,7 @@ error. Of a sharded array only whole shards are looked up, since the shard itsel
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ MissingChunks = Literal["fill", "refuse"]
 Index = tuple[int | slice, ...]
 CHECK_SECONDS = 1.0
 """While absent chunks are read, the metadata of the image are read again this often."""
+MOST_LISTED = 10_000_000
+"""Chunks that are listed, at about a microsecond each; of an array of more none are."""
 UNKNOWN, PRESENT, ABSENT = range(3)
 """Whether a chunk was in the store when its chunks were listed."""
 
@@ -169,7 +172,7 @@ class WatchedArray:
         Returns
         -------
         AbsentChunks or None
-            None where the store cannot list what it holds.
+            None where the store cannot list what it holds, or there are more than `MOST_LISTED`.
 
         Raises
         ------
@@ -178,6 +181,8 @@ class WatchedArray:
         """
         self.watch.check()
         grid = [-(-side // step) for side, step in zip(self.shape, self.stored, strict=True)]
+        if math.prod(grid) > MOST_LISTED:
+            return None
         known = np.full(grid, UNKNOWN, np.uint8)
         places = self._places(index)
         present = self.watch.store.hold(self._key(place) for place in places())
@@ -191,8 +196,9 @@ class WatchedArray:
 
     def _suspects(self, index: Index, block: NDArray[Any]) -> Iterator[tuple[int, ...]]:
         """Places of the chunks that are the fill value wherever a block shows them."""
-        fill = self.array.fill_value
-        fill = np.zeros((), self.dtype)[()] if fill is None else np.asarray(fill, self.dtype)[()]
+        fill = self._fill()
+        if fill is None:
+            return
         starts = [
             i if isinstance(i, int) else i.indices(side)[0]
             for i, side in zip(index, self.shape, strict=True)
@@ -210,6 +216,14 @@ class WatchedArray:
             ]
             if part.size and is_filled(part, fill):
                 yield place
+
+    def _fill(self) -> Any:
+        """The fill value; None for one that the data type cannot hold, which zarr refuses to read."""
+        fill = self.array.fill_value
+        try:
+            return np.asarray(0 if fill is None else fill, self.dtype)[()]
+        except (TypeError, ValueError, OverflowError):
+            return None
 
     def _places(self, index: Index) -> Callable[[], Iterator[tuple[int, ...]]]:
         """What gives the places, in the grid of chunks, of those that an index touches."""
