@@ -28,7 +28,7 @@ from morphinfer import open_slide
 from morphinfer.geometry import Window, ceil_div
 from morphinfer.images.downsampling import halve_by_mean, level_shapes
 from morphinfer.images.multiscale import create_image, display_window
-from morphinfer.images.ngff import image_attributes
+from morphinfer.images.ngff_attributes import image_attributes
 from morphinfer.images.staging import remove, staged
 from morphinfer.phantom.anatomy import BACKGROUND
 from morphinfer.phantom.nuclei import GLOW, draw_animal

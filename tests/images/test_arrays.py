@@ -123,7 +123,7 @@ def test_a_stack_of_xarray_becomes_its_maximum_projection():
         (np.zeros(5, np.uint8), r"shape \(5,\); it must have rows and columns"),
         (np.zeros((1, 1, 4, 4), np.uint8), "name the axes of others"),
         (np.zeros((0, 4), np.uint8), "the slide is empty"),
-        (np.zeros((4, 4)), "data type float64"),
+        (np.zeros((4, 4), complex), "data type complex128"),
         (xarray.DataArray(STACK, dims=("y", "z", "w")), "axes .*'w'"),
         (xarray.DataArray(STACK, dims=("y", "y2", "x")), "axes .*'y2'"),
     ],

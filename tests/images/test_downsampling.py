@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -80,3 +82,18 @@ def test_levels_halve_until_both_sides_are_small(height, width):
     assert all(max(s) > SMALLEST_LEVEL for s in shapes[:-1])
     for fine, coarse in pairwise(shapes):
         assert coarse == tuple(-(-n // 2) for n in fine)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "int16", "int32", "int64", "uint32", "uint64", "float16", "float64"]
+)
+def test_the_mean_of_any_numbers_is_exact_or_rounded_up(dtype):
+    limits = np.finfo(dtype) if dtype[0] == "f" else np.iinfo(dtype if dtype != "bool" else "uint8")
+    low, high = (-(2.0**40), 2.0**50) if dtype == "float64" else (limits.min, limits.max)
+    values = [0, 1] if dtype == "bool" else [low, high, high, 3, 0, low]
+    image = np.array(values * 4, dtype).reshape(2, -1) if dtype != "bool" else np.eye(2, dtype=bool)
+    quads = np.stack([image[i::2, j::2] for i in (0, 1) for j in (0, 1)]).reshape(4, -1)
+    for found, quad in zip(halve_by_mean(image).ravel(), quads.T, strict=True):
+        exact = sum(map(Fraction, quad.tolist())) / 4
+        wanted = exact if dtype[0] == "f" else math.floor(exact + Fraction(1, 2))
+        assert found == np.dtype(dtype).type(wanted)

@@ -150,10 +150,19 @@ def test_damaged_metadata_of_a_level_are_refused(make_slide, noise, text):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_missing_level_is_refused(make_slide, noise, version):
-    path = make_slide(noise(40, 40), noise(20, 20), version=version)
+def test_a_missing_coarse_level_is_left_out_with_a_warning(make_slide, noise, version):
+    path = make_slide(noise(40, 40), noise(20, 20), noise(10, 10), version=version)
     shutil.rmtree(path / "s1")
-    with pytest.raises(SlideError, match="the level 's1', which is not there"):
+    slide = open_slide(path)
+    assert [level.path for level in slide.levels] == ["s0", "s2"]
+    assert "the level 's1', which is not there" in slide.warnings[0]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_missing_finest_level_is_refused(make_slide, noise, version):
+    path = make_slide(noise(40, 40), noise(20, 20), version=version)
+    shutil.rmtree(path / "s0")
+    with pytest.raises(SlideError, match="the level 's0', which is not there"):
         open_slide(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from slides import pixels, write_array
 from zarr.codecs import BytesCodec
 
 from morphinfer.errors import SlideError
+from morphinfer.images.arrays import slide_from_array
 from morphinfer.images.slide import open_slide
 
 VERSIONS = ["0.4", "0.5"]
@@ -104,10 +106,70 @@ def test_big_endian_pixels_come_in_native_order(make_slide, noise, version):
     np.testing.assert_array_equal(pixels(slide), image)
 
 
-@pytest.mark.parametrize("dtype", ["int16", "uint32", "float64", "bool"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["bool", "int8", "int16", "int32", "int64", "uint32", "uint64", "float16", "float64"],
+)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_other_numbers_are_read_as_float32(make_slide, noise, dtype, version):
+    image = (noise(40, 40, dtype="float32") * 200 - (0 if dtype[0] in "ub" else 100)).astype(dtype)
+    for slide in (open_slide(make_slide(image, version=version)), slide_from_array(image, 0.5)):
+        assert pixels(slide).dtype == slide.dtype == np.float32
+        np.testing.assert_array_equal(pixels(slide), image.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_unsupported_data_types_are_refused(make_slide, dtype):
-    path = make_slide(np.ones((20, 20), dtype))
-    with pytest.raises(SlideError, match=f"data type {dtype}; supported are uint8"):
+    image = np.ones((20, 20), dtype)
+    for opened in (lambda: open_slide(make_slide(image)), lambda: slide_from_array(image, 0.5)):
+        with pytest.raises(SlideError, match=f"data type {dtype}; supported are uint8"):
+            opened()
+
+
+@pytest.mark.parametrize("image", [np.full((9, 9), "dapi"), np.zeros((9, 9), "datetime64[s]")])
+def test_what_is_no_number_is_refused(image):
+    with pytest.raises(SlideError, match=r"data type .*; supported are uint8"):
+        slide_from_array(image, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("int32", 2**24 + 1), ("int32", -(2**31) + 1), ("uint32", 2**32 - 1), ("int64", 2**63 - 1),
+     ("uint64", 2**64 - 1), ("uint64", 2**53 + 1)],
+)  # fmt: skip
+def test_an_integer_that_float32_cannot_hold_is_refused_with_its_value(dtype, value):
+    image = np.zeros((9, 9), dtype)
+    image[3, 4] = value
+    with pytest.raises(SlideError, match=f"an intensity of {value} .*without loss"):
+        pixels(slide_from_array(image, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("int32", 2**24), ("int32", -(2**31)), ("uint64", 2**63)]
+)
+def test_a_large_integer_that_float32_holds_is_read(dtype, value):
+    image = np.zeros((9, 9), dtype)
+    image[3, 4] = value
+    assert pixels(slide_from_array(image, 0.5))[3, 4] == value
+
+
+def test_a_number_beyond_float32_is_refused():
+    with pytest.raises(SlideError, match=r"an intensity of 1e\+200"):
+        pixels(slide_from_array(np.full((9, 9), 1e200), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks"),
+    [((687194767360, 96), (32, 32)), ((80, 10**30), (32, 32)), ((80, 96), (0, 32))],
+)
+def test_sides_that_no_slide_has_are_refused(make_slide, noise, shape, chunks):
+    path = make_slide(noise(20, 20))
+    file = path / "s0" / "zarr.json"
+    content = json.loads(file.read_text())
+    content["shape"] = shape
+    content["chunk_grid"]["configuration"]["chunk_shape"] = chunks
+    file.write_text(json.dumps(content))
+    with pytest.raises(SlideError):
         open_slide(path)
 
 

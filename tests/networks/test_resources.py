@@ -184,3 +184,21 @@ def test_a_tile_for_which_memory_really_ends_is_halved_and_the_run_ends_well(tmp
     if all(code == 0 for code, *_ in outcomes):
         pytest.skip("the memory sufficed for the whole tile")
     pytest.fail(str(outcomes))
+
+
+@given(cores, memory, patches, st.floats(0, 1e5))
+def test_what_reading_takes_leaves_less_for_tiles(cores, memory_mb, patch, reading_mb):
+    try:
+        both = share_out(cores, memory_mb, None, patch, gpu=False, reading_mb=reading_mb)
+    except ProviderError:
+        assume(False)
+    alone = share_out(cores, memory_mb, None, patch, gpu=False)
+    assert both.memory_mb <= memory_mb
+    assert (both.workers * both.tile_px**2) <= (alone.workers * alone.tile_px**2)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_chunks_too_large_for_the_memory_are_refused_with_what_they_need(gpu):
+    message = r"needs about \d+ MB, 700 MB of them to read chunks .* allows 800; .*smaller chunks"
+    with pytest.raises(ProviderError, match=message):
+        share_out(2, 800, None, 158, gpu=gpu, reading_mb=700)

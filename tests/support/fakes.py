@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from morphinfer.images.arrays import ARRAY_CHUNK, slide_from_array
+from morphinfer.images.arrays import UNCHUNKED_SIDE, slide_from_array
 from morphinfer.images.labels import LAYERS, layer_path
 from morphinfer.images.multiscale import create_image
 from morphinfer.networks.ensemble import Ensemble
@@ -85,7 +85,7 @@ def fake_plan(
     *,
     tile_px: int = 40,
     workers: int = 1,
-    chunk: int = ARRAY_CHUNK,
+    chunk: int = UNCHUNKED_SIDE,
     **changes: Any,
 ) -> Plan:
     """The plan for an array in memory that is read in blocks of ``chunk``."""

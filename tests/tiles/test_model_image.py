@@ -123,7 +123,7 @@ def test_a_level_smaller_than_the_slide_is_continued_by_its_last_pixels(noise):
     pixels = noise(5, 5)
     cut = pixels[:4, :4].reshape(2, 2, 2, 2).mean(axis=(1, 3)).astype(np.uint16)
     slide = slide_from_array(pixels, 0.5)
-    level = Level(cut, PixelGrid(cut.shape, 1.0, (0.0, 0.0)), cut.shape)
+    level = Level(cut, PixelGrid(cut.shape, 1.0, (0.0, 0.0)), cut.shape, verified=True)
     image = ModelImage.of(replace(slide, levels=(slide.levels[0], level)), 1.0)
     assert image.shape == (3, 3)
     np.testing.assert_array_equal(whole(image), np.pad(cut, ((0, 1), (0, 1)), mode="edge"))
@@ -132,7 +132,7 @@ def test_a_level_smaller_than_the_slide_is_continued_by_its_last_pixels(noise):
 def test_a_level_padded_past_the_slide_is_cut(noise):
     slide = slide_from_array(noise(4, 4), 0.5)
     padded = noise(8, 8)
-    level = Level(padded, PixelGrid(padded.shape, 1.0, (0.0, 0.0)), padded.shape)
+    level = Level(padded, PixelGrid(padded.shape, 1.0, (0.0, 0.0)), padded.shape, verified=True)
     image = ModelImage.of(replace(slide, levels=(slide.levels[0], level)), 1.0)
     np.testing.assert_array_equal(whole(image), padded[:2, :2])
 

@@ -25,6 +25,7 @@ from morphinfer.images.labels import (
     layer_path,
     published_paths,
 )
+from morphinfer.images.level_checks import verify_level_for
 from morphinfer.images.multiscale import ImageSpec, NewImage, create_image
 from morphinfer.images.ngff import Version
 from morphinfer.images.slide import Slide, open_slide
@@ -71,4 +72,5 @@ __all__ = [
     "slides_in",
     "staged",
     "stored_result",
+    "verify_level_for",
 ]

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid
-from morphinfer.images.slide import Slide, hash_metadata
-from morphinfer.images.slide_checks import check_arrays, check_pixel_size, pick_channel
+from morphinfer.images.identities import hash_metadata
+from morphinfer.images.reading import UNCHUNKED_SIDE, array_chunk
+from morphinfer.images.slide import Slide
+from morphinfer.images.slide_checks import check_array, check_pixel_size, pick_channel
 from morphinfer.images.slide_geometry import Level
 
 AXES = {2: "yx", 3: "cyx"}
@@ -20,8 +22,6 @@ AXIS_NAMES = {
     "t": "t", "time": "t", "c": "c", "channel": "c", "band": "c", "z": "z", "y": "y", "row": "y",
     "x": "x", "col": "x", "column": "x",
 }  # fmt: skip
-ARRAY_CHUNK = 1024
-"""Side of the blocks in which an array without chunks is read."""
 
 
 class Pixels(Protocol):
@@ -84,28 +84,19 @@ def channel_names(image: Pixels, axes: str) -> tuple[str, ...]:
     return tuple(str(name) for name in coords[dim].values) if dim in coords else ()
 
 
-def array_chunk(image: Pixels, axis: int, default: int) -> int:
-    """Side of a chunk along an axis, that of the largest where they differ; a default without chunks."""
-    chunks = getattr(image, "chunks", None)
-    if chunks is None:
-        return min(image.shape[axis], default)
-    along = chunks[axis]
-    return int(max(along)) if isinstance(along, tuple) else int(along)
-
-
 def slide_from_array(
     image: Pixels,
     pixel_size_um: float,
     name: str = "array",
     *,
     channel: str | int | None = None,
-    chunk: int = ARRAY_CHUNK,
+    chunk: int = UNCHUNKED_SIDE,
 ) -> Slide:
     """Slide over an array, which is read window by window.
 
     Parameters
     ----------
-    image : array of uint8, uint16 or float32, shape (M, N) or (C, M, N)
+    image : array of integers, floats or bool, shape (M, N) or (C, M, N)
         The nuclei image: an array of NumPy, Dask, zarr or xarray, or of another library whose parts
         `numpy.asarray` takes. An array of xarray may name its axes y, x, c, z and t in any order.
     pixel_size_um : float
@@ -123,7 +114,7 @@ def slide_from_array(
         No array, no such channel, an axis too many, an empty array, or another data type.
     """
     axes = array_axes(image, name)
-    check_arrays([image], axes, Path(name))
+    check_array(image, axes, name)
     check_pixel_size(pixel_size_um, name)
     places = axes.index("y"), axes.index("x")
     height, width = (image.shape[axis] for axis in places)
@@ -132,7 +123,14 @@ def slide_from_array(
     return Slide(
         name=name,
         path=None,
-        levels=(Level(image, PixelGrid((height, width), pixel_size_um, (0.0, 0.0)), (row, col)),),
+        levels=(
+            Level(
+                image,
+                PixelGrid((height, width), pixel_size_um, (0.0, 0.0)),
+                (row, col),
+                verified=True,
+            ),
+        ),
         axes=axes,
         channels=labels,
         channel=pick_channel(channel, labels, axes, image.shape, Path(name)),

@@ -13,7 +13,7 @@ from morphinfer.callbacks import OnCount
 from morphinfer.errors import SlideError
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.ngff import Version
-from morphinfer.images.slide_checks import check_arrays, check_pixel_size, pick_channel, pick_z
+from morphinfer.images.slide_checks import check_array, check_pixel_size, pick_channel, pick_z
 from morphinfer.images.tiff import TiffSource, open_tiff
 from morphinfer.images.tiff_slide import pages_as
 
@@ -100,7 +100,7 @@ def convert(
         pixel_size_um=pixel_size_um,
     )  # fmt: skip
     array = image.arrays[0]
-    check_arrays([array], image.axes, image.path)
+    check_array(array, image.axes, str(image.path))
     kept = _pick(image, channel)
     plane = pick_z("max" if z is None else z, image.axes, array.shape, image.path)
     names = tuple(image.channels[i] for i in kept)

@@ -30,10 +30,15 @@ def halve_by_mean(image: NDArray[Any]) -> NDArray[Any]:
     """Mean over 2 x 2 pixels, rounded to the data type; an odd last row or column counts twice."""
     quads = _quads(image)
     if image.dtype.kind == "f":
-        mean: NDArray[Any] = quads.mean(axis=0, dtype=image.dtype)
+        exact = np.result_type(image.dtype, np.float32)
+        mean: NDArray[Any] = quads.mean(axis=0, dtype=exact).astype(image.dtype, copy=False)
         return mean
-    total: NDArray[np.uint32] = quads.sum(axis=0, dtype=np.uint32)
-    return ((total + 2) >> 2).astype(image.dtype)
+    if image.dtype.itemsize == 8:  # the sum of four needs more than 64 bits
+        rest = (quads & 3).sum(axis=0, dtype=image.dtype)
+        return np.asarray((quads >> 2).sum(axis=0, dtype=image.dtype) + ((rest + 2) >> 2))
+    unsigned = image.dtype.kind in "bu" and image.dtype.itemsize < 4
+    total = quads.sum(axis=0, dtype=np.uint32 if unsigned else np.int64)
+    return np.asarray(((total + 2) >> 2).astype(image.dtype))
 
 
 def halve_by_mode(labels: NDArray[Any]) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def open_labels(path: str | Path) -> LabelImage:
             f"{path}: a plain zarr array, which names no classes, so not a label image; make one with "
             f"'morphinfer segment' or 'morphinfer regions'"
         )
-    image = open_slide(path)
+    image = replace(open_slide(path), as_stored=True)
     attributes = dict(node.attrs)
     block = attributes.get("ome", attributes).get("image-label")
     block = {} if block is None and in_labels_group(opened.address) else block

@@ -16,7 +16,8 @@ from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.label_classes import Codes
 from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.multiscale_writer import PyramidWriter
-from morphinfer.images.ngff import Version, label_attributes
+from morphinfer.images.ngff import Version
+from morphinfer.images.ngff_attributes import label_attributes
 from morphinfer.images.slide import Slide
 from morphinfer.records import RunRecord
 

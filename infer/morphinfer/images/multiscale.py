@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from morphinfer.errors import OutputError
 from morphinfer.images.downsampling import Reduction, halve_by_mean, halve_by_mode, level_shapes
 from morphinfer.images.multiscale_writer import PyramidWriter
-from morphinfer.images.ngff import Version, image_attributes
+from morphinfer.images.ngff import Version
+from morphinfer.images.ngff_attributes import image_attributes
+from morphinfer.images.ngff_transforms import first_not_finite
 from morphinfer.images.staging import staged
 
 HALVED_AT_ONCE = 32
@@ -148,7 +150,14 @@ class NewImage:
             channels=spec.channels if last.ndim == 3 else None,
             windows=[display_window(plane) for plane in planes],
         )
-        self._group.attrs.update(_merge(metadata, spec.attributes or {}))
+        merged = _merge(metadata, spec.attributes or {})
+        place = first_not_finite(merged)
+        if place is not None:
+            raise OutputError(
+                f"{spec.name}: its metadata would hold NaN or infinity at {place}, which is not JSON; state "
+                f"the pixel size, or leave out what holds it"
+            )
+        self._group.attrs.update(merged)
 
     def _planes(self) -> list[list[Any]]:
         """The levels of each channel, as two-dimensional arrays."""

@@ -1,32 +1,47 @@
-"""NGFF (OME-Zarr) 0.4 and 0.5 metadata: read into values, and built from values. No I/O here.
+"""NGFF (OME-Zarr) metadata: read into values. No I/O here.
 
 An NGFF coordinate names the centre of a pixel: pixel i of an axis lies at ``scale * i + translation``.
-Source: https://ngff.openmicroscopy.org/0.4 and /0.5, sections 'multiscales', 'omero', 'labels'.
+Versions 0.4 and 0.5 are read; 0.1 to 0.3, which hold no pixel size, need a stated one.
+Source: https://ngff.openmicroscopy.org/0.1 to /0.5, sections 'multiscales' and 'omero'.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from morphinfer.errors import SlideError
+from morphinfer.images.ngff_transforms import (
+    Numbers,
+    check_transformations,
+    compose,
+    corners_agree,
+    first_not_finite,
+    is_out_of_order,
+)
 
 Version = Literal["0.4", "0.5"]
 Attributes = Mapping[str, Any]
+SUPPORTED = "supported are 0.4 and 0.5, and 0.1 to 0.3 with a stated pixel size"
 
 UM_PER_UNIT = {
     "angstrom": 1e-4,
+    "picometer": 1e-6,
     "nanometer": 1e-3,
     "micrometer": 1.0,
-    "micron": 1.0,
-    "um": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
     "millimeter": 1e3,
     "centimeter": 1e4,
+    "decimeter": 1e5,
     "meter": 1e6,
+    "inch": 25400.0,
 }
+SHORT_UNITS = {
+    "å": "angstrom", "pm": "picometer", "nm": "nanometer", "um": "micrometer", "µm": "micrometer",
+    "μm": "micrometer", "micron": "micrometer", "mm": "millimeter", "cm": "centimeter",
+}  # fmt: skip
+"""The micro sign and the Greek letter are two characters that look alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +50,9 @@ class Dataset:
 
     path: str
     """Path of the array inside the group."""
-    scale: tuple[float, ...]
-    """Size of a pixel along every axis, in the unit of that axis."""
-    translation: tuple[float, ...] | None
+    scale: Numbers | None
+    """Size of a pixel along every axis, in the unit of that axis; None where the metadata give none."""
+    translation: Numbers | None
     """Position of pixel 0 along every axis; None where the metadata give none."""
 
 
@@ -46,7 +61,9 @@ class Multiscale:
     """What the attributes of an OME-Zarr image say."""
 
     version: Version
-    """NGFF version; 0.4 goes with zarr format 2, 0.5 with zarr format 3."""
+    """NGFF version that outputs follow: 0.4 with zarr format 2, 0.5 with zarr format 3."""
+    stated_version: str
+    """NGFF version that the metadata state, or that their form shows."""
     axes: tuple[str, ...]
     """Axis names in the order of the array dimensions, out of t, c, z, y, x."""
     units: tuple[str | None, ...]
@@ -55,6 +72,23 @@ class Multiscale:
     """The levels, as listed."""
     channels: tuple[str, ...]
     """Channel labels of the omero block; empty where there is none."""
+    warnings: tuple[str, ...] = ()
+    """What contradicts the specification, and how it is taken; a sentence each."""
+
+
+def um_per_unit(unit: str | None) -> float | None:
+    """Micrometres of a unit of length, in the spellings that writers use; None where it is none.
+
+    >>> [um_per_unit(u) for u in ("nm", "Micrometers", "millimetre", "pixel")]
+    [0.001, 1.0, 1000.0, None]
+    """
+    name = (unit or "").strip().lower()
+    for spelling in (name, name.removesuffix("s")):
+        spelling = re.sub("metre$", "meter", spelling)
+        known = UM_PER_UNIT.get(SHORT_UNITS.get(spelling, spelling))
+        if known is not None:
+            return known
+    return None
 
 
 def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
@@ -70,12 +104,13 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
     Raises
     ------
     SlideError
-        The attributes hold no usable 'multiscales'.
+        The attributes hold no usable 'multiscales', are of an NGFF version that is not supported, or
+        hold a transformation that is neither a scale nor a translation.
     """
     ome = attributes.get("ome", attributes)
     blocks = ome.get("multiscales") if isinstance(ome, Mapping) else None
     if not blocks:
-        _refuse_plate(ome, source)
+        _refuse_others(ome, source)
         raise SlideError(
             f"{source}: no OME-Zarr image here (its attributes have no 'multiscales'); name the "
             f"image group itself, or make one with 'morphinfer convert IMAGE.tif SLIDE.zarr'"
@@ -83,19 +118,16 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
     version: Version = "0.5" if "ome" in attributes else "0.4"
     try:
         block = blocks[0]
-        axes = tuple(_axis_name(axis) for axis in block["axes"])
-        units = tuple(None if isinstance(a, str) else a.get("unit") for a in block["axes"])
-        outer = block.get("coordinateTransformations", [])
-        datasets = tuple(
-            Dataset(d["path"], *_compose(d["coordinateTransformations"], outer, len(axes)))
-            for d in block["datasets"]
-        )
+        stated, warnings = _stated_version(ome, block, version, source)
+        axes = tuple(_axis_name(axis) for axis in _axes(block, stated))
+        units = tuple(_unit(axis) for axis in _axes(block, stated))
+        datasets, repairs = _datasets(block, len(axes), source)
         listed = (ome.get("omero") or {}).get("channels", [])
         channels = tuple(str(c.get("label", i)) for i, c in enumerate(listed))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
         raise SlideError(
-            f"{source}: its 'multiscales' metadata are not NGFF 0.4 or 0.5 (missing or malformed: "
-            f"{problem!r}); write the image again with a current OME-Zarr writer"
+            f"{source}: its 'multiscales' metadata are not NGFF (missing or malformed: {problem!r}); "
+            f"{SUPPORTED}"
         ) from problem
     repeated = len(set(axes)) < len(axes)
     if not datasets or not {"y", "x"} <= set(axes) or set(axes) - set("tczyx") or repeated:
@@ -103,136 +135,104 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
             f"{source}: axes {list(axes)} with {len(datasets)} level(s); an image needs y and x, "
             f"optionally t, c and z, and at least one level"
         )
-    return Multiscale(version, axes, units, datasets, channels)
+    if len(blocks) > 1:
+        name = block.get("name")
+        warnings.append(
+            f"{source}: {len(blocks)} images under 'multiscales'; the first"
+            f"{f' ({name!r})' if name else ''} is read"
+        )
+    place = first_not_finite(attributes)
+    if place is not None:
+        warnings.append(
+            f"{source}: its metadata hold NaN or infinity at {place}, which is not JSON"
+        )
+    return Multiscale(version, stated, axes, units, datasets, channels, (*warnings, *repairs))
 
 
-def _refuse_plate(ome: Any, source: str) -> None:
-    """Raise where the group is a high-content-screening plate or one of its wells."""
+def _stated_version(
+    ome: Attributes, block: Attributes, version: Version, source: str
+) -> tuple[str, list[str]]:
+    """Version that is stated, or that the form shows, and warnings about it."""
+    value = ome.get("version", block.get("version")) if version == "0.5" else block.get("version")
+    stated = version if value is None else str(value).strip()
+    if value is None and version == "0.4" and "axes" not in block:
+        stated = "0.2"
+    if "coordinateSystems" in block and not stated.startswith("0.6"):
+        stated = f"{stated} with the coordinate systems of 0.6"
+    if not re.fullmatch(r"0\.[1-5]([.-].*)?", stated):
+        _refuse_version(stated, source)
+    if (stated[:3] == "0.5") != (version == "0.5"):
+        where = "under 'ome'" if version == "0.5" else "not under 'ome'"
+        return stated[:3], [
+            f"{source}: states NGFF {stated}, but its metadata lie {where}; read as {version}"
+        ]
+    return stated[:3], []
+
+
+def _refuse_version(stated: str, source: str) -> None:
+    raise SlideError(
+        f"{source}: is NGFF {stated}; {SUPPORTED}; write the image as 0.5, or name a two-dimensional "
+        f"array in it and state `pixel_size_um`"
+    )
+
+
+def _refuse_others(ome: Any, source: str) -> None:
+    """Raise where the group is a plate, a well or a scene, and not one image."""
+    if not isinstance(ome, Mapping):
+        return
     for kind, listed in (("plate", "wells"), ("well", "images")):
-        if isinstance(ome, Mapping) and kind in ome:
+        if kind in ome:
             members = ome[kind].get(listed) if isinstance(ome[kind], Mapping) else None
             first = str(members[0].get("path", "")) if members else "A/1"
             raise SlideError(
                 f"{source}: a {kind} of many images, not one slide; name one image in it, "
                 f"for example {source}/{first}{'/0' if kind == 'plate' else ''}"
             )
+    if "scene" in ome or str(ome.get("version", "")).startswith("0.6"):
+        _refuse_version(str(ome.get("version", "0.6")), source)
+
+
+def _axes(block: Attributes, stated: str) -> Sequence[Any]:
+    """The axes as listed; before 0.3 there were always five, without a list."""
+    if stated in ("0.1", "0.2") and "axes" not in block:
+        return tuple("tczyx")
+    axes: Sequence[Any] = block["axes"]
+    return axes
 
 
 def _axis_name(axis: Any) -> str:
     return str(axis if isinstance(axis, str) else axis["name"]).lower()
 
 
-def _compose(
-    inner: Sequence[Attributes], outer: Sequence[Attributes], ndim: int
-) -> tuple[tuple[float, ...], tuple[float, ...] | None]:
-    """Scale and translation of the dataset's transformations followed by the multiscale's."""
-    scale, translation = [1.0] * ndim, [0.0] * ndim
-    translated = False
-    for step in [*inner, *outer]:
-        if step["type"] == "scale":
-            scale = [a * float(b) for a, b in zip(scale, step["scale"], strict=True)]
-            translation = [a * float(b) for a, b in zip(translation, step["scale"], strict=True)]
-        elif step["type"] == "translation":
-            translation = [
-                a + float(b) for a, b in zip(translation, step["translation"], strict=True)
-            ]
-            translated = True
-    return tuple(scale), tuple(translation) if translated else None
+def _unit(axis: Any) -> str | None:
+    unit = None if isinstance(axis, str) else axis.get("unit")
+    return None if unit is None else str(unit)
 
 
-def image_attributes(
-    *,
-    name: str,
-    version: Version,
-    level_paths: Sequence[str],
-    pixel_size_um: float | None,
-    origin_um: tuple[float, float],
-    channel: str | None = None,
-    channels: Sequence[str] | None = None,
-    windows: Sequence[Mapping[str, float]] = (),
-) -> dict[str, Any]:
-    """Attributes of a (y, x) or (c, y, x) multiscale image whose levels halve.
-
-    Level k has pixels 2**k as large, aligned with level 0 at the outer edges of the image, so its
-    first pixel centre lies (2**k - 1) / 2 pixels further in.
-
-    Parameters
-    ----------
-    name, version, level_paths
-        Name of the image, NGFF version, paths of the levels from fine to coarse.
-    pixel_size_um : float or None
-        Side of a pixel of level 0 in micrometres; None writes a scale without unit.
-    origin_um : tuple of float
-        Row and column of the centre of pixel (0, 0) of level 0.
-    channel : str, optional
-        Label of the only channel, written as an omero block outside the axes.
-    channels : sequence of str, optional
-        Labels of the channels of an image that has an axis c in front of y and x.
-    windows : sequence of Mapping, optional
-        'start', 'end', 'min' and 'max' of the intensities to show, one for each labelled channel.
-    """
-    more = 0 if channels is None else 1
-    unit = {} if pixel_size_um is None else {"unit": "micrometer"}
-    size = pixel_size_um or 1.0
-    datasets = [
-        {
-            "path": path,
-            "coordinateTransformations": [
-                {"type": "scale", "scale": [1.0] * more + [size * 2**k] * 2},
-                {
-                    "type": "translation",
-                    "translation": [0.0] * more + [o + size * (2**k - 1) / 2 for o in origin_um],
-                },
-            ],
-        }
-        for k, path in enumerate(level_paths)
-    ]
-    block: dict[str, Any] = {
-        "name": name,
-        "axes": [{"name": "c", "type": "channel"}] * more
-        + [{"name": axis, "type": "space", **unit} for axis in "yx"],
-        "datasets": datasets,
-    }
-    content: dict[str, Any] = {"multiscales": [block]}
-    labels = [channel] if channel is not None else channels
-    if labels is not None:
-        content["omero"] = {
-            "channels": [
-                {"label": label, "color": "FFFFFF", "active": True, "window": dict(window)}
-                for label, window in zip(labels, windows, strict=True)
-            ]
-        }
-    if version == "0.4":
-        block["version"] = "0.4"
-        return content
-    return {"ome": {"version": "0.5", **content}}
-
-
-def label_attributes(
-    classes: Sequence[tuple[int, str, str, str | None]], version: Version
-) -> dict[str, Any]:
-    """The 'image-label' block of a label image.
-
-    Parameters
-    ----------
-    classes : sequence of (value, name, colour, role)
-        Label value, class name, colour as '#rrggbb' or '#rrggbbaa', and the role of the class.
-        NGFF has no key for a role, and lets properties hold others; no role, None, is left out.
-    version : {'0.4', '0.5'}
-        NGFF version.
-    """
-    block: dict[str, Any] = {
-        "colors": [
-            {"label-value": value, "rgba": _rgba(colour)} for value, _, colour, _ in classes
-        ],
-        "properties": [
-            {"label-value": value, "class": name} | ({} if role is None else {"role": role})
-            for value, name, _, role in classes
-        ],
-    }
-    return {"image-label": {"version": version, **block}}
-
-
-def _rgba(colour: str) -> list[int]:
-    parts = list(bytes.fromhex(colour.removeprefix("#")))
-    return parts if len(parts) == 4 else [*parts, 255]
+def _datasets(
+    block: Attributes, ndim: int, source: str
+) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
+    """The levels with their composed transformations, and what was repaired in these."""
+    outer = block.get("coordinateTransformations") or []
+    steps = []
+    for listed in block["datasets"]:
+        if not isinstance(listed["path"], str):
+            raise TypeError(f"a level of path {listed['path']!r}")
+        steps.append((listed.get("coordinateTransformations") or [], outer))
+    for step in [*outer, *(step for inner, _ in steps for step in inner)]:
+        check_transformations(step, source)
+    placed = [compose(both, ndim) for both in steps]
+    warnings: tuple[str, ...] = ()
+    if any(is_out_of_order(part) for both in steps for part in both):
+        in_pixels = placed
+        placed = [compose(both, ndim, scale_first=True) for both in steps]
+        unit = "the unit of the axes"
+        if corners_agree(in_pixels) > corners_agree(placed):
+            placed, unit = in_pixels, "pixels, since only so the levels lie at the same place"
+        warnings = (
+            f"{source}: its translations are listed before the scales, against NGFF; they are taken "
+            f"in {unit}",
+        )
+    paths = [listed["path"] for listed in block["datasets"]]
+    datasets = tuple(Dataset(path, *both) for path, both in zip(paths, placed, strict=True))
+    return datasets, warnings

@@ -7,12 +7,12 @@ down, columns run right; windows are in pixels of the level that is read.
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,23 +25,20 @@ from morphinfer.images.addresses import Address
 from morphinfer.images.containers import OpenedImage, open_image
 from morphinfer.images.folders import result_kind
 from morphinfer.images.foreign_formats import is_tiff
+from morphinfer.images.identities import hash_metadata, sample_windows
+from morphinfer.images.level_arrays import level_array
 from morphinfer.images.ngff import Version, parse_multiscale
-from morphinfer.images.slide_checks import (
-    check_arrays,
-    check_pixel_size,
-    check_plain,
-    pick_channel,
-    pick_z,
-)
-from morphinfer.images.slide_geometry import Level, pixel_sizes, place_levels
+from morphinfer.images.pixel_types import pixel_dtype, to_pixels
+from morphinfer.images.reading import Selection, chunk_bytes, read_window, reading_bytes
+from morphinfer.images.slide_checks import check_pixel_size, check_plain, pick_channel, pick_z
+from morphinfer.images.slide_geometry import Level, place_levels
 from morphinfer.images.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
 
 READ_ERRORS = (
     OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 """What zarr raises for a chunk that cannot be decoded."""
-SAMPLE_SIDE = 64
-"""Side of the windows that distinguish arrays, in pixels."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,6 +73,8 @@ class Slide:
     """Where it is, if it is remote."""
     series: int | None = None
     """Number of the image in a TIFF file; None elsewhere."""
+    as_stored: bool = False
+    """Whether pixels are read in the data type of the file, as those of label images are."""
     warnings: tuple[str, ...] = ()
     """What was repaired, left out or could not be verified when it was opened, a sentence each; logged
     then, and kept in the run record (contract C9)."""
@@ -90,7 +89,7 @@ class Slide:
         if self.path is not None or self.url is not None:
             return self.metadata_sha256
         digest = hashlib.sha256(self.metadata_sha256.encode())
-        for window in _sample_windows(self.shape):
+        for window in sample_windows(self.shape):
             digest.update(self.read(window).tobytes())
         return digest.hexdigest()
 
@@ -124,9 +123,9 @@ class Slide:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Data type of the pixels, in native byte order."""
-        native: np.dtype[Any] = np.dtype(self.levels[0].array.dtype).newbyteorder("=")
-        return native
+        """Data type of the pixels that are read, in native byte order."""
+        stored = np.dtype(self.levels[0].array.dtype)
+        return stored.newbyteorder("=") if self.as_stored else pixel_dtype(stored)
 
     def read(self, window: Window, level: int = 0) -> NDArray[Any]:
         """Pixels of a window that lies inside the level: 2-D, in the slide's data type.
@@ -134,30 +133,20 @@ class Slide:
         Raises
         ------
         SlideError
-            A chunk is damaged, or has gone since the slide was opened. One that was never there counts as
-            empty, as zarr has it, unless the slide was opened with ``missing_chunks='refuse'``.
+            A chunk is damaged, or has gone since the slide was opened; an integer does not fit into
+            float32. A chunk that was never there counts as empty, as zarr has it, unless the slide was
+            opened with ``missing_chunks='refuse'``.
         """
-        rows, cols = window.slices
-        index = tuple(
-            {"y": rows, "x": cols, "t": 0, "c": self.channel, "z": self._z_index()}[axis]
-            for axis in self.axes
-        )
         try:
-            block = np.asarray(self.levels[level].array[index])
+            return read_window(self.levels[level].array, window, self._selection())
         except SlideError:
             raise
         except READ_ERRORS as problem:
             raise SlideError(
-                f"{self.name}: level {level}, rows {rows.start} to {rows.stop}, columns {cols.start} "
-                f"to {cols.stop} cannot be read ({problem}); copy the slide again from its source"
+                f"{self.name}: level {level}, rows {window.row} to {window.row_stop}, columns "
+                f"{window.col} to {window.col_stop} cannot be read ({problem}); copy the slide again from "
+                f"its source"
             ) from problem
-        kept = [
-            axis for axis in self.axes if axis in "zyx" and not (axis == "z" and self.z != "max")
-        ]
-        block = block.transpose([kept.index(axis) for axis in "zyx" if axis in kept])
-        if block.ndim == 3:
-            block = block.max(axis=0)
-        return np.ascontiguousarray(block, dtype=self.dtype)
 
     def list_absent(self, level: int = 0) -> AbsentChunks | None:
         """List the chunks of a level that are absent; from now on a chunk that goes is an error.
@@ -193,6 +182,18 @@ class Slide:
     def _z_index(self) -> int | slice:
         return slice(None) if self.z == "max" else self.z
 
+    def reading_mb(self, level: int = 0) -> float:
+        """Memory that reading takes beside the pixels: chunks of several planes, and conversions."""
+        return reading_bytes(self.levels[level].array, self._selection()) / 1e6
+
+    def chunk_bytes(self, level: int = 0) -> int:
+        """Size of a chunk with all its planes and channels, decoded."""
+        return chunk_bytes(self.levels[level].array, self.axes)
+
+    def _selection(self) -> Selection:
+        convert = partial(to_pixels, dtype=self.dtype, name=self.name)
+        return Selection(self.axes, self.channel, self.z, self.dtype, convert)
+
     def level_for(self, pixel_size_um: float) -> int:
         """Index of the coarsest level whose pixels are no larger than ``pixel_size_um``, else 0."""
         tolerance = 1.001
@@ -209,7 +210,7 @@ def open_slide(
     series: str | int | None = None,
     missing_chunks: MissingChunks = "fill",
 ) -> Slide:
-    """Open an OME-Zarr image (0.4, 0.5), a plain two-dimensional zarr array or a TIFF file as a slide.
+    """Open an OME-Zarr image (0.1 to 0.5), a plain two-dimensional zarr array or a TIFF file as a slide.
 
     Parameters
     ----------
@@ -224,7 +225,7 @@ def open_slide(
         Index along z, or the maximum projection, which is the default. Stated, it also says that the
         pages of a plain TIFF file are planes, and not channels.
     pixel_size_um : float, optional
-        Side of a pixel of level 0 in micrometres; overrides the metadata.
+        Side of a pixel of level 0 in micrometres; overrides the metadata, which need none then.
     series : str or int, optional
         Path, name or index of an image inside a container, or a TIFF file. By default the largest of a
         bioformats2raw container or a TIFF file is taken, without macro and label images, or the only
@@ -236,12 +237,14 @@ def open_slide(
     Raises
     ------
     SlideError
-        No image at ``path``, no such channel or z, no pixel size, an unsupported data type.
+        No image at ``path``, no such channel or z, no pixel size, an unsupported version, transformation
+        or data type.
 
     Notes
     -----
     A level with a translation of its own lies where that says; without one, all levels are taken
-    to share their outer corner, as area-averaged pyramids do.
+    to share their outer corner, as area-averaged pyramids do. A coarser level that is missing, or whose
+    scale, translation or data type contradicts level 0, is left out with a warning (`place_levels`).
     """
     file = Address.of(path).path
     if file is not None and is_tiff(file):
@@ -258,48 +261,28 @@ def open_slide(
     attributes = dict(node.attrs)
     meta = parse_multiscale(attributes, str(address))
     watch = Watch(opened, missing_chunks)
-    arrays = [WatchedArray(_array(node, d.path, address), watch) for d in meta.datasets]
-    axes = "".join(meta.axes)
-    check_arrays(arrays, axes, address)
-    sizes = pixel_sizes(meta, address, pixel_size_um)
-    levels = place_levels(meta, arrays, sizes)
+    arrays = [level_array(node, d.path, watch) for d in meta.datasets]
+    levels, left_out = place_levels(meta, arrays, str(address), pixel_size_um)
+    axes, base = "".join(meta.axes), levels[0].array
+    repaired = (*meta.warnings, *left_out)
+    for warning in repaired:
+        logger.warning("%s", warning)
     return Slide(
         name=opened.store.address.name,
         path=address.path,
         levels=tuple(levels),
         axes=axes,
         channels=meta.channels,
-        channel=pick_channel(channel, meta.channels, axes, arrays[0].shape, address),
-        z=pick_z("max" if z is None else z, axes, arrays[0].shape, address),
+        channel=pick_channel(channel, meta.channels, axes, base.shape, address),
+        z=pick_z("max" if z is None else z, axes, base.shape, address),
         version=meta.version,
-        metadata_sha256=hash_metadata(attributes, arrays[0]),
+        metadata_sha256=hash_metadata(attributes, base),
         synthetic=_is_synthetic(attributes),
         result=result_kind(attributes),
         missing_chunks=missing_chunks,
         url=address.url,
-        warnings=opened.warnings,
+        warnings=(*opened.warnings, *repaired),
     )
-
-
-def _array(group: Any, array_path: str, path: Address) -> Any:
-    try:
-        array = group[array_path]
-    except KeyError as problem:
-        raise SlideError(
-            f"{path}: its metadata name the level '{array_path}', which is not there; "
-            f"copy the slide again from its source"
-        ) from problem
-    except (OSError, ValueError, TypeError, AttributeError) as problem:
-        raise SlideError(
-            f"{path}: the metadata of its level '{array_path}' cannot be read ({problem}); "
-            f"copy the slide again from its source"
-        ) from problem
-    if not hasattr(array, "shape"):
-        raise SlideError(
-            f"{path}: its level '{array_path}' is a group, not an array; "
-            f"write the image again with a current OME-Zarr writer"
-        )
-    return array
 
 
 def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch) -> Slide:
@@ -312,7 +295,7 @@ def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch)
         )
     check_pixel_size(pixel_size_um, str(path))
     grid = PixelGrid(array.shape, pixel_size_um, (0.0, 0.0))
-    level = Level(WatchedArray(array, watch), grid, array.chunks)
+    level = Level(WatchedArray(array, watch), grid, array.chunks, verified=True)
     version: Version = "0.4" if array.metadata.zarr_format == 2 else "0.5"
     hashed = hash_metadata(dict(array.attrs), array)
     return Slide(
@@ -324,19 +307,3 @@ def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch)
 def _is_synthetic(attributes: Mapping[str, Any]) -> bool:
     ours = attributes.get("morphinfer")
     return isinstance(ours, Mapping) and ours.get("synthetic") is True
-
-
-def _sample_windows(shape: tuple[int, int]) -> Iterator[Window]:
-    """Windows in four rows and four columns, or as many as differ."""
-    height, width = (min(SAMPLE_SIDE, side) for side in shape)
-    rows = sorted({(shape[0] - height) * k // 3 for k in range(4)})
-    cols = sorted({(shape[1] - width) * k // 3 for k in range(4)})
-    yield from (Window(row, col, height, width) for row, col in product(rows, cols))
-
-
-def hash_metadata(attributes: dict[str, Any], array: Any) -> str:
-    """SHA-256 of the metadata, shape and dtype of an image."""
-    description = json.dumps(
-        [attributes, list(array.shape), str(array.dtype)], sort_keys=True, default=str
-    )
-    return hashlib.sha256(description.encode()).hexdigest()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from morphinfer.errors import SlideError
 from morphinfer.images.addresses import Address
+from morphinfer.images.pixel_types import READABLE_DTYPES, dtype_name, is_readable
 from morphinfer.names import suggestion
 
 NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
 MOST_LISTED = 10
-SUPPORTED_DTYPES = ("uint8", "uint16", "float32")
+MOST_PIXELS_OF_SIDE = 10_000_000
+"""Longer sides are damaged metadata; a slide scanned at 0.1 micrometres has one of a million."""
+MOST_PLANES = 100_000
+"""Planes along z, or channels; more are damaged metadata."""
 
 
 def check_plain(array: Any, name: str) -> None:
@@ -23,21 +25,44 @@ def check_plain(array: Any, name: str) -> None:
             f"{name}: the array has shape {tuple(array.shape)}; without OME-Zarr metadata a slide "
             f"must have two dimensions, rows and columns"
         )
-    check_arrays([array], "yx", Path(name))
+    check_array(array, "yx", name)
 
 
-def check_arrays(arrays: list[Any], axes: str, path: Address | Path) -> None:
-    """Refuse arrays that are empty, of another rank than their axes, or of another data type."""
-    for array in arrays:
-        if array.ndim != len(axes):
-            raise SlideError(f"{path}: axes '{axes}' but an array of {array.ndim} dimensions")
-        if 0 in array.shape:
-            raise SlideError(f"{path}: the slide is empty, shape {tuple(array.shape)}")
-        if np.dtype(array.dtype).name not in SUPPORTED_DTYPES:
-            raise SlideError(
-                f"{path}: data type {np.dtype(array.dtype).name}; supported are "
-                f"{', '.join(SUPPORTED_DTYPES)}; convert the image first"
-            )
+def check_array(array: Any, axes: str, name: str) -> None:
+    """Refuse an array that is empty, impossibly large, of another rank than its axes, or of no number.
+
+    Raises
+    ------
+    SlideError
+        What is wrong with it.
+    """
+    problem = array_problem(array, axes)
+    if problem is not None:
+        raise SlideError(f"{name}: {problem}")
+
+
+def array_problem(array: Any, axes: str) -> str | None:
+    """Why an array cannot be a level of a slide; None where it can."""
+    shape = tuple(array.shape)
+    if array.ndim != len(axes):
+        return f"axes '{axes}' but an array of {array.ndim} dimensions"
+    if 0 in shape:
+        return f"the slide is empty, shape {shape}"
+    limits = {"y": MOST_PIXELS_OF_SIDE, "x": MOST_PIXELS_OF_SIDE}
+    if any(n > limits.get(axis, MOST_PLANES) for axis, n in zip(axes, shape, strict=True)):
+        return (
+            f"shape {shape} along '{axes}', more than {MOST_PIXELS_OF_SIDE} pixels along a side or "
+            f"{MOST_PLANES} planes; its metadata are damaged"
+        )
+    chunks = getattr(array, "chunks", None) or ()
+    if 0 in chunks:
+        return f"chunks of shape {tuple(chunks)}; its metadata are damaged"
+    if not is_readable(array.dtype):
+        return (
+            f"data type {dtype_name(array.dtype)}; supported are {', '.join(READABLE_DTYPES)}; save "
+            f"the image as one of them"
+        )
+    return None
 
 
 def check_pixel_size(pixel_size_um: float, name: str) -> None:
@@ -59,9 +84,10 @@ def pick_channel(
     """Index of the channel to read; by default the only one, or the one named after nuclei."""
     count = shape[axes.index("c")] if "c" in axes else 1
     names = names[:count]
-    listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
     if count > MOST_LISTED and not names:
         listed = f"0 to {count - 1}"
+    else:
+        listed = ", ".join(f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(count))
     if channel is None:
         nuclei = [i for i, n in enumerate(names) if any(w in n.lower() for w in NUCLEI_NAMES)]
         if count == 1 or len(nuclei) == 1:

@@ -8,7 +8,7 @@ from typing import Literal
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid
 from morphinfer.images.slide import Slide
-from morphinfer.images.slide_checks import check_arrays, check_pixel_size, pick_channel, pick_z
+from morphinfer.images.slide_checks import check_array, check_pixel_size, pick_channel, pick_z
 from morphinfer.images.slide_geometry import Level
 from morphinfer.images.tiff import Pages, TiffSource, is_slow, open_tiff
 from morphinfer.images.tiff_metadata import source_name
@@ -42,7 +42,8 @@ def open_tiff_slide(
         pixel_size_um=pixel_size_um,
     )  # fmt: skip
     first = source.arrays[0]
-    check_arrays(list(source.arrays), source.axes, path)
+    for array in source.arrays:
+        check_array(array, source.axes, str(path))
     size_um = source.pixel_size_um
     if size_um is None:
         raise SlideError(
@@ -58,8 +59,10 @@ def open_tiff_slide(
             array,
             PixelGrid((array.shape[-2], array.shape[-1]), size_um * factor, (0.0, 0.0)),
             (array.chunks[-2], array.chunks[-1]),
+            path=str(number),
+            verified=array is first,
         )
-        for array, factor in zip(source.arrays, source.factors, strict=True)
+        for number, (array, factor) in enumerate(zip(source.arrays, source.factors, strict=True))
         if array is first or not _any_slow(array.planes(index))
     ]
     return Slide(

@@ -57,6 +57,37 @@ class Ensemble:
         """Distance of positions in micrometres."""
         return self.models.card.pixel_size_um * self.predictor.stride_px
 
+    def beside(self, reading_mb: float) -> Ensemble:
+        """The same networks with fewer or smaller tiles, beside which the slide can be read.
+
+        Parameters
+        ----------
+        reading_mb : float
+            Memory that reading takes beside the tiles.
+
+        Raises
+        ------
+        ProviderError
+            ``options.max_memory_mb`` does not suffice for both.
+        """
+        if not reading_mb:
+            return self
+        fitted = share_out(
+            self.options.threads or available_cores(),
+            self.options.max_memory_mb,
+            self.options.tile_px,
+            self.models.patch_size_px,
+            gpu=self.provider.name != "cpu",
+            arenas=1 if self.resources.arena_bytes else len(self.models.used),
+            reading_mb=reading_mb,
+        )
+        loaded = self.resources  # threads and arena are those that the networks were loaded with
+        resources = replace(
+            fitted, threads=loaded.threads, arena_bytes=loaded.arena_bytes,
+            workers=min(fitted.workers, loaded.workers), tile_px=min(fitted.tile_px, loaded.tile_px),
+        )  # fmt: skip
+        return replace(self, resources=resources)
+
     def run_options(self, requested: Options | None) -> Options:
         """Options of a run with these networks: what they were loaded with, and the rest as requested.
 

@@ -49,6 +49,7 @@ def share_out(
     *,
     gpu: bool,
     arenas: int = 1,
+    reading_mb: float = 0.0,
 ) -> Resources:
     """Resources within the limits.
 
@@ -67,6 +68,8 @@ def share_out(
     arenas : int
         Networks that hold their working memory at the same time, since each has an arena; 1 where all
         share one.
+    reading_mb : float
+        What reading the slide takes beside the tiles, see `Slide.reading_mb`.
 
     Raises
     ------
@@ -75,9 +78,17 @@ def share_out(
     """
     if cores < 1:
         raise ProviderError(f"{cores} threads; at least 1 is needed, or 0 for all cores")
+    parts = f", {reading_mb:.0f} MB of them to read chunks of several planes," if reading_mb else ""
     if gpu:
         tile = tile_px or GPU_TILE_PX
-        return Resources(GPU_WORKERS, 1, tile, _memory_mb(GPU_WORKERS, tile, patch_size_px, 1))
+        if reading_mb and PROCESS_MB + reading_mb > max_memory_mb:
+            raise ProviderError(
+                f"a run needs about {PROCESS_MB + reading_mb:.0f} MB{parts} and `max_memory_mb` allows "
+                f"{max_memory_mb:.0f}; allow more, or write the slide in smaller chunks"
+            )
+        memory = _memory_mb(GPU_WORKERS, tile, patch_size_px, 1) + reading_mb
+        return Resources(GPU_WORKERS, 1, tile, memory)
+    max_memory_mb -= reading_mb
     tile = tile_px or CPU_TILE_PX
     while tile_px is None and tile > SMALLEST_TILE_PX:
         if _memory_mb(1, tile, patch_size_px, arenas) <= max_memory_mb:
@@ -86,9 +97,10 @@ def share_out(
     least = _memory_mb(1, tile, patch_size_px, arenas)
     if least > max_memory_mb:
         raise ProviderError(
-            f"a tile of {tile} px needs about {least:.0f} MB and `max_memory_mb` allows "
-            f"{max_memory_mb:.0f}; allow more"
+            f"a tile of {tile} px needs about {least + reading_mb:.0f} MB{parts} and `max_memory_mb` "
+            f"allows {max_memory_mb + reading_mb:.0f}; allow more"
             + ("" if tile_px is None else " or choose a smaller `tile_px`")
+            + (", or write the slide in smaller chunks" if reading_mb else "")
         )
     workers = max(
         n
@@ -97,7 +109,7 @@ def share_out(
     )
     largest = tile + tile // 8  # see `Span.tiles`
     arena = workers * (largest + patch_size_px) ** 2 * ARENA_BYTES_PER_PIXEL if arenas == 1 else 0
-    memory = _memory_mb(workers, tile, patch_size_px, arenas)
+    memory = _memory_mb(workers, tile, patch_size_px, arenas) + reading_mb
     return Resources(workers, cores // workers, tile, memory, arena)
 
 

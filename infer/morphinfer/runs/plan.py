@@ -54,6 +54,8 @@ class Plan:
         """Plan for a slide."""
         card = ensemble.models.card
         image = ModelImage.of(slide, card.pixel_size_um)
+        slide = image.slide
+        ensemble = ensemble.beside(slide.reading_mb(image.level))
         stride, patch = ensemble.predictor.stride_px, ensemble.predictor.patch_size_px
         tiling = fit_tiling(Tiling(image, patch, stride, 0), ensemble, options.tile_px)
         # Half a model pixel where a patch cannot be centred on its position, see `patch_offset`.

@@ -81,7 +81,7 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
     plan = with_skipping(with_fit(Plan.of(source, ensemble, options)), options.skip_background)
-    logged = (*source.warnings, *ensemble.models.warnings)  # when each was opened
+    logged = (*plan.image.slide.warnings, *ensemble.models.warnings)  # when each was found
     for warning in plan.warnings:
         if warning not in logged:
             logger.warning("%s", warning)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import Window
-from morphinfer.images import Slide
+from morphinfer.images import Slide, verify_level_for
 from morphinfer.tiles.resampling import Axis, model_shape, resample, source_window
 
 SAME_SIZE_TOLERANCE = 1e-3
@@ -30,7 +30,7 @@ class ModelImage:
     """A slide as the model sees it, before normalisation."""
 
     slide: Slide
-    """Where the pixels come from."""
+    """Where the pixels come from, without levels that were found to differ from level 0."""
     level: int
     """Index of the level that is read."""
     factor: float
@@ -55,6 +55,7 @@ class ModelImage:
                 f"{pixel_size_um:g} are needed; at most {MOST_ENLARGED} times as large can be "
                 f"enlarged; state the true size in micrometres, `pixel_size_um`"
             )
+        slide = verify_level_for(slide, pixel_size_um)
         index = slide.level_for(pixel_size_um)
         level = slide.levels[index]
         factor = pixel_size_um / level.pixel_size_um

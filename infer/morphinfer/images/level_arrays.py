@@ -1,0 +1,31 @@
+"""Arrays of the levels of an image, or why one of them is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from morphinfer.errors import SlideError
+from morphinfer.images.watched_arrays import Watch, WatchedArray
+
+
+def level_array(group: Any, array_path: str, watch: Watch) -> WatchedArray | SlideError:
+    """Array of a level, or the error that says why there is none: a coarse level can be done without."""
+    path = watch.address
+    try:
+        array = group[array_path]
+    except KeyError:
+        return SlideError(
+            f"{path}: its metadata name the level '{array_path}', which is not there; "
+            f"copy the slide again from its source"
+        )
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError) as problem:
+        return SlideError(
+            f"{path}: the metadata of its level '{array_path}' cannot be read ({problem}); "
+            f"copy the slide again from its source"
+        )
+    if not hasattr(array, "shape"):
+        return SlideError(
+            f"{path}: its level '{array_path}' is a group, not an array; name a group whose levels are "
+            f"arrays"
+        )
+    return WatchedArray(array, watch)
