@@ -106,6 +106,17 @@ def open_table(path: Path) -> TableFile:
         raise unreadable(path, problem) from problem
 
 
+def is_zip_file(path: Path) -> bool:
+    """Whether a file begins as a ZIP archive does."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == ZIP
+    except OSError:
+        return False
+
+
 def load_columns(table: TableFile, columns: Sequence[str], gene: str) -> LoadedColumns:
     """Columns of a table; ``gene`` is the column of the genes.
 
