@@ -32,6 +32,7 @@ from morphinfer_training.references.table_files import (
     is_zip_file,
     load_columns,
     open_table,
+    values_readable,
 )
 from morphinfer_training.references.xenium_zarr import open_transcripts_zarr
 
@@ -94,7 +95,9 @@ def read_spots(
     loaded = load_columns(file, wanted, detected.gene)
     taken = [] if path == named else [f"{named}: the table {path.relative_to(named)} is taken"]
     warnings = [*taken, *file.warnings, *loaded.warnings, *detected.warnings]
-    numbers = _numbers(detected, loaded.table, path, warnings)
+    with values_readable(path):
+        numbers = _numbers(detected, loaded.table, path, warnings)
+        genes, gene, readable = encode_genes(loaded.table[detected.gene])
     table = SpotTable(
         path=path,
         columns=detected,
@@ -105,12 +108,12 @@ def read_spots(
     col, row = place_spots(
         table, SlidePlace(pixel_size_um, origin_um, transform, shift), warnings
     )  # fmt: skip
-    genes, gene, readable = encode_genes(loaded.table[detected.gene])
     if not readable:
         warnings.append(f"{path}: names of genes are not UTF-8 and are read as Latin-1")
-    rows = select_rows(
-        detected, loaded.table, numbers, genes, gene, loaded.malformed, min_qv, path, warnings
-    )
+    with values_readable(path):
+        rows = select_rows(
+            detected, loaded.table, numbers, genes, gene, loaded.malformed, min_qv, path, warnings
+        )
     for text in warnings:
         logger.warning("%s", text)
     weight = np.ones(len(gene), np.float32)
