@@ -1,4 +1,4 @@
-"""The shipped hippocampus set on the section that it was trained on; skipped where that is absent."""
+"""The shipped sets on the sections that they were trained on; skipped where those are absent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from morphinfer import Options, load_models, segment_array
+from morphinfer import Options, load_models, open_slide, segment_array
+from morphinfer.runs import make_plan
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("MORPHINFER_DATA", ROOT.parent / "shared" / "data"))
@@ -71,3 +72,18 @@ def test_the_figures_of_a_model_card_follow_from_its_confusion_matrices(name):
             dice = 2 * matrix.diagonal() / np.maximum(sizes, 1)
             assert method["dice"]["mean"] == pytest.approx(dice[held].mean())
             assert matrix.sum() == section["cells"]
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "pixel_size_um"),
+    [("ca1", "hippocampus", CA1_UM), ("septum_1", "septum", 0.30)],
+)
+def test_a_section_that_was_trained_on_fits(name, models, pixel_size_um):
+    path = DATA / name / "nuclei.tif"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; set MORPHINFER_DATA to the folder of the real sections")
+    slide = open_slide(path, pixel_size_um=pixel_size_um)
+    plan = make_plan(slide, models, Options(provider="cpu", skip_background="off"))
+    assert plan.fit.checked
+    assert plan.fit.distance < 0.3
+    assert not any("does not look like" in warning for warning in plan.warnings)

@@ -11,8 +11,10 @@ from appearing import blurred, section, trained_on
 from commands import CPU, write_slide
 from fakes import FakePredictor, fake_ensemble
 
-from morphinfer import Options, segment_array, slide_from_array
+from morphinfer import Options, open_slide, segment_array, slide_from_array
+from morphinfer.geometry import Window
 from morphinfer.images.labels import open_labels
+from morphinfer.phantom import make_phantom
 from morphinfer.runs import make_plan
 from morphinfer.runs.plan import run_start
 from morphinfer.tiles.normalisation import Normalisation
@@ -72,6 +74,17 @@ def test_a_slide_of_the_kind_that_was_trained_on_gives_no_warning(planned):
     assert record.fit.checked
     assert record.fit.distance < 0.5
     assert record.fit.nearest == "trained.zarr"
+
+
+@pytest.mark.parametrize("seed", [2, 7])
+def test_a_synthetic_section_fits_the_set_phantom_and_its_negative_does_not(tmp_path, seed):
+    slide = open_slide(make_phantom(tmp_path / "animal", seed=seed, size=(600, 640)).slide)
+    pixels = slide.read(Window(0, 0, *slide.shape))
+    options = Options(provider="cpu", skip_background="off")
+    assert make_plan(slide, "phantom", options).warnings == ()
+    negative = slide_from_array(pixels.max() - pixels, slide.pixel_size_um)
+    (warning,) = make_plan(negative, "phantom", options).warnings
+    assert "dark on bright ground" in warning
 
 
 def test_without_statistics_in_the_card_the_record_says_that_nothing_was_checked(planned):

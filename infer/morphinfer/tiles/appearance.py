@@ -25,7 +25,7 @@ WINDOW_PX = 192
 """Side of a window in model pixels."""
 SMALLEST_PX = 96
 """Side below which the spectrum is that of too few nuclei."""
-ROUND = 32
+ROUND = 24
 """Windows that are read at a time, until enough of them show tissue."""
 ROUNDS = 4
 FEWEST = 6
@@ -143,7 +143,7 @@ def shows_tissue(pixels: NDArray[np.float32], pixel_size_um: float) -> bool:
     side = max(1, min(round(BLOCK_UM / pixel_size_um), *pixels.shape))
     rows, cols = (n // side for n in pixels.shape)
     blocks = pixels[: rows * side, : cols * side].reshape(rows, side, cols, side)
-    contrast = blocks.max(axis=(1, 3)) - blocks.min(axis=(1, 3))
+    contrast = blocks.max(axis=1).max(axis=2) - blocks.min(axis=1).min(axis=2)
     return bool((contrast > BLOCK_CONTRAST).mean() >= BLOCK_SHARE)
 
 
@@ -165,13 +165,14 @@ def window_statistics(pixels: NDArray[np.float32], pixel_size_um: float) -> NDAr
     levels = [pixels]
     for _ in range(OCTAVES):
         levels.append(halve(levels[-1]))
-    variances = np.array([level.var(dtype=np.float64) for level in levels])
+    variances = np.array([level.var() for level in levels], np.float64)
     energy = np.maximum(variances[:-1] - variances[1:], FLOOR)
     grain = energy[0] / energy[1]
     octaves = np.arange(1, OCTAVES)
     detail_um = pixel_size_um * 2 ** float(np.average(octaves, weights=energy[1:]))
     spread = float(np.sqrt(max(variances[1], FLOOR)))
-    skewness = float(((levels[1] - levels[1].mean(dtype=np.float64)) ** 3).mean()) / spread**3
+    centred = levels[1] - levels[1].mean()
+    skewness = float((centred * centred * centred).mean(dtype=np.float64)) / spread**3
     halvings = min(int(np.log2(max(PEAK_UM / pixel_size_um, 1))), 3)
     peaks = _peaks(levels[halvings], pixel_size_um * 2**halvings)
     return np.array([skewness, grain, detail_um, peaks])
