@@ -14,7 +14,7 @@ from morphinfer.images.label_classes import Codes
 from morphinfer.images.label_opening import open_labels
 from morphinfer.scoring import evaluate
 
-INTEGERS = ("uint8", "uint16")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
 def block_of(named, **more):
@@ -53,6 +53,9 @@ def test_any_integer_type_is_read(labels, dtype, version):
         ("uint8", {1: "a", 3: "b"}, [[255, 1, 3]], [[255, 0, 1]]),
         ("uint8", {255: "a", 0: "b"}, [[255, 0, 0]], [[1, 0, 0]]),
         ("uint16", {300: "a", 7: "b"}, [[300, 7, 0]], [[1, 0, 255]]),
+        ("int16", {-1: "Unlabelled", 0: "a", 5: "b"}, [[-1, 0, 5]], [[255, 0, 1]]),
+        ("int64", {2**40: "a", 1: "b"}, [[2**40, 1, 0]], [[1, 0, 255]]),
+        ("int8", {300: "never", 1: "b"}, [[1, 0, 1]], [[0, 255, 0]]),
     ],
 )
 def test_values_mean_what_the_metadata_name_and_0_without_a_name_nothing(
@@ -74,7 +77,7 @@ def test_names_may_be_under_another_key_and_zero_have_one(labels):
 
 
 def test_a_value_that_is_not_named_is_refused_where_it_is_read(labels):
-    image = open_labels(labels([[1, 2]], "uint16", {1: "a"}))
+    image = open_labels(labels([[1, 2]], "int32", {1: "a"}))
     with pytest.raises(
         AlignmentError, match=r"slide\.zarr has the value 2, which .*\(they name 1\)"
     ):
@@ -105,7 +108,7 @@ def test_names_that_contradict_themselves_are_refused(labels, named, part):
     ],
 )
 def test_without_names_the_values_are_the_names(labels, caplog, block):
-    path = labels([[0, 5, 300]], "uint16", block=block)
+    path = labels([[0, 5, 300]], "uint32", block=block)
     assert [c.name for c in open_labels(path).classes] == ["5", "300"]
     assert read(path) == [[255, 0, 1]]
     text = "names no classes, so they have the names of its values, 5, 300; 0 is unlabelled"
@@ -115,7 +118,7 @@ def test_without_names_the_values_are_the_names(labels, caplog, block):
 
 def test_a_label_image_without_names_is_compared_by_match(labels, make_slide):
     ours = labels([[0, 1, 1]], named={0: "background", 1: "tissue"}, name="ours.zarr")
-    theirs = labels([[1, 2, 0]], "uint16", block={}, name="theirs.zarr")
+    theirs = labels([[1, 2, 0]], "uint32", block={}, name="theirs.zarr")
     agreement = evaluate(ours, theirs, match={"1": "background", "2": "tissue"})
     assert (agreement.mean_dice, agreement.pixels_compared) == (1, 2)
     assert "names no classes" in agreement.warnings[0]
@@ -130,12 +133,12 @@ def test_single_objects_are_no_classes(labels):
     with pytest.raises(
         AlignmentError, match="more than 255 classes; if its values number single obj"
     ):
-        open_labels(labels(np.arange(400).reshape(20, 20), "uint16", block={}))
+        open_labels(labels(np.arange(400).reshape(20, 20), "uint32", block={}))
 
 
 def test_a_label_image_of_zeros_without_names_is_refused(labels):
     with pytest.raises(AlignmentError, match="no pixel has another value than 0"):
-        open_labels(labels(np.zeros((4, 4)), "uint16", block={}))
+        open_labels(labels(np.zeros((4, 4)), "uint32", block={}))
 
 
 def test_a_label_image_of_several_planes_is_refused(make_slide):

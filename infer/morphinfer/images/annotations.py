@@ -1,7 +1,7 @@
-"""Annotations as label images: polygons of a GeoJSON file, as QuPath exports them.
+"""Annotations as label images: polygons of a GeoJSON file, as QuPath exports them, or of SpatialData.
 
-Source: RFC 7946; coordinates are x and y in pixels of level 0 of the slide, from its outer corner, and
-the class is in 'properties' under 'classification', as in QuPath 0.4 and later.
+Source of GeoJSON: RFC 7946; coordinates are x and y in pixels of level 0 of the slide, from its outer
+corner, and the class is in 'properties' under 'classification', as in QuPath 0.4 and later.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from morphinfer.classes import LabelClass, default_classes
-from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.errors import AlignmentError, MorphinferError, SlideError
 from morphinfer.geometry import PixelGrid, TileGrid
 from morphinfer.images.label_classes import check_count
 from morphinfer.images.labels import LABEL_CHUNK, LabelImage
 from morphinfer.images.polygons import Polygon, PolygonArray, Ring, on_grid
+from morphinfer.images.shapes import FILE, is_shapes, read_shapes
 from morphinfer.images.slide import Slide
 from morphinfer.images.slide_geometry import Level
 
@@ -44,27 +46,39 @@ class _Found:
     colours: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
+    def add(self, name: str, rings: Sequence[Ring]) -> None:
+        """Add a polygon; ValueError where a ring is none."""
+        for ring in rings:
+            if not np.isfinite(ring).all() or len(ring) < 3:
+                raise ValueError(f"a ring of {len(ring)} points, or with one that is no number")
+        self.polygons.append((name, tuple(rings)))
+
 
 def is_annotations(path: str | Path) -> bool:
-    """Whether a path is that of a file of annotations, by its ending.
+    """Whether a path is that of a file of annotations, by its ending, or of shapes of SpatialData.
 
     >>> is_annotations("slide.geojson"), is_annotations("labels.zarr")
     (True, False)
     """
-    return Path(path).suffix.lower() in SUFFIXES
+    return Path(path).suffix.lower() in SUFFIXES or is_shapes(path)
 
 
-def open_annotations(path: str | Path, frame: PixelGrid, grid: PixelGrid) -> LabelImage:
-    """Polygons of a GeoJSON file as a label image on a grid; drawn when it is read.
+def open_annotations(
+    path: str | Path, frame: PixelGrid, grid: PixelGrid, image: Path | None = None
+) -> LabelImage:
+    """Polygons as a label image on a grid; drawn when it is read.
 
     Parameters
     ----------
     path : str or Path
-        The file; each feature is a polygon or several, with a class.
+        A GeoJSON file, each feature of which is a polygon or several, with a class; or shapes of a
+        SpatialData store, STORE/shapes/NAME (`read_shapes`).
     frame : PixelGrid
         Level 0 of the slide that was annotated.
     grid : PixelGrid
         Grid of the label image.
+    image : Path, optional
+        The slide itself; shapes need it to be in their store.
 
     Returns
     -------
@@ -76,10 +90,22 @@ def open_annotations(path: str | Path, frame: PixelGrid, grid: PixelGrid) -> Lab
     SlideError
         The file cannot be read.
     AlignmentError
-        It is no GeoJSON, holds no polygon with a class, or all lie off the slide.
+        It is no GeoJSON, holds no polygon with a class, or all lie off the slide; or shapes are of
+        another store than the slide.
     """
     path = Path(path)
-    found = _read(path, frame, grid)
+    found = _Found()
+    if is_shapes(path):
+        path = path.parent if path.is_file() else path
+        _read_shapes(path, found, frame, grid, image)
+    else:
+        _read_geojson(path, found, frame, grid)
+    if not found.polygons:
+        left_out = _counted(found.left_out) or "it is empty"
+        raise AlignmentError(
+            f"{path}: no polygon with a class ({left_out}); give each annotation a class, in QuPath before "
+            f"they are exported as GeoJSON"
+        )
     names = list(dict.fromkeys(name for name, _ in found.polygons))
     polygons = [Polygon(names.index(name), rings) for name, rings in found.polygons]
     array = PolygonArray(polygons, grid.shape, LABEL_CHUNK)
@@ -90,18 +116,18 @@ def open_annotations(path: str | Path, frame: PixelGrid, grid: PixelGrid) -> Lab
         raise AlignmentError(f"{path}: {problem}") from problem
     for text in warnings:
         logger.warning("%s", text)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = path / FILE if path.is_dir() else path
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     level = Level(array, grid, array.chunks)
-    image = Slide(path.name, path, (level,), "yx", (), 0, "max", "0.5", sha256, warnings=warnings)
+    drawn = Slide(path.name, path, (level,), "yx", (), 0, "max", "0.5", sha256, warnings=warnings)
     classes = tuple(
         LabelClass.of({"name": c.name, "colour": found.colours.get(c.name, c.colour)})
         for c in default_classes(names)
     )
-    return LabelImage(image, classes, {}, warnings=warnings)
+    return LabelImage(drawn, classes, {}, warnings=warnings)
 
 
-def _read(path: Path, frame: PixelGrid, grid: PixelGrid) -> _Found:
-    found = _Found()
+def _read_geojson(path: Path, found: _Found, frame: PixelGrid, grid: PixelGrid) -> None:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as problem:
@@ -110,18 +136,29 @@ def _read(path: Path, frame: PixelGrid, grid: PixelGrid) -> _Found:
         raise AlignmentError(f"{path}: not valid JSON ({problem}); export it again") from problem
     try:
         for feature in _features(content):
-            _add(feature, found, frame, grid)
+            _add_feature(feature, found, frame, grid)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
         raise AlignmentError(
             f"{path}: its GeoJSON is malformed ({problem!r}); export it again from QuPath"
         ) from problem
-    if not found.polygons:
-        left_out = _counted(found.left_out) or "it is empty"
+
+
+def _read_shapes(
+    path: Path, found: _Found, frame: PixelGrid, grid: PixelGrid, image: Path | None
+) -> None:
+    try:
+        for name, polygons in read_shapes(path, CLASS_KEYS, image):
+            if not (name and polygons):
+                found.left_out["without a class" if polygons else "without an area"] += 1
+                continue
+            for rings in polygons:
+                found.add(name, [on_grid(points, frame, grid) for points in rings])
+    except (struct.error, ValueError, IndexError, TypeError) as problem:
+        if isinstance(problem, MorphinferError):
+            raise
         raise AlignmentError(
-            f"{path}: no polygon with a class ({left_out}); give each annotation a class in QuPath and "
-            f"export them as GeoJSON"
-        )
-    return found
+            f"{path}: its geometries are no polygons in WKB ({problem!r}); write them with spatialdata"
+        ) from problem
 
 
 def _features(content: Any) -> Iterator[Mapping[str, Any]]:
@@ -135,7 +172,9 @@ def _features(content: Any) -> Iterator[Mapping[str, Any]]:
         raise ValueError(f"type {content['type']!r} and not Feature or FeatureCollection")
 
 
-def _add(feature: Mapping[str, Any], found: _Found, frame: PixelGrid, grid: PixelGrid) -> None:
+def _add_feature(
+    feature: Mapping[str, Any], found: _Found, frame: PixelGrid, grid: PixelGrid
+) -> None:
     geometry = feature.get("geometry") or {"type": "nothing"}
     properties = feature.get("properties") or {}
     stated = next((properties[key] for key in CLASS_KEYS if properties.get(key)), None)
@@ -150,13 +189,8 @@ def _add(feature: Mapping[str, Any], found: _Found, frame: PixelGrid, grid: Pixe
         found.colours[str(name)] = "#" + bytes(stated["color"][:3]).hex()
     parts = geometry["coordinates"]
     for part in [parts] if geometry["type"] == "Polygon" else parts:
-        rings = []
-        for ring in part:
-            points = np.array([point[:2] for point in ring], np.float64).reshape(-1, 2)
-            if not np.isfinite(points).all() or len(points) < 3:
-                raise ValueError(f"a ring of {len(points)} points, or with one that is no number")
-            rings.append(on_grid(points, frame, grid))
-        found.polygons.append((str(name), tuple(rings)))
+        rings = [np.array([point[:2] for point in ring], np.float64) for ring in part]
+        found.add(str(name), [on_grid(ring.reshape(-1, 2), frame, grid) for ring in rings])
 
 
 def _warnings(

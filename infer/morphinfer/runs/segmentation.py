@@ -38,7 +38,7 @@ from morphinfer.runs.steps import (
     tile_counter,
     write_rows,
 )
-from morphinfer.scoring import check_fits, evaluate, open_reference
+from morphinfer.scoring import AnnotatedSlide, check_fits, evaluate, open_reference
 
 DEFAULT_MODELS = "hippocampus"
 
@@ -119,7 +119,8 @@ def segment(
     refuse_inputs(target, [plan.ensemble.models.path])
     if reference is not None:
         name = f"the label image of {source.name}"
-        reference = open_reference(reference, plan.layout.grid, source.grid, name=name)
+        shown = AnnotatedSlide(source.grid, source.path)
+        reference = open_reference(reference, plan.layout.grid, shown, name=name)
         classes = plan.layout.classes
         check_fits(reference, plan.layout.grid, classes, match, ignore=ignore, name=name)
     draft = open_draft(plan, target, overwrite=overwrite)
@@ -170,15 +171,16 @@ def finish(
     draft = Draft.load(Path(out))
     if reference is not None:
         name, layout = str(draft.target), draft.layout
-        reference = open_reference(reference, layout.grid, _frame(draft), name=name)
+        reference = open_reference(reference, layout.grid, _slide_of(draft), name=name)
         check_fits(reference, layout.grid, layout.classes, match, ignore=ignore, name=name)
     return _finished(draft, reference, match, ignore, overwrite=overwrite)
 
 
-def _frame(draft: Draft) -> PixelGrid:
-    """Level 0 of the slide of a draft, as `slide_frame` of its label image."""
+def _slide_of(draft: Draft) -> AnnotatedSlide:
+    """The slide of a draft, as far as its record says where it lies."""
     slide = draft.header.record.slide
-    return PixelGrid(slide.shape, slide.pixel_size_um, draft.layout.grid.corner_um)
+    grid = PixelGrid(slide.shape, slide.pixel_size_um, draft.layout.grid.corner_um)
+    return AnnotatedSlide(grid, Path(slide.path))
 
 
 def _finished(

@@ -11,10 +11,11 @@ from morphinfer.scoring.bootstrap import FEWEST_BLOCKS
 from morphinfer.scoring.class_matching import match_sentence
 from morphinfer.scoring.evaluation import check_fits, evaluate
 from morphinfer.scoring.metrics import Confusion, Scores, scores, scores_json
-from morphinfer.scoring.references import open_reference, slide_frame
+from morphinfer.scoring.references import AnnotatedSlide, open_reference
 
 __all__ = [
     "FEWEST_BLOCKS",
+    "AnnotatedSlide",
     "Confusion",
     "Scores",
     "check_fits",
@@ -23,5 +24,4 @@ __all__ = [
     "open_reference",
     "scores",
     "scores_json",
-    "slide_frame",
 ]

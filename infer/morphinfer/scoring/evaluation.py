@@ -24,7 +24,7 @@ from morphinfer.images import LabelImage, open_labels
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.class_matching import differing, match_classes, matched
 from morphinfer.scoring.metrics import Confusion, Scores, scores
-from morphinfer.scoring.references import open_reference, slide_frame
+from morphinfer.scoring.references import open_reference, slide_of
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ def evaluate(
     Memory depends on the tile and on the number of blocks, not on the images.
     """
     labels = labels if isinstance(labels, LabelImage) else open_labels(labels)
-    grid, frame = labels.image.grid, slide_frame(labels)
-    reference = open_reference(reference, grid, frame, name=labels.image.name)
+    grid = labels.image.grid
+    reference = open_reference(reference, grid, slide_of(labels), name=labels.image.name)
     names, theirs = [c.name for c in labels.classes], [c.name for c in reference.classes]
     values = check_fits(
         reference, grid, labels.classes, match, ignore=ignore, name=labels.image.name
