@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from morphinfer.geometry import Window, ceil_div
 
-RAW_CHUNK = 512
-"""Side of the blocks in which uncompressed rows are read."""
+RAW_CHUNK = (256, 4096)
+"""Rows and columns of the blocks in which uncompressed rows are read, each row for itself."""
+KEPT_CHUNK = 512
+"""Side of the blocks in which an image is read that is kept in memory."""
 DECODERS = min(8, os.cpu_count() or 1)
 """Tiles of a window that are decoded at the same time."""
 SMALL_BYTES = 64 * 2**20
@@ -87,8 +89,8 @@ class RawPlane:
 
     @property
     def chunk(self) -> tuple[int, int]:
-        """A square block, as any part can be read."""
-        return min(RAW_CHUNK, self.shape[0]), min(RAW_CHUNK, self.shape[1])
+        """A wide block, as few long rows are read faster than many short ones."""
+        return min(RAW_CHUNK[0], self.shape[0]), min(RAW_CHUNK[1], self.shape[1])
 
     @property
     def empty(self) -> int:
@@ -258,7 +260,7 @@ class KeptPlane:
     @property
     def chunk(self) -> tuple[int, int]:
         """A square block, as any part can be had."""
-        return min(RAW_CHUNK, self.shape[0]), min(RAW_CHUNK, self.shape[1])
+        return min(KEPT_CHUNK, self.shape[0]), min(KEPT_CHUNK, self.shape[1])
 
     @property
     def empty(self) -> int:
