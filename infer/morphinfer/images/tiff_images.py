@@ -16,7 +16,7 @@ from morphinfer.images.containers import SIDE_IMAGE
 from morphinfer.images.foreign_formats import is_tiff
 from morphinfer.images.tiff_file import TiffFiles
 from morphinfer.images.tiff_ome import THIS_FILE, OmeImage, metadata_file, parse_ome
-from morphinfer.images.tiff_planes import Plane, RawPlane, SegmentPlane
+from morphinfer.images.tiff_planes import Plane, RawPlane, SegmentPlane, SourceFile
 
 CHANNEL_AXES = "CS"
 """Axes that are channels: channels, and samples of a pixel."""
@@ -178,17 +178,17 @@ def page_planes(page: Any) -> list[Plane]:
             f"{page.parent.filehandle.path}: pixels of {count} samples of {key.bitspersample} bits, which "
             f"are not read; save the nuclei channel as a grey TIFF first"
         )
-    path = str(page.parent.filehandle.path)
+    file = SourceFile.of(page.parent.filehandle.path)
     offsets = np.array(page.dataoffsets, np.int64)
     if key.is_final and page.is_contiguous and (key.planarconfig == 2 or count == 1):
         stored = np.dtype(key.dtype).newbyteorder(page.parent.byteorder)
         shape = (int(key.imagelength), int(key.imagewidth))
         size = prod(shape) * stored.itemsize
-        return [RawPlane(path, int(offsets[0]) + k * size, shape, stored) for k in range(count)]
+        return [RawPlane(file, int(offsets[0]) + k * size, shape, stored) for k in range(count)]
     counts = np.array(page.databytecounts, np.int64)
     jpeg = (page.jpegtables, key.jpegheader)
     key.decode  # noqa: B018 - made while the file is open
-    return [SegmentPlane(path, key, offsets, counts, sample, jpeg) for sample in range(count)]
+    return [SegmentPlane(file, key, offsets, counts, sample, jpeg) for sample in range(count)]
 
 
 def _series_images(files: TiffFiles) -> list[TiffImage]:
@@ -282,7 +282,8 @@ def _plane_at(series: Any, dims: tuple[int, ...]) -> Callable[[int], Plane]:
                 f"{path}: cut short: its pixels need {need} bytes and the file has {holds}; copy it "
                 f"again from its source"
             )
-        return lambda number: RawPlane(path, series.dataoffset + number * size, shape, stored)
+        file = SourceFile.of(path)
+        return lambda number: RawPlane(file, series.dataoffset + number * size, shape, stored)
     pages = [page_planes(page) if page is not None else [] for page in series.pages]
     planes = [plane for page in pages for plane in page]
     if len(planes) != count:

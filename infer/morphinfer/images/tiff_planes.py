@@ -6,8 +6,11 @@ Rows run down, columns run right. A plane keeps no file open and may be read fro
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import FileIO
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -28,6 +31,39 @@ SMALL_BYTES = 64 * 2**20
 """Size up to which an image in compressed strips is kept decoded, instead of being decoded by window."""
 MOST_EXPANDED = 2000
 """More than a strip or tile shrinks; deflate reaches 1032, and a damaged header claims what it likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file, and by what a later version of it is recognised."""
+
+    path: Path
+    """The file."""
+    size: int
+    """Its bytes."""
+    changed_ns: int
+    """When it was changed last."""
+
+    @classmethod
+    def of(cls, path: str | Path) -> SourceFile:
+        """The file of a path, as it is now."""
+        status = Path(path).stat()
+        return cls(Path(path), status.st_size, status.st_mtime_ns)
+
+    @contextmanager
+    def opened(self) -> Iterator[FileIO]:
+        """The file, open for reading.
+
+        Raises
+        ------
+        OSError
+            It is gone, or was changed since.
+        """
+        with self.path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_ns):
+                raise OSError(f"{self.path} was changed while it was read")
+            yield file
 
 
 class Plane(Protocol):
@@ -73,7 +109,7 @@ class Plane(Protocol):
 class RawPlane:
     """Uncompressed pixels in one piece."""
 
-    path: str
+    file: SourceFile
     """The file."""
     offset: int
     """Byte at which the plane begins."""
@@ -100,7 +136,7 @@ class RawPlane:
     @property
     def problem(self) -> str | None:
         """A file that ends before the plane does."""
-        return _too_short(self.path, self.offset + prod(self.shape) * self.stored.itemsize)
+        return _too_short(self.file, self.offset + prod(self.shape) * self.stored.itemsize)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Pixels of a window; see `Plane.read`."""
@@ -108,11 +144,11 @@ class RawPlane:
         whole_rows = 2 * window.width >= width
         out = np.empty((window.height, width if whole_rows else window.width), self.stored)
         start = self.offset + (window.row * width + (0 if whole_rows else window.col)) * size
-        with Path(self.path).open("rb", buffering=0) as file:
+        with self.file.opened() as file:
             parts: list[NDArray[Any]] = [out] if whole_rows else list(out)
             for number, part in enumerate(parts):
                 file.seek(start + number * width * size)
-                _read_into(file, part.data.cast("B"), self.path)
+                _read_into(file, part.data.cast("B"))
         cut = out[:, window.col : window.col_stop] if whole_rows else out
         return cut.astype(self.dtype, copy=False)
 
@@ -121,7 +157,7 @@ class RawPlane:
 class SegmentPlane:
     """Pixels in tiles or strips."""
 
-    path: str
+    file: SourceFile
     """The file."""
     page: Any
     """The page of tifffile that decodes."""
@@ -176,7 +212,7 @@ class SegmentPlane:
         decoded = prod(self.chunk) * self.page.samplesperpixel * self.dtype.itemsize
         if decoded > SMALL_BYTES and decoded > MOST_EXPANDED * int(counts.max()):
             return f"tiles or strips of {decoded} bytes out of {int(counts.max())}"
-        return _too_short(self.path, int((offsets + counts).max()))
+        return _too_short(self.file, int((offsets + counts).max()))
 
     def _range(self) -> tuple[int, int]:
         """First tile or strip, and how many."""
@@ -209,7 +245,7 @@ class SegmentPlane:
                 cols[0] - window.col : cols[1] - window.col,
             ] = block[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
 
-        with Path(self.path).open("rb", buffering=0) as file:
+        with self.file.opened() as file:
             if len(needed) < 2:
                 for index in needed:
                     paste(index, self._read_segment(file, index))
@@ -220,10 +256,10 @@ class SegmentPlane:
                     future.result()
         return out
 
-    def _read_segment(self, file: Any, index: int) -> bytes:
+    def _read_segment(self, file: FileIO, index: int) -> bytes:
         data = bytearray(int(self.counts[index]))
         file.seek(int(self.offsets[index]))
-        _read_into(file, memoryview(data), self.path)
+        _read_into(file, memoryview(data))
         return bytes(data)
 
     def _decode(self, index: int, data: bytes) -> tuple[NDArray[Any], int, int]:
@@ -280,16 +316,17 @@ class KeptPlane:
         return self._kept[0][window.slices].copy()
 
 
-def _read_into(file: Any, target: memoryview, path: str) -> None:
+def _read_into(file: FileIO, target: memoryview) -> None:
     """Fill a buffer from the file's present position."""
     done = 0
     while done < len(target):
         count = file.readinto(target[done:])
         if not count:
-            raise OSError(f"{path} ends {len(target) - done} bytes too early")
+            raise OSError(f"{file.name} ends {len(target) - done} bytes too early")
         done += count
 
 
-def _too_short(path: str, need: int) -> str | None:
-    size = Path(path).stat().st_size
-    return None if need <= size else f"its pixels need {need} bytes and the file has {size}"
+def _too_short(file: SourceFile, need: int) -> str | None:
+    if need <= file.size:
+        return None
+    return f"its pixels need {need} bytes and the file has {file.size}"
