@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from morphinfer.errors import SlideError
+from morphinfer.images.coordinate_systems import in_one_system
 from morphinfer.images.ngff_transforms import (
     Numbers,
     check_transformations,
@@ -117,13 +118,16 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
         )
     version: Version = "0.5" if "ome" in attributes else "0.4"
     try:
-        block = blocks[0]
+        block, placing = in_one_system(blocks[0], source)
         stated, warnings = _stated_version(ome, block, version, source)
+        warnings += placing
         axes = tuple(_axis_name(axis) for axis in _axes(block, stated))
         units = tuple(_unit(axis) for axis in _axes(block, stated))
         datasets, repairs = _datasets(block, len(axes), source)
         listed = (ome.get("omero") or {}).get("channels", [])
         channels = tuple(str(c.get("label", i)) for i, c in enumerate(listed))
+    except SlideError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
         raise SlideError(
             f"{source}: its 'multiscales' metadata are not NGFF (missing or malformed: {problem!r}); "
