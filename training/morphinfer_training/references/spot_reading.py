@@ -27,7 +27,14 @@ from morphinfer_training.references.spot_places import (
 from morphinfer_training.references.spot_rows import select_rows
 from morphinfer_training.references.spot_values import encode_genes, read_numbers
 from morphinfer_training.references.spots import Spots
-from morphinfer_training.references.table_files import load_columns, open_table
+from morphinfer_training.references.table_files import (
+    TableFile,
+    is_zip_file,
+    load_columns,
+    open_table,
+    values_readable,
+)
+from morphinfer_training.references.xenium_zarr import open_transcripts_zarr
 
 MIN_QV = 20.0
 """Least quality of a call that counts: that of the cell-feature matrix of Xenium."""
@@ -81,13 +88,16 @@ def read_spots(
         raise SpotsError(
             "`transform` takes the coordinates as the table has them; leave out the `unit`"
         )
-    path = find_spots(Path(path))
-    file = open_table(path)
+    named, path = Path(path), find_spots(Path(path))
+    file = open_spots(path)
     detected = detect_columns(file.names, columns or Columns(), unit, str(path))
     wanted = [*detected.used, *([str(detected.fov)] if needs_fov(detected) else [])]
     loaded = load_columns(file, wanted, detected.gene)
-    warnings = [*file.warnings, *loaded.warnings, *detected.warnings]
-    numbers = _numbers(detected, loaded.table, path, warnings)
+    taken = [] if path == named else [f"{named}: the table {path.relative_to(named)} is taken"]
+    warnings = [*taken, *file.warnings, *loaded.warnings, *detected.warnings]
+    with values_readable(path):
+        numbers = _numbers(detected, loaded.table, path, warnings)
+        genes, gene, readable = encode_genes(loaded.table[detected.gene])
     table = SpotTable(
         path=path,
         columns=detected,
@@ -98,12 +108,12 @@ def read_spots(
     col, row = place_spots(
         table, SlidePlace(pixel_size_um, origin_um, transform, shift), warnings
     )  # fmt: skip
-    genes, gene, readable = encode_genes(loaded.table[detected.gene])
     if not readable:
         warnings.append(f"{path}: names of genes are not UTF-8 and are read as Latin-1")
-    rows = select_rows(
-        detected, loaded.table, numbers, genes, gene, loaded.malformed, min_qv, path, warnings
-    )
+    with values_readable(path):
+        rows = select_rows(
+            detected, loaded.table, numbers, genes, gene, loaded.malformed, min_qv, path, warnings
+        )
     for text in warnings:
         logger.warning("%s", text)
     weight = np.ones(len(gene), np.float32)
@@ -111,6 +121,18 @@ def read_spots(
         weight = numbers[detected.weight].astype(np.float32)
     spots = Spots(genes, gene, row, col, weight, path.name, tuple(warnings), rows.left_out)
     return spots.where(rows.kept).without_absent()
+
+
+def open_spots(path: Path) -> TableFile:
+    """Header of a table of spots: one that `open_table` opens, or transcripts of Xenium in zarr.
+
+    Raises
+    ------
+    SpotsError
+        There is none, or it cannot be read.
+    """
+    in_zarr = is_zip_file(path) or (path / "grids").is_dir()
+    return (open_transcripts_zarr(path) if in_zarr else None) or open_table(path)
 
 
 def _numbers(

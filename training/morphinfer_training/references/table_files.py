@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,17 @@ def open_table(path: Path) -> TableFile:
         raise unreadable(path, problem) from problem
 
 
+def is_zip_file(path: Path) -> bool:
+    """Whether a file begins as a ZIP archive does."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == ZIP
+    except OSError:
+        return False
+
+
 def load_columns(table: TableFile, columns: Sequence[str], gene: str) -> LoadedColumns:
     """Columns of a table; ``gene`` is the column of the genes.
 
@@ -120,6 +132,15 @@ def load_columns(table: TableFile, columns: Sequence[str], gene: str) -> LoadedC
         if isinstance(problem, SpotsError):
             raise
         raise unreadable(table.path, problem) from problem
+
+
+@contextmanager
+def values_readable(path: Path) -> Iterator[None]:
+    """Raise what pyarrow makes of values that are neither numbers nor text as `SpotsError`."""
+    try:
+        yield
+    except (pa.ArrowException, UnicodeError) as problem:
+        raise unreadable(path, problem) from problem
 
 
 def unreadable(path: Path, problem: BaseException) -> SpotsError:
@@ -166,7 +187,9 @@ def _open_arrow(path: Path) -> TableFile:
     from pyarrow import feather, ipc
 
     def load(columns: Sequence[str], gene: str) -> LoadedColumns:
-        return LoadedColumns(feather.read_table(path, columns=list(columns)), 0, ())
+        table = feather.read_table(path, columns=list(columns), memory_map=False)
+        table.validate(full=True)  # offsets of a damaged file would lead anywhere
+        return LoadedColumns(table, 0, ())
 
     with pa.memory_map(str(path)) as source:
         return TableFile(path, tuple(ipc.open_file(source).schema.names), load)

@@ -25,6 +25,9 @@ IMAGES = (
 NUCLEI_CHANNEL = 0
 """Channel of the nuclei (DAPI) in every image of Xenium."""
 
+SAME_SIZE = 0.005
+"""Greatest relative difference of two pixel sizes that are the same."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -88,6 +91,14 @@ def _first_image(place: Path) -> Path | None:
     return next(iter(sorted(place.glob("*.ome.tif"))), None) if place.is_dir() else None
 
 
+def _refuse_other_size(slide: Slide, size_um: float, run: XeniumRun) -> None:
+    if abs(slide.pixel_size_um / size_um - 1) > SAME_SIZE:
+        raise SlideError(
+            f"{run.image}: says that its pixels have {slide.pixel_size_um:g} micrometres, and {MANIFEST} "
+            f"that they have {size_um:g}; state the right one, `pixel_size_um`"
+        )
+
+
 def open_section(
     path: str | Path, *, channel: str | int | None = None, pixel_size_um: float | None = None
 ) -> Slide:
@@ -110,10 +121,15 @@ def open_section(
     run = find_xenium(path)
     if run is None:
         return open_slide(path, channel=channel, pixel_size_um=pixel_size_um)
-    stated = pixel_size_um or run.pixel_size_um
-    slide = open_slide(
-        run.image, channel=NUCLEI_CHANNEL if channel is None else channel, pixel_size_um=stated
-    )
+    chosen = NUCLEI_CHANNEL if channel is None else channel
+    try:
+        slide = open_slide(run.image, channel=chosen, pixel_size_um=pixel_size_um)
+    except SlideError:
+        if run.pixel_size_um is None or pixel_size_um is not None:
+            raise
+        slide = open_slide(run.image, channel=chosen, pixel_size_um=run.pixel_size_um)
+    if pixel_size_um is None and run.pixel_size_um is not None:
+        _refuse_other_size(slide, run.pixel_size_um, run)
     taken = (
         f"{run.folder}: the image {run.image.relative_to(run.folder)} is taken, channel "
         f"{slide.channel}, with pixels of {slide.pixel_size_um:g} micrometres"
