@@ -10,7 +10,7 @@ where it lies, or converted (`convert`); these load tifffile, so they are import
 
 from __future__ import annotations
 
-from morphinfer.images.addresses import TIFF_SUFFIXES, enclosing_node
+from morphinfer.images.addresses import TIFF_SUFFIXES, Address, enclosing_node
 from morphinfer.images.annotations import is_annotations, open_annotations
 from morphinfer.images.arrays import Pixels, slide_from_array
 from morphinfer.images.folders import is_folder_of_slides, refuse_result, slides_in, stored_result
@@ -38,11 +38,13 @@ from morphinfer.images.staging import (
     remove,
     staged,
 )
+from morphinfer.images.stores import Store, open_store
 
 __all__ = [
     "LABEL_CHUNK",
     "LAYERS",
     "TIFF_SUFFIXES",
+    "Address",
     "ImageSpec",
     "LabelImage",
     "Layer",
@@ -50,6 +52,7 @@ __all__ = [
     "NewImage",
     "Pixels",
     "Slide",
+    "Store",
     "Version",
     "as_output_errors",
     "check_target",
@@ -64,6 +67,7 @@ __all__ = [
     "open_annotations",
     "open_labels",
     "open_slide",
+    "open_store",
     "publish",
     "published_paths",
     "refuse_result",
