@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -163,6 +164,17 @@ def test_a_missing_finest_level_is_refused(make_slide, noise, version):
     path = make_slide(noise(40, 40), noise(20, 20), version=version)
     shutil.rmtree(path / "s0")
     with pytest.raises(SlideError, match="the level 's0', which is not there"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("change", [{"data_type": "uint12"}, {"codecs": [{"name": "jetraw"}]}])
+def test_what_zarr_does_not_know_is_named(make_slide, noise, change):
+    path = make_slide(noise(20, 20))
+    file = path / "s0" / "zarr.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(
+        SlideError, match=r"zarr 3\..* cannot read .*(uint12|jetraw).*codecs and data"
+    ):
         open_slide(path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import version
 from typing import Any
 
 from morphinfer.errors import SlideError
@@ -18,10 +20,16 @@ def level_array(group: Any, array_path: str, watch: Watch) -> WatchedArray | Sli
             f"{path}: its metadata name the level '{array_path}', which is not there; "
             f"copy the slide again from its source"
         )
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        return SlideError(
+            f"{path}: the metadata of its level '{array_path}' are damaged ({problem}); copy the slide again "
+            f"from its source"
+        )
     except (OSError, ValueError, TypeError, AttributeError, ArithmeticError) as problem:
         return SlideError(
-            f"{path}: the metadata of its level '{array_path}' cannot be read ({problem}); "
-            f"copy the slide again from its source"
+            f"{path}: zarr {version('zarr')} cannot read the metadata of its level '{array_path}' "
+            f"({problem}); if they are not damaged, write the image with codecs and data types of the zarr "
+            f"specification"
         )
     if not hasattr(array, "shape"):
         return SlideError(

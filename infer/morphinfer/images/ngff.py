@@ -25,6 +25,8 @@ from morphinfer.images.ngff_transforms import (
 
 Version = Literal["0.4", "0.5"]
 Attributes = Mapping[str, Any]
+MOST_SHOWN = 40
+"""Characters of a value that should be a name, in messages."""
 SUPPORTED = "supported are 0.4 and 0.5, and 0.1 to 0.3 with a stated pixel size"
 
 UM_PER_UNIT = {
@@ -210,7 +212,7 @@ def _axis_name(axis: Any) -> str:
 
 def _unit(axis: Any) -> str | None:
     unit = None if isinstance(axis, str) else axis.get("unit")
-    return None if unit is None else str(unit)
+    return None if unit is None else str(unit)[:MOST_SHOWN]
 
 
 def _datasets(
