@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass, Role, values_of
 from morphinfer.geometry import PixelGrid, Window, ceil_div
-from morphinfer.images import LabelImage, Slide, staged
+from morphinfer.images import LabelImage, Slide, staged, verify_level_for
 from morphinfer.reports.legend import draw_legend, palette
 
 OUTSIDE = 254
@@ -71,6 +71,9 @@ def read_thumbnail(
         A chunk cannot be read.
     """
     raster = _raster(slide, max_side)
+    while raster.level and not slide.levels[raster.level].verified:
+        slide = verify_level_for(slide, slide.levels[raster.level].pixel_size_um)
+        raster = _raster(slide, max_side)
     level = slide.levels[raster.level]
     height, width = level.shape
     total = np.zeros(raster.grid.shape, np.float32)
