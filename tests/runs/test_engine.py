@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -11,9 +12,9 @@ from fakes import FakePredictor, fake_plan, put_together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morphinfer.errors import OutOfMemoryError, SlideError
+from morphinfer.errors import ModelError, OutOfMemoryError, SlideError
 from morphinfer.geometry import Window
-from morphinfer.runs.engine import WAITING, halves, run_tiles
+from morphinfer.runs.engine import WAITING, halves, refuse_not_finite, run_tiles
 from networks import nuclei
 
 CHUNK = 32
@@ -243,3 +244,34 @@ def test_an_error_of_the_caller_leaves_no_thread():
     with pytest.raises(KeyboardInterrupt):
         stumble()
     assert engine_threads() == []
+
+
+# Networks that return no numbers
+
+
+@dataclass
+class BrokenPredictor(FakePredictor):
+    """Returns ``value`` in place of one probability of its third call."""
+
+    value: float = np.nan
+
+    def predict(self, tile, positions):
+        outputs = super().predict(tile, positions)
+        if len(self.calls) == 3:
+            outputs[0][1, 2, 0] = self.value
+        return outputs
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_network_that_returns_no_number_is_named_with_the_place(value):
+    plan = fake_plan(nuclei(90, 70), BrokenPredictor(value=value))
+    with pytest.raises(ModelError, match=r"fake.onnx: returns NaN or infinity at row \d+, column"):
+        put_together(plan)
+
+
+def test_the_place_is_in_pixels_of_the_slide():
+    plan = fake_plan(nuclei(90, 70), BrokenPredictor())
+    outputs = [np.zeros((4, 5, 6), np.float32)]
+    outputs[0][:, 3, 2] = np.nan
+    with pytest.raises(ModelError, match="at row 54, column 90 of array, in the tile of 5 x 6 pos"):
+        refuse_not_finite(plan, outputs, Window(10, 20, 5, 6))

@@ -78,7 +78,7 @@ def _count(plan: Plan, window: Window) -> tuple[int, int]:
     empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
     if not empty.any():
         return 0, 0
-    return count_agreeing(empty, predict_tile(plan, tile, shape).labels, plan.background)
+    return count_agreeing(empty, predict_tile(plan, tile, window).labels, plan.background)
 
 
 def sample_windows(plan: Plan) -> list[Window]:

@@ -6,7 +6,8 @@ memory did not suffice is halved, and the run continues from the same place.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.errors import OutOfMemoryError
+from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.geometry import Window, receptive_window
 from morphinfer.networks import Fused, fuse
 from morphinfer.runs.plan import Plan
@@ -101,17 +102,49 @@ class Worker:
         if skipping.on and skipping.background is not None:
             empty = find_empty(tile, shape, plan.tiling.patch_size_px, plan.tiling.stride_px)
             if empty.any():
-                return predict_busy(plan, tile, empty, skipping.background)
-        return predict_tile(plan, tile, shape)
+                return predict_busy(plan, tile, positions, empty, skipping.background)
+        return predict_tile(plan, tile, positions)
 
 
-def predict_tile(plan: Plan, tile: NDArray[np.float32], shape: tuple[int, int]) -> Fused:
-    """The joint prediction of the networks for the positions of a tile of network input."""
-    return fuse(plan.ensemble.predictor.predict(tile, shape), plan.ensemble.weights)
+def predict_tile(plan: Plan, tile: NDArray[np.float32], positions: Window) -> Fused:
+    """The joint prediction of the networks for the positions of a tile of network input.
+
+    Raises
+    ------
+    ModelError
+        It is NaN or infinite somewhere.
+    """
+    outputs = plan.ensemble.predictor.predict(tile, (positions.height, positions.width))
+    fused = fuse(outputs, plan.ensemble.weights)
+    if not math.isfinite(float(fused.total.sum())):
+        refuse_not_finite(plan, outputs, positions)
+    return fused
+
+
+def refuse_not_finite(
+    plan: Plan, outputs: Sequence[NDArray[np.float32]], positions: Window
+) -> None:
+    """Raise where a network returned NaN or infinity, with its name and the place on the slide."""
+    slide = plan.image.slide
+    step = plan.layout.grid.pixel_size_um / slide.pixel_size_um
+    for file, output in zip(plan.ensemble.models.used, outputs, strict=True):
+        wrong = np.argwhere(~np.isfinite(output).all(axis=0))
+        if wrong.size:
+            row, col = wrong[0] + (positions.row, positions.col)
+            raise ModelError(
+                f"{file.path}: returns NaN or infinity at row {round((row + 0.5) * step)}, column "
+                f"{round((col + 0.5) * step)} of {slide.name}, in the tile of {positions.height} x "
+                f"{positions.width} positions at {positions.row}, {positions.col}; half precision can "
+                f"overflow: use the network in single precision, or `provider='cpu'`"
+            )
 
 
 def predict_busy(
-    plan: Plan, tile: NDArray[np.float32], empty: NDArray[np.bool_], background: int
+    plan: Plan,
+    tile: NDArray[np.float32],
+    positions: Window,
+    empty: NDArray[np.bool_],
+    background: int,
 ) -> Fused:
     """The same, but empty positions become background, with a probability of 1."""
     patch, stride = plan.tiling.patch_size_px, plan.tiling.stride_px
@@ -122,7 +155,10 @@ def predict_busy(
         seen = receptive_window(window, patch, stride)
         top, left = window.row * stride, window.col * stride
         part = tile[top : top + seen.height, left : left + seen.width]
-        fused = predict_tile(plan, part, (window.height, window.width))
+        place = Window(
+            positions.row + window.row, positions.col + window.col, window.height, window.width
+        )
+        fused = predict_tile(plan, part, place)
         busy = ~empty[window.slices]
         labels[window.slices][busy] = fused.labels[busy]
         total[(slice(None), *window.slices)][:, busy] = fused.total[:, busy]
