@@ -143,7 +143,7 @@ def test_a_resampled_read_by_bands_equals_the_read_of_the_whole(tmp_path, random
         writer.write(image)
     slide = open_slide(tmp_path / "s.zarr")
     view = ModelImage.of(slide, UM)
-    intensity = measure_intensity(slide, random_models.card.normalisation)
+    intensity = measure_intensity(slide, random_models.card.normalisation, UM)
     whole = view.read(Window(0, 0, *view.shape))
     scaled = ((whole - intensity.low) / (intensity.high - intensity.low)).clip(*intensity.clip)
     banded = read_model_image(slide, UM, random_models.card.normalisation)

@@ -38,6 +38,6 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 def trained_on(image: np.ndarray, pixel_size_um: float) -> dict[str, Any]:
     """Provenance of a set whose only training section is this image."""
     slide = slide_from_array(image, pixel_size_um)
-    intensity = measure_intensity(slide, Normalisation())
+    intensity = measure_intensity(slide, Normalisation(), pixel_size_um)
     appearance = measure_appearance(ModelImage.of(slide, pixel_size_um), intensity)
     return {"sections": [{"name": "trained.zarr", "appearance": to_plain(appearance)}]}

@@ -24,7 +24,7 @@ UM = 0.65
 def medians(image, um=UM):
     slide = slide_from_array(image, um)
     appearance = measure_appearance(
-        ModelImage.of(slide, UM), measure_intensity(slide, Normalisation())
+        ModelImage.of(slide, UM), measure_intensity(slide, Normalisation(), UM)
     )
     return {name: getattr(appearance, name)[1] for name in STATISTICS}
 
@@ -103,7 +103,7 @@ def test_sparse_tissue_is_sought_until_enough_is_seen(image):
 
 def test_a_flat_slide_is_not_described():
     slide = slide_from_array(np.full((640, 640), 7, np.uint8), UM)
-    intensity = measure_intensity(slide, Normalisation(), may_be_empty=True)
+    intensity = measure_intensity(slide, Normalisation(), UM, may_be_empty=True)
     assert measure_appearance(ModelImage.of(slide, UM), intensity) is None
 
 

@@ -27,7 +27,8 @@ def appearance_of(path: Path, folder: Path) -> Appearance | None:
     card = load_models(folder).card
     slide = open_slide(path)
     image = ModelImage.of(slide, card.pixel_size_um)
-    return measure_appearance(image, measure_intensity(slide, card.normalisation))
+    intensity = measure_intensity(slide, card.normalisation, card.pixel_size_um)
+    return measure_appearance(image, intensity)
 
 
 def training_slides() -> dict[str, list[Path]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from scipy.ndimage import gaussian_filter
 
 from forest import forest, wider_forest
 from morphinfer.geometry import ceil_div
-from morphinfer.tiles.normalisation import otsu_threshold
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
@@ -88,6 +87,28 @@ def majority(sections: Sequence[Section], splits: Sequence[Split], config: Train
     masks = [known_positions(section, split) for section, split in pairs]
     labels = np.concatenate([s.labels[mask] for (s, _), mask in zip(pairs, masks, strict=True)])
     return Majority(int(np.bincount(labels).argmax()), config.stride_px)
+
+
+def otsu_threshold(values: NDArray[Any], bins: int = 256) -> float:
+    """Threshold that separates two groups with the largest variance between them.
+
+    Source: Otsu, 'A threshold selection method from gray-level histograms', IEEE TSMC 1979. Equal
+    to the smallest value where all are the same.
+    """
+    counts, edges = np.histogram(values, bins)
+    centres = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(counts)[:-1].astype(np.float64)
+    sums = np.cumsum(counts * centres)
+    above = below[-1] + counts[-1] - below
+    usable = (below > 0) & (above > 0)
+    if not usable.any():
+        return float(np.min(values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
+    between = np.where(usable, between, -1.0)
+    best = between >= between.max() * (1 - 1e-9)  # all along an empty gap between the groups
+    first = int(best.argmax())  # another gap may separate as well, but no threshold between the two
+    return float(edges[1:-1][first:][np.logical_and.accumulate(best[first:])].mean())
 
 
 def otsu_density(

@@ -97,7 +97,8 @@ class FitScorer:
     def appearance(self, slide: Slide) -> Appearance | None:
         """How a slide looks to the networks of the set."""
         image = ModelImage.of(slide, self.pixel_size_um)
-        return measure_appearance(image, measure_intensity(slide, self.normalisation))
+        intensity = measure_intensity(slide, self.normalisation, self.pixel_size_um)
+        return measure_appearance(image, intensity)
 
     def distance(self, image: Image) -> float:
         """Distance of a crop of intensities of 0 to 1; NaN where it is not compared."""

@@ -68,7 +68,9 @@ class Plan:
         warnings = (
             *slide.warnings, *absent_warning(slide, image.level), *ensemble.models.warnings
         )  # fmt: skip
-        intensity = measure_intensity(slide, card.normalisation, may_be_empty=may_be_empty)
+        intensity = measure_intensity(
+            slide, card.normalisation, card.pixel_size_um, may_be_empty=may_be_empty
+        )
         undecided = Skipping(on=False, reason="not decided")
         return cls(image, intensity, ensemble, tiling, layout, undecided, options, warnings)
 

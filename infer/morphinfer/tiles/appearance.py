@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from morphinfer.geometry import Window
 from morphinfer.tiles.model_image import ModelImage
-from morphinfer.tiles.normalisation import SPREAD, Intensity
+from morphinfer.tiles.normalisation import Intensity
+from morphinfer.tiles.sample import SPREAD
 
 STATISTICS = ("skewness", "grain", "detail_um", "peaks")
 """Names, in the order of what `window_statistics` returns."""

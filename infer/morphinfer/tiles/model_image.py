@@ -41,8 +41,17 @@ class ModelImage:
     """Rows and columns, in model pixels."""
 
     @classmethod
-    def of(cls, slide: Slide, pixel_size_um: float) -> ModelImage:
+    def of(cls, slide: Slide, pixel_size_um: float, level: int | None = None) -> ModelImage:
         """View of ``slide`` at ``pixel_size_um`` micrometres.
+
+        Parameters
+        ----------
+        slide : Slide
+            The slide.
+        pixel_size_um : float
+            Side of a pixel of the view.
+        level : int, optional
+            Index of the level to read, in place of the coarsest that is as fine as the view.
 
         Raises
         ------
@@ -55,18 +64,19 @@ class ModelImage:
                 f"{pixel_size_um:g} are needed; at most {MOST_ENLARGED} times as large can be "
                 f"enlarged; state the true size in micrometres, `pixel_size_um`"
             )
-        slide = verify_level_for(slide, pixel_size_um)
-        index = slide.level_for(pixel_size_um)
-        level = slide.levels[index]
-        factor = pixel_size_um / level.pixel_size_um
-        drift_px = abs(factor - 1) * max(level.shape)
+        if level is None:
+            slide = verify_level_for(slide, pixel_size_um)
+        index = slide.level_for(pixel_size_um) if level is None else level
+        source = slide.levels[index]
+        factor = pixel_size_um / source.pixel_size_um
+        drift_px = abs(factor - 1) * max(source.shape)
         if abs(factor - 1) < SAME_SIZE_TOLERANCE and drift_px < SAME_PLACE_TOLERANCE_PX:
             factor = 1.0
         row, col = (
-            (slide_um - level_um) / level.pixel_size_um
-            for slide_um, level_um in zip(slide.grid.corner_um, level.grid.corner_um, strict=True)
+            (slide_um - level_um) / source.pixel_size_um
+            for slide_um, level_um in zip(slide.grid.corner_um, source.grid.corner_um, strict=True)
         )
-        shape = model_shape(slide.shape, factor * level.pixel_size_um / slide.pixel_size_um)
+        shape = model_shape(slide.shape, factor * source.pixel_size_um / slide.pixel_size_um)
         return cls(slide, index, factor, (row, col), shape)
 
     def source_range(self, axis: int, start: int, stop: int) -> tuple[int, int]:

@@ -183,7 +183,7 @@ def read_model_image(
     ndarray of float32, shape (M, N)
         M and N are the sides of the slide in model pixels, rounded up.
     """
-    intensity = measure_intensity(slide, normalisation)
+    intensity = measure_intensity(slide, normalisation, pixel_size_um)
     tiling = Tiling(ModelImage.of(slide, pixel_size_um), 1, 1, 1024)
     out = np.empty(tiling.shape, np.float32)
     for block in read_blocks(tiling):

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 pytest.importorskip("torch", reason="the baselines are trained as networks are: morphinfer[train]")
 pytest.importorskip("sklearn", reason="scikit-learn comes with morphinfer[test]")
@@ -204,3 +207,21 @@ def test_features_move_with_the_nuclei(features):
     here = features.position_features(blobs(*places, side=side), 0.65, 8)
     there = features.position_features(blobs(*((r + 16, c) for r, c in places), side=side), 0.65, 8)
     np.testing.assert_allclose(here[4:-6, 4:-4], there[6:-4, 4:-4], rtol=1e-3, atol=1e-3)
+
+
+def variance_between(values, threshold):
+    low, high = values[values < threshold], values[values >= threshold]
+    return len(low) * len(high) * (low.mean() - high.mean()) ** 2
+
+
+@given(hnp.arrays(np.float64, st.integers(2, 40), elements=st.integers(0, 50).map(float)))
+@example(np.array([0.0, 9.0, 12.0, 21.0]))
+def test_otsus_threshold_separates_as_well_as_any_other(baselines, values):
+    assume(len(np.unique(values)) > 1)
+    chosen = variance_between(values, baselines.otsu_threshold(values, bins=5000))
+    best = max(variance_between(values, t) for t in np.unique(values)[1:])
+    assert chosen == pytest.approx(best, rel=1e-2)
+
+
+def test_otsus_threshold_of_equal_values_is_that_value(baselines):
+    assert baselines.otsu_threshold(np.full(9, 3.5)) == 3.5

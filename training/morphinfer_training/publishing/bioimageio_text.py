@@ -16,7 +16,8 @@ CODE = """    from morphinfer.tiles.normalisation import measure_intensity
     from morphinfer.networks import load_models
     from morphinfer.images import open_slide
 
-    measure_intensity(open_slide("slide.zarr"), load_models("SET").card.normalisation)"""
+    card = load_models("SET").card
+    measure_intensity(open_slide("slide.zarr"), card.normalisation, card.pixel_size_um)"""
 LONGEST = 500
 """Characters of a description above which bioimage.io warns."""
 
