@@ -13,7 +13,7 @@ from fakes import FakePredictor, fake_ensemble
 
 from morphinfer import Options, open_slide, segment_array, slide_from_array
 from morphinfer.geometry import Window
-from morphinfer.images.labels import open_labels
+from morphinfer.images import open_labels
 from morphinfer.phantom import make_phantom
 from morphinfer.runs import make_plan
 from morphinfer.runs.plan import run_start
