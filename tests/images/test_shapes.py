@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import zarr
 
@@ -14,6 +12,9 @@ from morphinfer.errors import AlignmentError, SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import open_annotations
 from morphinfer.images.shapes import is_shapes
+
+pa = pytest.importorskip("pyarrow", reason="the extra 'shapes' is not installed")
+pq = pytest.importorskip("pyarrow.parquet")
 
 FRAME = PixelGrid((40, 80), 0.5, (3.0, 0.0))
 GRID = PixelGrid((5, 10), 4.0, (3.0, 0.0))

@@ -77,7 +77,8 @@ def _table(file: Path) -> dict[str, list[Any]]:
         import pyarrow.parquet as pq
     except ImportError as problem:
         raise SlideError(
-            f"{file}: reading Parquet needs pyarrow, which is not installed: pip install pyarrow"
+            f"{file}: reading Parquet needs pyarrow, which is not installed: pip install "
+            f"'morphinfer[shapes]'"
         ) from problem
     try:
         table = pq.read_table(file)
