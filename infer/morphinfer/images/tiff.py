@@ -148,8 +148,8 @@ def pick_series(
     index = max(usual, key=lambda i: prod(images[i].shape))
     if len(usual) > 1:
         warnings.append(
-            f"{path}: {len(images)} images ({listed}); the largest is read, {index}; another one is "
-            f"chosen by its number or name as the series"
+            f"{path}: {len(images)} images ({listed}); the largest is read, {index}; another is chosen by "
+            f"`series`"
         )
     return index
 
