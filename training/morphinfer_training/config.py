@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 from morphinfer.classes import LabelClass, default_classes, role_of
 from morphinfer.errors import ConfigError
+from morphinfer.names import suggestion
 from morphinfer.tiles import Normalisation
 from morphinfer_training.config_parsing import GeneClass, between, build, json_types
 from morphinfer_training.references import MIN_QV, Columns, RegionSettings
@@ -264,6 +265,13 @@ def _check(config: TrainConfig, source: str) -> None:
     for rule, holds in (_network_rules(config) | _section_rules(config)).items():
         if not holds:
             raise ConfigError(f"{source}: {rule}")
+    targets = config.classes[2:]
+    for name in (each.name for section in config.sections for each in section.genes):
+        if name not in targets:
+            raise ConfigError(
+                f"{source}: sections: the names of genes must be among the classes after the first "
+                f"two, and '{name}' is not{suggestion(name, targets)}"
+            )
 
 
 def _network_rules(config: TrainConfig) -> dict[str, bool]:
@@ -318,9 +326,7 @@ def _section_rules(config: TrainConfig) -> dict[str, bool]:
         "sections: a transform takes coordinates as they are; leave out the unit": all(
             not (s.transform and s.unit) for s in sections
         ),
-        "sections: the names of genes must be among the classes after the first two": all(
-            each.name in targets and each.genes for s in sections for each in s.genes
-        ),
+        "sections: each class needs genes": all(each.genes for s in sections for each in s.genes),
         "sections: absent must be classes after the first two that genes does not name": all(
             set(s.absent) <= {*targets} - {each.name for each in s.genes} for s in sections
         ),

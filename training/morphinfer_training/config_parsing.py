@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from morphinfer.errors import ConfigError, MorphinferError
+from morphinfer.names import suggestion
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ def build(cls: type[T], table: Mapping[str, Any], source: str, prefix: str) -> T
         if key not in hints:
             raise ConfigError(
                 f"{source}: unknown key '{prefix}{key}'; known keys: {', '.join(sorted(hints))}"
+                f"{suggestion(key, hints)}"
             )
     values = {k: _convert(v, hints[k], source, prefix + k) for k, v in table.items()}
     for key in values.keys() & limits.keys():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from morphinfer.classes import role_of
+from morphinfer.names import suggestion
 
 
 def split_genes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -94,6 +95,7 @@ def _numbers(named: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[s
     if unknown:
         raise click.UsageError(
             f"--threshold: no class '{unknown[0]}'; the classes are {', '.join(genes)}"
+            f"{suggestion(unknown[0], genes)}"
         )
     try:
         return {name: float(number) for name, number in named.items()}

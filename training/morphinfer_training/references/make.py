@@ -185,8 +185,11 @@ def _register(
     image = read_on_grid(slide, grid.pixels)
     registration = check_registration(image, spots, grid, settings.orientation)
     comparison = compare_places(image, spots, grid, settings.orientation)
+    oriented = spots.oriented(settings.orientation, slide.shape)
+    height, width = slide.shape
+    covered = float(np.ptp(oriented.row)) / height, float(np.ptp(oriented.col)) / width
     reason, warning = registration_findings(
-        registration, comparison, slide.pixel_size_um, spots.name
+        registration, comparison, slide.pixel_size_um, spots.name, covered
     )  # fmt: skip
     if not settings.accept_registration:
         refuse(reason)

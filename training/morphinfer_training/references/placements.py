@@ -37,6 +37,9 @@ EXPLAINED = 0.5
 """Least share of the variance that texture explains at the right place, for the coarse measure to decide."""
 UNEXPLAINED_RATIO = 1.5
 """Another place is clearly better if this many times less variance is left unexplained there."""
+TEXTURE_ON_SLIDE = 0.9
+"""Least share of the spots on the slide at a place that texture can show to be better: where most are lost,
+the densities of the rest are explained by chance."""
 ON_SLIDE = 0.5
 """With a smaller share of spots on the slide, their middle is first moved to that of the slide."""
 
@@ -217,10 +220,10 @@ def _best_texture(
     here = Place(search.chosen)
     given = explained(here)
     tried = {
-        place: explained(place) for place in search.places if search.on_slide(place) >= ON_SLIDE
+        place: explained(place)
+        for place in search.places
+        if search.on_slide(place) >= TEXTURE_ON_SLIDE or place == here
     }
-    if not tried:
-        return None
     best = max(tried, key=lambda place: tried[place])
     best, fit = _with_shift(best, tried[best], texture, search, gene, genes)
     ratio = (1 - given) / max(1 - fit, 1e-9)
@@ -245,6 +248,8 @@ def _with_shift(
     (down, right), shifted_fit = texture.best_shift(
         texture.densities(*search.at(place), gene, genes)
     )  # fmt: skip
-    if 1 - fit < UNEXPLAINED_RATIO * (1 - shifted_fit):
+    moved = search.moved(place, down * texture.square_px, right * texture.square_px)
+    clearly = 1 - fit >= UNEXPLAINED_RATIO * (1 - shifted_fit)
+    if not clearly or search.on_slide(moved) < TEXTURE_ON_SLIDE:
         return place, fit
-    return search.moved(place, down * texture.square_px, right * texture.square_px), shifted_fit
+    return moved, shifted_fit

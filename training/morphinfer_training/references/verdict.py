@@ -21,7 +21,11 @@ ACCEPT = "`accept_registration=True` takes them as they are"
 
 
 def registration_findings(
-    registration: Registration, comparison: PlaceComparison | None, pixel_size_um: float, name: str
+    registration: Registration,
+    comparison: PlaceComparison | None,
+    pixel_size_um: float,
+    name: str,
+    covered: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[str | None, str | None]:
     """A reason to refuse the spots, or None, and a warning, or None.
 
@@ -35,6 +39,8 @@ def registration_findings(
         Side of a pixel of level 0 in micrometres.
     name : str
         Name of the spots in messages.
+    covered : tuple of float
+        Share of the rows and of the columns of the slide between the outermost spots.
     """
     if comparison is not None and comparison.verdict == "right":
         return None, _only_by_texture(comparison, registration, name)
@@ -47,7 +53,8 @@ def registration_findings(
         return None, (
             f"{name}: the image under the spots is like the image beside them "
             f"({given.contrast:+.1%}, {abs(given.significance):.1f} standard errors); the spots may be "
-            f"shifted or scaled: check `unit`, `pixel_size_um` and the picture"
+            f"shifted or scaled, and cover {covered[0]:.0%} of the rows and {covered[1]:.0%} of the "
+            f"columns of the slide: check `unit`, `pixel_size_um` and the picture"
         )
     return None, None
 
