@@ -15,7 +15,7 @@ from morphinfer.names import suggestion
 from morphinfer.networks.cards import METADATA_KEY, decode_card
 from morphinfer.networks.environment import session_options as default_settings
 from morphinfer.networks.ports import ports_of
-from morphinfer.networks.probe import probed
+from morphinfer.networks.probe import limited_memory, probed
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import ModelFile, ModelSet, open_network
 from morphinfer.networks.sidecar import card_in_sidecar
@@ -91,7 +91,9 @@ def shipped_sets() -> dict[str, Path]:
 
 def _load_file(path: Path, loading: _Loading) -> tuple[ModelFile, list[str]]:
     """A network with its card and ports, and warnings."""
-    session = open_network(path, ProviderChoice("cpu", "to read its card"), loading.settings)
+    choice = ProviderChoice("cpu", "to read its card")
+    with limited_memory(limit=loading.limit_memory):
+        session = open_network(path, choice, loading.settings)
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     source, sidecar = path, path.with_suffix(".json")
     warnings: list[str] = []

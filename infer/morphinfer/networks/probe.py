@@ -179,21 +179,20 @@ def _limits(memory: bool) -> Iterator[Any]:
     timer.daemon = True
     timer.start()
     try:
-        if memory:
-            with _limited_memory():
-                yield options
-        else:
+        with limited_memory(limit=memory):
             yield options
     finally:
         timer.cancel()
 
 
 @contextmanager
-def _limited_memory() -> Iterator[None]:
-    """Refuse this process more memory than `LARGEST_BYTES`, where the system can."""
+def limited_memory(*, limit: bool) -> Iterator[None]:
+    """Refuse this process more memory than `LARGEST_BYTES`, where the system can; with ``limit`` only."""
     try:
         import resource
     except ImportError:  # Windows
+        limit = False
+    if not limit:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

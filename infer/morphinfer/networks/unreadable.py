@@ -58,6 +58,8 @@ def reason(problem: Exception, path: Path) -> str:
         )
     if _is_lfs_pointer(path):
         return "a pointer of Git LFS and not the model itself; fetch it with 'git lfs pull'"
+    if OUT_OF_MEMORY.search(text):
+        return "the memory does not suffice to load it; take a smaller network"
     way = next((w for pattern, w in WAYS if re.search(pattern, text)), "export the network again")
     return f"ONNX Runtime cannot load it ({first_clause(text)}); {way}"
 
