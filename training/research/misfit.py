@@ -38,6 +38,8 @@ from scanners import SCANNERS
 
 CROP_PX = 1000
 CROPS_EACH = 8
+LEAST_CONTRAST = 0.01
+"""Standard deviation of a crop with tissue, of intensities of 0 to 1; pancreas_top is dim."""
 ORGAN = "pancreas_top"
 ORGAN_WINDOW = Window(1000, 6000, 5000, 12000)
 SIZES_UM = {**PIXEL_SIZE_UM, ORGAN: 0.2125}
@@ -134,7 +136,7 @@ def crops(name: str, um: float, stated: float = 1.0) -> list[Image]:
     found: list[Image] = []
     for k in np.random.default_rng(SEED).permutation(len(places)):
         pixels = image.read(places[k]).astype(np.float32) / 255
-        if (pixels > 0.08).mean() > 0.1:
+        if pixels.std() > LEAST_CONTRAST:
             found.append(pixels)
         if len(found) == CROPS_EACH:
             break
