@@ -5,9 +5,15 @@ A message names a parameter in backticks, alone (`channel`) or with a value in P
 (`morphinfer.cli.wording`).
 """
 
+LONGEST_MESSAGE = 1000
+"""Characters of a message; damaged files hold values of any length."""
+
 
 class MorphinferError(Exception):
     """Root of all errors of morphinfer; the command line prints it as one line and exits with 1."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
 
 
 class SlideError(MorphinferError, ValueError):
@@ -68,3 +74,14 @@ class ExportError(MorphinferError, ValueError):
 
 class RecordError(MorphinferError, ValueError):
     """A label image carries no run record, or one that cannot be read."""
+
+
+def _one_line(message: str) -> str:
+    """The message without line breaks, and without the middle where it is very long.
+
+    >>> _one_line("a value" + chr(10) + "of two lines")
+    'a value of two lines'
+    """
+    line = " ".join(str(message).splitlines())
+    half = LONGEST_MESSAGE // 2
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} ... {line[-half:]}"
