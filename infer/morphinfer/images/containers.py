@@ -276,19 +276,25 @@ def _xml_names(store: Store) -> list[str]:
 
 def _plate_text(store: Store, kind: str, block: Mapping[str, Any]) -> str:
     """Message for a plate or a well; names its parts, and one image in it."""
-    listed = block.get("wells" if kind == "plate" else "images")
-    paths = [str(m["path"]) for m in listed or [] if isinstance(m, Mapping) and "path" in m]
+    paths = _paths(block, "wells" if kind == "plate" else "images")
     first = paths[0] if paths else ("A/1" if kind == "plate" else "0")
     if kind == "plate":
         well = store.node(first) if paths else None
-        images = (ome_block(well).get("well") or {}).get("images") if well is not None else None
-        first = f"{first}/{images[0]['path'] if images else 0}"
+        images = _paths(ome_block(well).get("well"), "images") if well is not None else []
+        first = f"{first}/{images[0] if images else 0}"
     shown = ", ".join(paths[:MOST_LISTED]) + (", ..." if len(paths) > MOST_LISTED else "")
     parts = "wells" if kind == "plate" else "fields"
     return (
         f"{store.address}: a {kind} of many images, not one slide ({len(paths)} {parts}: {shown}); name "
         f"one image in it, for example {store.address.below(first)}"
     )
+
+
+def _paths(block: Any, kind: str) -> list[str]:
+    """Paths of the wells of a plate, or of the images of a well."""
+    listed = block.get(kind) if isinstance(block, Mapping) else None
+    members = listed if isinstance(listed, list) else []
+    return [str(m["path"]) for m in members if isinstance(m, Mapping) and "path" in m]
 
 
 def _listed(members: Sequence[Member]) -> str:

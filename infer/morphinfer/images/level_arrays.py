@@ -15,6 +15,7 @@ def level_array(group: Any, array_path: str, watch: Watch) -> WatchedArray | Sli
     path = watch.address
     try:
         array = group[array_path]
+        dict(array.attrs)  # fails where the attributes are no table
     except KeyError:
         return SlideError(
             f"{path}: its metadata name the level '{array_path}', which is not there; "
@@ -25,7 +26,7 @@ def level_array(group: Any, array_path: str, watch: Watch) -> WatchedArray | Sli
             f"{path}: the metadata of its level '{array_path}' are damaged ({problem}); copy the slide again "
             f"from its source"
         )
-    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError) as problem:
+    except Exception as problem:  # zarr raises anything for damaged metadata
         return SlideError(
             f"{path}: zarr {version('zarr')} cannot read the metadata of its level '{array_path}' "
             f"({problem}); if they are not damaged, write the image with codecs and data types of the zarr "

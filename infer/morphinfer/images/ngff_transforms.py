@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from morphinfer.errors import SlideError
@@ -97,13 +97,15 @@ def first_not_finite(content: Any, place: str = "") -> str | None:
     >>> first_not_finite({"omero": {"channels": [{"start": 0.0}, {"start": float("nan")}]}})
     'omero/channels/1/start'
     """
-    if isinstance(content, float):
-        return None if math.isfinite(content) else place
-    if isinstance(content, Mapping):
-        parts = [(str(key), value) for key, value in content.items()]
-    elif isinstance(content, list | tuple):
-        parts = [(str(k), value) for k, value in enumerate(content)]
-    else:
-        return None
-    inside = (first_not_finite(value, f"{place}/{key}".lstrip("/")) for key, value in parts)
-    return next((found for found in inside if found is not None), None)
+    rest = [(content, place)]
+    while rest:  # and no recursion: damaged metadata are nested without end
+        value, at = rest.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            return at
+        parts: Iterable[tuple[Any, Any]] = ()
+        if isinstance(value, Mapping):
+            parts = value.items()
+        elif isinstance(value, list | tuple):
+            parts = enumerate(value)
+        rest += [(part, f"{at}/{key}".lstrip("/")) for key, part in reversed([*parts])]
+    return None

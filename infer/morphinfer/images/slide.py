@@ -35,7 +35,8 @@ from morphinfer.images.slide_geometry import Level, place_levels
 from morphinfer.images.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
 
 READ_ERRORS = (
-    OSError, ValueError, RuntimeError, EOFError, SystemError, zlib.error, zipfile.BadZipFile,
+    OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError, EOFError,
+    SystemError, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 """What zarr raises for a chunk that cannot be decoded."""
 logger = logging.getLogger(__name__)
