@@ -1,6 +1,7 @@
 # make demo   segment a synthetic slide with shipped models and show the result
 # make test   all checks and tests
 # make bounds the inference tests with the lowest versions that pyproject.toml allows
+# make interop  labels of images that other libraries wrote
 # The first two make the virtual environment .venv on first use; a second call reuses it.
 
 PYTHON ?= python3
@@ -9,6 +10,7 @@ BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
+INTEROP := .venv-interop
 # One process a core; a file's tests stay together, since they share what they made.
 PARALLEL := --numprocesses auto --dist loadfile
 # Tests that `make bounds` leaves out: those that need torch (docs, layout, doctests), mypy (embed), jsonschema (schema) or pip
@@ -18,7 +20,7 @@ UNBOUND := docs docs_examples embed layout doctests schema wheel background boot
 	svg tiling wording
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test bounds check figures clean
+.PHONY: demo test bounds interop check figures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -35,6 +37,9 @@ test: $(VENV)/.installed-test check
 
 bounds: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest $(PARALLEL) --ignore=tests/training $(UNBOUND:%=--ignore-glob='*/test_%.py')
+
+interop: $(INTEROP)/.installed
+	$(INTEROP)/bin/python -m pytest --numprocesses auto tests/interop
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -64,6 +69,14 @@ $(LOWEST)/.installed: $(SOURCES) $(VENV)/.installed-test
 	$(BIN)/python -m venv --clear --without-pip $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --only-binary :all: \
 		-e '.[cpu,test-infer]'
+	touch $@
+
+# The editable installation of .venv is copied: it would compile the kernels again, which takes a minute.
+$(INTEROP)/.installed: $(SOURCES) $(VENV)/.installed-test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(INTEROP)
+	$(BIN)/uv pip install --quiet --python $(INTEROP)/bin/python -r pyproject.toml --extra cpu --extra test-infer \
+		--extra interop
+	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(INTEROP)/lib/python*/site-packages
 	touch $@
 
 clean:
