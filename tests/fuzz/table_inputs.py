@@ -169,11 +169,17 @@ def _toml_lines(table: dict[str, Any]) -> str:
     return "\n".join(f"{json.dumps(key)} = {_toml(value)}" for key, value in table.items())
 
 
-def _toml(value: Any) -> str:
+def _toml(value: Any, depth: int = 0) -> str:
+    if depth > 300:
+        return '"deep"'
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(k)} = {_toml(v, depth + 1)}" for k, v in value.items())
+            + "}"
+        )
     if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(_toml(v, depth + 1) for v in value) + "]"
     return (
         json.dumps("none" if value is None else value)
         .replace("NaN", "nan")

@@ -271,3 +271,20 @@ def test_a_network_is_cut_short(tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ModelError):
         load_models(path)
+
+
+def test_metadata_of_a_network_are_no_text(tmp_path):
+    path = save_graph(tmp_path / "a.onnx", *GRAPHS["one value a pixel"])
+    path.write_bytes(path.read_bytes().replace(b"background", b"backgroun\xef"))
+    with pytest.raises(ModelError, match="no text"):
+        load_models(path)
+
+
+def test_a_number_of_a_configuration_is_larger_than_any(tmp_path):
+    pytest.importorskip("pyarrow")
+    from morphinfer_training.config import read_config
+
+    path = tmp_path / "a.toml"
+    path.write_text(f'name = "a"\npixel_size_um = {"9" * 400}\nsections = []')
+    with pytest.raises(ConfigError):
+        read_config(path)

@@ -13,6 +13,8 @@ from morphinfer.errors import ConfigError, MorphinferError
 from morphinfer.names import suggestion
 
 T = TypeVar("T")
+MOST = 10**300
+"""Greatest integer that is taken as a number with a fraction; float holds little more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _convert(value: Any, hint: Any, source: str, key: str) -> Any:
         parts = get_args(hint)
         if parts[-1] is Ellipsis or len(parts) == len(value):
             return tuple(_convert(v, parts[0], source, f"{key}[{i}]") for i, v in enumerate(value))
-    if hint is float and type(value) in (int, float):
+    if hint is float and (type(value) is float or (type(value) is int and abs(value) <= MOST)):
         return float(value)
     if hint is str and key.endswith("channel") and type(value) is int:
         return str(value)

@@ -271,7 +271,10 @@ class SegmentPlane:
             raise OSError(f"tile or strip {index} is damaged: {problem}") from problem
         if block.dtype.newbyteorder("=") != self.dtype:
             raise OSError(f"tile or strip {index} holds {block.dtype}, not {self.dtype}")
-        return block[0, :, :, 0 if self._planar else self.sample], place[2], place[3]
+        sample = 0 if self._planar else self.sample
+        if sample >= block.shape[3]:
+            raise OSError(f"tile or strip {index} holds {block.shape[3]} sample(s) of each pixel")
+        return block[0, :, :, sample], place[2], place[3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def _load_file(path: Path, loading: _Loading) -> tuple[ModelFile, list[str]]:
     choice = ProviderChoice("cpu", "to read its card")
     with limited_memory(limit=loading.limit_memory):
         session = open_network(path, choice, loading.settings)
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    text = _card_text(session, path)
     source, sidecar = path, path.with_suffix(".json")
     warnings: list[str] = []
     if text is None and sidecar.is_file():
@@ -115,6 +115,19 @@ def _load_file(path: Path, loading: _Loading) -> tuple[ModelFile, list[str]]:
     warnings += [f"{path}: {note}" for note in ports.notes]
     hashed = hashlib.sha256(path.read_bytes()).hexdigest()
     return ModelFile(path, card, hashed, ports), warnings
+
+
+def _card_text(session: Any, path: Path) -> str | None:
+    """The card in a network; None where it holds none."""
+    try:
+        session.get_inputs(), session.get_outputs()
+        text: str | None = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    except UnicodeDecodeError as problem:
+        raise ModelError(
+            f"{path}: names or metadata in it are no text ({problem}); the file is damaged, copy or "
+            f"export it again"
+        ) from problem
+    return text
 
 
 def _refuse_disagreement(models: ModelSet) -> None:
