@@ -112,9 +112,9 @@ def _bases() -> dict[str, bytes]:
         "a.csv": _csv(counted),
         "a.tsv": _csv(plain, "\t"),
         "german.csv": german,
-        "a.csv.gz": gzip.compress(_csv(plain)),
+        "a.csv.gz": gzip.compress(_csv(plain), mtime=0),
         "a.gem": gem,
-        "a.gem.gz": gzip.compress(gem),
+        "a.gem.gz": gzip.compress(gem, mtime=0),
         "utf16.csv": _csv(plain).decode().encode("utf-16"),
         "merscope.csv": _csv(merscope),
         "a.parquet": _parquet(counted, compression="none"),
@@ -194,7 +194,7 @@ def _damaged(data: bytes, rng: Random, *, text: bool) -> bytes:
         plain = (
             _change_word(plain, rng) if text and rng.random() < 0.6 else mutate_bytes(plain, rng)
         )
-    return gzip.compress(plain) if packed else plain
+    return gzip.compress(plain, mtime=0) if packed else plain
 
 
 def _change_word(data: bytes, rng: Random) -> bytes:

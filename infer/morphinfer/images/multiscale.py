@@ -98,7 +98,9 @@ class NewImage:
         self.spec = spec
         self._group = zarr.open_group(str(folder), mode="r+")
         count = len(level_shapes((spec.shape[-2], spec.shape[-1])))
-        self._arrays: list[Any] = [self._group[str(k)] for k in range(count)]
+        # An absent chunk means a lost one to those who read a slide, so empty chunks are written too.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            self._arrays: list[Any] = [self._group[str(k)] for k in range(count)]
 
     @classmethod
     def create(cls, folder: Path, spec: ImageSpec) -> NewImage:

@@ -32,8 +32,8 @@ def spots_of(content, tmp_path, name="table", **options):
     "content",
     [
         PLAIN.encode(),
-        gzip.compress(PLAIN.encode()),
-        gzip.compress(b"gene,x,y\n") + gzip.compress(b"A,1,2\nB,3.5,4\n"),
+        gzip.compress(PLAIN.encode(), mtime=0),
+        gzip.compress(b"gene,x,y\n", mtime=0) + gzip.compress(b"A,1,2\nB,3.5,4\n", mtime=0),
         bz2.compress(PLAIN.encode()),
         PLAIN.replace(",", "\t").encode(),
         PLAIN.replace(",", "|").encode(),
