@@ -185,3 +185,12 @@ def test_an_array_of_another_rank_than_its_axes_is_refused(make_slide, noise):
     write_array(path / "s0", noise(1, 20, 20))
     with pytest.raises(SlideError, match="axes 'yx' but an array of 3 dimensions"):
         open_slide(path)
+
+
+def test_chunks_of_single_pixels_are_refused(tmp_path, noise):
+    path = write_array(tmp_path / "a.zarr", noise(1, 1), chunks=(1, 1))
+    edit = json.loads((path / "zarr.json").read_text())
+    edit["shape"] = [80, 96]
+    (path / "zarr.json").write_text(json.dumps(edit))
+    with pytest.raises(SlideError, match="too few pixels in each"):
+        open_slide(path, pixel_size_um=0.5)

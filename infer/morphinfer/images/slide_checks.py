@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ MOST_PIXELS_OF_SIDE = 10_000_000
 """Longer sides are damaged metadata; a slide scanned at 0.1 micrometres has one of a million."""
 MOST_PLANES = 100_000
 """Planes along z, or channels; more are damaged metadata."""
+SMALLEST_CHUNK, MOST_SMALL_CHUNKS = 16, 4096
+"""Pixels of a plane in a chunk, and how many chunks of fewer are too many: each takes a millisecond."""
 
 
 def check_plain(array: Any, name: str) -> None:
@@ -57,12 +60,25 @@ def array_problem(array: Any, axes: str) -> str | None:
     chunks = getattr(array, "chunks", None) or ()
     if 0 in chunks:
         return f"chunks of shape {tuple(chunks)}; its metadata are damaged"
+    whole = all(isinstance(n, int) for n in chunks)  # those of Dask are tuples
+    if chunks and whole and _is_crumbled(shape, chunks, axes):
+        return (
+            f"chunks of shape {tuple(chunks)} along '{axes}', too few pixels in each to read an image of "
+            f"shape {shape}; write it with chunks of 256 x 256 pixels or more"
+        )
     if not is_readable(array.dtype):
         return (
             f"data type {dtype_name(array.dtype)}; supported are {', '.join(READABLE_DTYPES)}; save "
             f"the image as one of them"
         )
     return None
+
+
+def _is_crumbled(shape: tuple[int, ...], chunks: tuple[int, ...], axes: str) -> bool:
+    """Whether each plane consists of many chunks of very few pixels."""
+    plane = [axes.index("y"), axes.index("x")]
+    count = prod(-(-shape[axis] // chunks[axis]) for axis in plane)
+    return prod(chunks[axis] for axis in plane) < SMALLEST_CHUNK and count > MOST_SMALL_CHUNKS
 
 
 def check_pixel_size(pixel_size_um: float, name: str) -> None:
