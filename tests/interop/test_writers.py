@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,8 @@ def test_ngio(image, check, tmp_path, version):
         levels=3,
     )
     check(tmp_path / "a.zarr")
+    zipped = shutil.make_archive(str(tmp_path / "b.zarr"), "zip", tmp_path / "a.zarr")
+    check(Path(zipped))
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -154,14 +157,19 @@ def test_iohub(image, check, tmp_path, version):
     check(tmp_path / "a.zarr", pixel_size_um=PIXEL_UM)
 
 
-def test_spatialdata_image(image, check, tmp_path):
+@pytest.mark.parametrize("where", ["", "images/dapi"])
+def test_spatialdata(image, check, tmp_path, where):
     sd = pytest.importorskip("spatialdata")
+    from spatialdata.transformations import Scale
+
     path = tmp_path / "store.zarr"
+    um = Scale([PIXEL_UM, PIXEL_UM], axes=("y", "x"))
     parsed = sd.models.Image2DModel.parse(
-        image[None], dims="cyx", scale_factors=[2], chunks=(1, 64, 64)
-    )
+        image[None], dims="cyx", scale_factors=[2], chunks=(1, 64, 64),
+        transformations={"micrometers": um},
+    )  # fmt: skip
     sd.SpatialData(images={"dapi": parsed}).write(path)
-    check(path / "images" / "dapi", pixel_size_um=PIXEL_UM)
+    check(path / where)
 
 
 @pytest.mark.parametrize(("driver", "version"), [("zarr", "0.4"), ("zarr3", "0.5")])
