@@ -137,9 +137,9 @@ def test_a_group_without_an_image_is_refused(call, tmp_path):
     refused(call("segment", "g.zarr"), "g.zarr", "multiscales")
 
 
-def test_the_error_for_a_tiff_names_the_convert_command(call, tmp_path):
+def test_a_damaged_tiff_is_refused(call, tmp_path):
     (tmp_path / "slide.tif").write_bytes(b"II*\0")
-    refused(call("segment", "slide.tif"), "morphinfer convert slide.tif slide.zarr")
+    refused(call("segment", "slide.tif"), "slide.tif: not a TIFF file, or damaged")
 
 
 def test_a_plain_array_without_a_pixel_size_is_refused_unless_stated(call, tmp_path, image, models):
