@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from morphinfer.images.ngff_attributes import image_attributes
 from morphinfer.images.ngff_transforms import first_not_finite
 from morphinfer.images.staging import staged
 
+OPENING = Lock()
 HALVED_AT_ONCE = 32
 """Rows, an even number; halving takes several times their size for a moment."""
 
@@ -99,7 +101,8 @@ class NewImage:
         self._group = zarr.open_group(str(folder), mode="r+")
         count = len(level_shapes((spec.shape[-2], spec.shape[-1])))
         # An absent chunk means a lost one to those who read a slide, so empty chunks are written too.
-        with zarr.config.set({"array.write_empty_chunks": True}):
+        # An array takes the setting when it is opened; only nested changes of it are undone rightly.
+        with OPENING, zarr.config.set({"array.write_empty_chunks": True}):
             self._arrays: list[Any] = [self._group[str(k)] for k in range(count)]
 
     @classmethod
