@@ -77,6 +77,18 @@ def test_the_unit_of_an_axis_is_no_text(stack, unit):
         open_labels(stack)
 
 
+@pytest.mark.parametrize("listed", ["properties", "colors"])
+def test_the_value_of_a_class_is_infinite(make_slide, listed):
+    block: dict[str, Any] = {
+        "properties": [{"label-value": 0, "class": "background"}],
+        "colors": [],
+    }
+    block[listed] = [{"label-value": math.inf, "class": "tissue"}]
+    path = make_slide(np.zeros((40, 48), np.uint8), more={"image-label": block})
+    with pytest.raises(MorphinferError):
+        open_labels(path)
+
+
 @pytest.mark.parametrize("value", [-1, 2**63, -(2**63), 1e308], ids=str)
 def test_the_fill_value_does_not_fit_the_data_type(stack, random_models, value):
     edit(array_file(stack), lambda content: content.update(fill_value=value))

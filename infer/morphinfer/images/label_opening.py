@@ -69,7 +69,7 @@ def open_labels(path: str | Path) -> LabelImage:
             warnings = (*warnings, text)
     except (RoleError, AlignmentError) as problem:
         raise AlignmentError(f"{path}: {problem}") from problem
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise AlignmentError(
             f"{path}: its 'image-label' block is malformed ({problem!r}); write the labels again"
         ) from problem
