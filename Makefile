@@ -37,7 +37,7 @@ test: $(VENV)/.installed-test check
 	$(BIN)/python -m pytest $(PARALLEL)
 
 bounds: $(LOWEST)/.installed
-	$(LOWEST)/bin/python -m pytest $(PARALLEL) --ignore=tests/training $(UNBOUND:%=--ignore-glob='*/test_%.py')
+	$(LOWEST)/bin/python -m pytest $(PARALLEL) --ignore=tests/training --ignore=tests/interop $(UNBOUND:%=--ignore-glob='*/test_%.py')
 
 interop: $(INTEROP)/.installed
 	$(INTEROP)/bin/python -m pytest --numprocesses auto tests/interop
