@@ -57,13 +57,21 @@ class SourceFile:
         Raises
         ------
         OSError
-            It is gone, or was changed since.
+            It is gone, or was changed since, or while it was read.
         """
         with self.path.open("rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
-            if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_ns):
-                raise OSError(f"{self.path} was changed while it was read")
-            yield file
+            self._refuse_changed(file)
+            try:
+                yield file
+            except OSError:
+                self._refuse_changed(file)
+                raise
+            self._refuse_changed(file)
+
+    def _refuse_changed(self, file: FileIO) -> None:
+        status = os.fstat(file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_ns):
+            raise OSError(f"{self.path} was changed while it was read")
 
 
 class Plane(Protocol):

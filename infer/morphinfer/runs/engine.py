@@ -10,7 +10,8 @@ import math
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,20 @@ WAITING = 2
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A tile that is done."""
+    """A tile that is done, or a part of one for which memory did not suffice."""
 
     positions: Window
     """Where it lies, in positions."""
     fused: Fused
     """Labels and probabilities of its positions."""
+    completes: bool = True
+    """Whether the tile is done with it: false for all parts of a tile but the last."""
 
 
 def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[Tile, None, None]:
     """Predict the rows [start, stop) of positions, tile by tile, in the order in which tiles are done.
+
+    A tile for which memory did not suffice comes in parts, one after the other.
 
     Reading, the networks and the consumer of the tiles work at the same time, at the pace of the
     slowest. The first error stops all and is raised here. A generator that is not exhausted must be
@@ -44,7 +49,7 @@ def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[
     """
     worker = Worker(plan)
     most = plan.ensemble.resources.workers + WAITING
-    running: set[Future[Tile]] = set()
+    running: set[Future[list[Tile]]] = set()
     with (
         ThreadPoolExecutor(plan.ensemble.resources.workers, "morphinfer-tile") as pool,
         closing(read_blocks(plan.tiling, start, stop)) as blocks,
@@ -54,11 +59,11 @@ def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[
                 for positions in block.tiles:
                     while len(running) >= most:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
-                        yield from (future.result() for future in done)
+                        yield from chain.from_iterable(future.result() for future in done)
                     running.add(pool.submit(worker.predict, block, positions))
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from chain.from_iterable(future.result() for future in done)
         finally:
             for future in running:
                 future.cancel()
@@ -72,11 +77,11 @@ class Worker:
         self._buffers = Buffers()
         self._most_positions = plan.tiling.tile**2 * 4
 
-    def predict(self, block: Block, positions: Window) -> Tile:
+    def predict(self, block: Block, positions: Window) -> list[Tile]:
         """Labels and probabilities of a tile, in parts where memory does not suffice for the whole."""
         if positions.height * positions.width <= self._most_positions:
             try:
-                return Tile(positions, self._predict(block, positions))
+                return [Tile(positions, self._predict(block, positions))]
             except (OutOfMemoryError, MemoryError):
                 if positions.height * positions.width == 1:
                     raise
@@ -84,11 +89,8 @@ class Worker:
                     self._most_positions, positions.height * positions.width // 2
                 )
         first, second = halves(positions)
-        along = 0 if first.height < positions.height else 1
-        parts = [self.predict(block, half).fused for half in (first, second)]
-        labels = np.concatenate([part.labels for part in parts], axis=along)
-        total = np.concatenate([part.total for part in parts], axis=along + 1)
-        return Tile(positions, Fused(labels, total))
+        parts = [replace(part, completes=False) for part in self.predict(block, first)]
+        return parts + self.predict(block, second)
 
     def _predict(self, block: Block, positions: Window) -> Fused:
         plan = self._plan

@@ -243,7 +243,7 @@ def segment_array(
             total[(slice(None), *tile.positions.slices)] = tile.fused.total
             if uncertainty is not None:
                 uncertainty[tile.positions.slices] = normalised_entropy(tile.fused.total)
-            count(1, tile.positions.height, tile.positions.width)
+            count(tile.completes, tile.positions.height, tile.positions.width)
     counts = np.bincount(labels.ravel(), minlength=len(classes)).tolist()
     doubts = doubt_background(plan.image.slide.name, classes, counts)
     for doubt in doubts:

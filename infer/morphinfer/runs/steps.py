@@ -121,7 +121,7 @@ def write_rows(
                 soft = [layer_values(fused, layer) for layer in draft.layers]
                 uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
                 writer.write(tile.positions, [fused.labels, *soft], uncertain)
-                count(1, tile.positions.height, tile.positions.width)
+                count(tile.completes, tile.positions.height, tile.positions.width)
     slide.check_source(level)
 
 
