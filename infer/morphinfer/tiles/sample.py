@@ -22,13 +22,13 @@ from morphinfer.tiles.model_image import ModelImage, refuse_nan
 
 UNIT = 64
 """Side of a unit in pixels: 166 micrometres. With finer pixels than 0.32 micrometres it holds a chunk."""
-SCAN_UNITS = 64
+SCAN_UNITS = 32
 """Units that are read first."""
-TISSUE_UNITS = 96
-"""Units with tissue to read at least; twice as many move the intensities by about 0.01 of their distance
-(the label image by less than 0.05 % of its positions)."""
-ENOUGH = 512
-"""Units read times units with tissue that show where tissue is: 8 of 64, or 1 of 512."""
+TISSUE_UNITS = 48
+"""Units with tissue to read at least; twice as many move the intensities by up to 0.03 of their distance
+(the label image by up to 0.3 % of its positions, on a hard section; else by less than 0.01 %)."""
+ENOUGH = 256
+"""Units read times units with tissue that show where tissue is: 8 of 32, or 1 of 256."""
 TISSUE_BLOCKS = 1 / 16
 """Least share of a unit's blocks with the contrast of tissue; a speck has fewer."""
 LEAST_READ = 16
