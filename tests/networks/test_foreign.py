@@ -51,6 +51,7 @@ def refused(path, *parts):
         (Foreign(shape=(1, SIDE, SIDE, 3), channels_last=True), 1e-6),
         (Foreign(shape=("n", "h", "w", 3), channels_last=True), 1e-6),
         (Foreign(shape=("n", 3, SIDE, SIDE)), 1e-6),
+        (Foreign(shape=("n", "h", "w", "c"), channels_last=True), 1e-6),
         (Foreign(shape=("n", 1, "h", "w")), 1e-6),
         (Foreign(dtype=Kind.DOUBLE), 1e-6),
         (Foreign(dtype=Kind.FLOAT16), 0.05),
@@ -111,7 +112,16 @@ def test_logits_become_probabilities(tmp_path, usual):
         (Foreign(more=[LABEL], outputs={"label": (Kind.INT64, ("n",)), "p": (Kind.FLOAT, ("n", 4))}), {},
          "of its outputs, 'p' is taken and 'label' is not"),
         (Foreign(), {"output": "logits"}, "its card says logits and its outputs look like probabilities"),
+        (Foreign(outputs={"logits": (Kind.FLOAT, ("n", 4)), "p": (Kind.FLOAT, ("n", 4))}), {},
+         "of its outputs, 'p' is taken and 'logits' is not"),
+        (Foreign(outputs={"p": (Kind.FLOAT, ("n", 4)), "logits": (Kind.FLOAT, ("n", 4)),
+                          "mean": (Kind.FLOAT, ("n", 1, 1, 1))}), {"output": "logits"},
+         "of its outputs, 'logits' is taken and 'p', 'mean' are not"),
+        (Foreign(more=[node("Identity", "logits", "51")],
+                 outputs={"p": (Kind.FLOAT, ("n", 4)), "51": (Kind.FLOAT, ("n", 4))}),
+         {"output": "logits"}, "of its outputs, '51' is taken and 'p' is not"),
         (Foreign(), {"author": "me"}, "'author' is not known, so it is ignored"),
+        (Foreign(), {"framework": "torch"}, "'framework' is not known, so it is ignored"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_verified_is_said_once_and_recorded(tmp_path, caplog, network, card, part):
@@ -164,6 +174,15 @@ def test_a_network_that_is_fixed_to_one_patch_inside_runs_patch_by_patch(tmp_pat
         (Foreign(), {"stride": 12, "stride_px": None}, ("'stride' is not known; did you mean 'stride_px'",)),
         (Foreign(), {"normalization": {}}, ("did you mean 'normalisation'",)),
         (Foreign(), {"normalisation": {"methods": "fixed"}}, ("normalisation: 'methods'", "'method'")),
+        (Foreign(), {"normalisation": {"std": [0.2]}}, ("'std' is not known; known are method, low",)),
+        (Foreign(), {"normalisation": "fixed"}, ("'normalisation' is \"fixed\"; it must be an object",)),
+        (Foreign(), {"classes": list(NAMES)}, ("'classes' is [", "a list of objects")),
+        (Foreign(), {"classes": dict.fromkeys(NAMES, "red")}, ("'classes' is {", "a list of objects")),
+        (Foreign(), {"patch_size_px": 24.7}, ("'patch_size_px' is 24.7; it must be a whole number",)),
+        (Foreign(), {"stride_px": float("nan")}, ("'stride_px' is NaN; it must be a whole number",)),
+        (Foreign(), {"pixel_size_um": True}, ("'pixel_size_um' is true; it must be a number",)),
+        (Foreign(), {"padding_free": "false"}, ("'padding_free' is \"false\"; it must be true or",)),
+        (Foreign(), {"output": "softmax"}, ("'output' is \"softmax\"; it must be \"logits\" or",)),
         (Foreign(), {"classes": [{"name": n, "color": "red"} for n in NAMES]}, ("did you mean 'colour'",)),
         (Foreign(), {"classes": [{"name": n, "colour": "red"} for n in "abca"]},
          ("several classes named 'a'", "correct it")),
@@ -314,6 +333,9 @@ def test_a_network_in_two_files_runs_and_names_the_one_that_is_missing(tmp_path)
         onnx.load(path), path, save_as_external_data=True, location="w.data", size_threshold=0
     )
     assert segmented(path).labels.shape
+    whole = (tmp_path / "w.data").read_bytes()
+    (tmp_path / "w.data").write_bytes(whole[:8])
+    refused(path, "the file of weights beside it is truncated or another's")
     (tmp_path / "w.data").unlink()
     refused(path, "its weights are in the file w.data beside it, which is missing")
 

@@ -110,8 +110,8 @@ def _load_file(path: Path, loading: _Loading) -> tuple[ModelFile, list[str]]:
             f"give it, role: {', '.join(ROLES[:-1])} or {ROLES[-1]}) and pixel_size_um"
         )
     card = decode_card(text, str(source))
-    ports = ports_of(session, card, path)
-    ports = probed(session, ports, card, path, limit_memory=loading.limit_memory)
+    candidates = ports_of(session, card, path)
+    ports = probed(session, candidates, card, path, limit_memory=loading.limit_memory)
     warnings += [f"{path}: {note}" for note in ports.notes]
     hashed = hashlib.sha256(path.read_bytes()).hexdigest()
     return ModelFile(path, card, hashed, ports), warnings
@@ -135,6 +135,10 @@ def _refuse_disagreement(models: ModelSet) -> None:
         for field in ("classes", "pixel_size_um", "stride_px", "normalisation"):
             ours, first = getattr(file.card, field), getattr(models.card, field)
             if ours != first:
+                if field == "classes" and (names := [c.name for c in ours]) != [
+                    c.name for c in first
+                ]:
+                    ours, first = ", ".join(names), ", ".join(c.name for c in first)
                 raise ModelError(
                     f"{file.path}: {field} {ours} but {models.files[0].path.name} has {first}; "
                     f"the files of a model set must agree, so keep only those of one training"

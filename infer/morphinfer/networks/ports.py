@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,8 @@ class Ports:
         )
 
 
-def ports_of(session: Any, card: Card, path: Path) -> Ports:
-    """The ports of a network, as far as its file states them.
+def ports_of(session: Any, card: Card, path: Path) -> tuple[Ports, ...]:
+    """The ports that a network may have, as far as its file states them; the likeliest first.
 
     Raises
     ------
@@ -142,12 +143,15 @@ def ports_of(session: Any, card: Card, path: Path) -> Ports:
     try:
         dtype, notes = _dtype(image)
         shape = _shape(image)
-        channels, last = _channels(image.name, shape)
-        _check_sides(shape[1:3] if last else shape[2:], card)
-        output, more = _output(session.get_outputs(), card)
+        layouts = _layouts(image.name, shape)
+        _check_sides(shape[1:3] if layouts[0][1] else shape[2:], card)
+        outputs = _outputs(session.get_outputs(), card)
     except ModelError as problem:
         raise ModelError(f"{path}: {problem}") from problem
-    return Ports(image.name, output, dtype, channels, last, shape[0], (*notes, *more))
+    return tuple(
+        Ports(image.name, output, dtype, *layout, shape[0], (*notes, *more))
+        for layout, (output, more) in product(layouts, outputs)
+    )
 
 
 def _dtype(image: Any) -> tuple[str, tuple[str, ...]]:
@@ -177,15 +181,17 @@ def _shape(image: Any) -> tuple[int | None, ...]:
     return tuple(n if isinstance(n, int) and n > 0 else None for n in stated)
 
 
-def _channels(name: str, shape: Sequence[int | None]) -> tuple[int, bool]:
-    """How many channels there are, and whether they are the last axis."""
+def _layouts(name: str, shape: Sequence[int | None]) -> list[tuple[int, bool]]:
+    """How many channels there may be, and whether they are the last axis."""
     second, last = shape[1], shape[3]
     if second in CHANNELS:
-        return second, False
+        return [(second, False)]
     if last in CHANNELS:
-        return last, True
-    if second is None and (last is None or shape[2] is not None):
-        return 1, False
+        return [(last, True)]
+    if second is None and last is None:
+        return [(count, at_end) for at_end in (False, True) for count in CHANNELS]
+    if second is None and shape[2] is not None:
+        return [(count, False) for count in CHANNELS]
     count = last if second is None or (second == shape[2] and last != second) else second
     raise ModelError(
         f"its input '{name}' has {count} channels; a network gets one of nuclei, alone or three times, "
@@ -208,8 +214,8 @@ def _check_sides(sides: Sequence[int | None], card: Card) -> None:
         )
 
 
-def _output(outputs: Sequence[Any], card: Card) -> tuple[str, tuple[str, ...]]:
-    """Name of the output that holds the classes, and what to say where there are several."""
+def _outputs(outputs: Sequence[Any], card: Card) -> list[tuple[str, tuple[str, ...]]]:
+    """Names of the outputs that may hold the classes, and what to say where there are several."""
     usable = [each for each in outputs if each.type in FLOATS]
     if not usable:
         listed = ", ".join(f"'{each.name}' of type {each.type}" for each in outputs)
@@ -218,14 +224,21 @@ def _output(outputs: Sequence[Any], card: Card) -> tuple[str, tuple[str, ...]]:
             way = "export it with a tensor of probabilities (skl2onnx: options={'zipmap': False})"
         raise ModelError(f"it puts out {listed}, and no numbers for each class; {way}")
     fitting = [each for each in usable if _may_fit(each.shape, len(card.classes))]
-    best = max(
+    likely = sorted(
         fitting or usable,
         key=lambda each: (_states(each.shape, len(card.classes)), _named(each.name, card.output)),
+        reverse=True,
     )
     if len(outputs) == 1:
-        return best.name, ()
-    others = ", ".join(f"'{each.name}'" for each in outputs if each.name != best.name)
-    return best.name, (f"of its outputs, '{best.name}' is taken and {others} is not",)
+        return [(likely[0].name, ())]
+    names = [each.name for each in outputs]
+    return [(each.name, (_taken(each.name, names),)) for each in likely]
+
+
+def _taken(name: str, names: Sequence[str]) -> str:
+    others = [f"'{each}'" for each in names if each != name]
+    verb = "is" if len(others) == 1 else "are"
+    return f"of its outputs, '{name}' is taken and {', '.join(others)} {verb} not"
 
 
 def _may_fit(shape: Sequence[Any], classes: int) -> bool:

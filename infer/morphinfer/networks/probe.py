@@ -6,11 +6,12 @@ positions of a patch, probabilities that are none, a network that claims to be f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Timer
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -28,21 +29,24 @@ LARGEST_BYTES = 8 << 30
 """Most memory that a patch may take, where the process is ours and the system can limit it."""
 TOLERANCE = 1e-3
 """Of probabilities, and of outputs that must be equal."""
+LIKE_PROBABILITIES = (
+    "its card says logits and its outputs look like probabilities (0 to 1, of sum 1)"
+)
 HALF_TOLERANCE = 3e-2
 """The same for networks that compute in float16."""
 
 
 def probed(
-    session: Any, ports: Ports, card: Card, path: Path, *, limit_memory: bool = False
+    session: Any, candidates: Sequence[Ports], card: Card, path: Path, *, limit_memory: bool = False
 ) -> Ports:
-    """The ports of a network that has run on patches, with what that showed.
+    """The first ports of a network that fit its card when it runs on patches, with what that showed.
 
     Parameters
     ----------
     session : onnxruntime.InferenceSession
         The network on the CPU.
-    ports : Ports
-        What its file states.
+    candidates : sequence of Ports
+        What its file allows, the likeliest first.
     card : Card
         What its card says.
     path : Path
@@ -55,6 +59,24 @@ def probed(
     ModelError
         It does not run, takes too long or too much memory, or contradicts its card.
     """
+    start, problems, doubtful = monotonic(), [], None
+    for ports in candidates:
+        try:
+            tried = _tried(session, ports, card, limit_memory=limit_memory)
+        except ModelError as problem:
+            problems.append(problem)
+            if monotonic() - start > SECONDS:
+                break
+            continue
+        if LIKE_PROBABILITIES not in tried.notes:
+            return tried
+        doubtful = doubtful or tried
+    if doubtful:
+        return doubtful
+    raise ModelError(f"{path}: {problems[0]}") from problems[0]
+
+
+def _tried(session: Any, ports: Ports, card: Card, *, limit_memory: bool) -> Ports:
     side = card.patch_size_px
     patches = np.random.default_rng(0).random((2, 1, side, side + card.stride_px), np.float32)
 
@@ -71,13 +93,12 @@ def probed(
                 _check_dense(run, patches[:1], single, card)
         elif ports.batch is None:
             ports = _with_batch(run, both, single, ports, card)
-    except ModelError as problem:
-        raise ModelError(f"{path}: {problem}") from problem
+    except ModelError:
+        raise
     except Exception as problem:  # ONNX Runtime's own errors share no narrower base
-        raise ModelError(f"{path}: {_reason(problem, side)}") from problem
+        raise ModelError(_reason(problem, side)) from problem
     if card.output == "logits" and _are_probabilities(single) and len(card.classes) > 1:
-        ports = replace(ports, notes=(*ports.notes, "its card says logits and its outputs look like "
-                                      "probabilities (0 to 1, of sum 1)"))  # fmt: skip
+        ports = replace(ports, notes=(*ports.notes, LIKE_PROBABILITIES))
     return ports
 
 
@@ -97,8 +118,8 @@ def _check_patch(output: NDArray[np.float32], card: Card) -> None:
         values = ", ".join(f"{value:.3g}" for value in output.ravel()[:4])
         raise ModelError(
             f"by its card it puts out probabilities, but they are {values}"
-            f"{', ...' if output.size > 4 else ''} (sum {output.sum():.3g}) for a patch; state "
-            f'"output": "logits" in its card, or end the network with a softmax'
+            f"{', ...' if output.size > 4 else ''} (sum {output.sum():.3g}) for a patch; if they "
+            f'are logits, state "output": "logits" in its card, else end the network with a softmax'
         )
 
 

@@ -106,7 +106,7 @@ class Session:
             settings = default_settings(threads, own_environment=own_environment)
         self.card = model.card
         self._session = open_network(model.path, provider, settings)
-        self._ports = model.ports or ports_of(self._session, model.card, model.path)
+        self._ports = model.ports or ports_of(self._session, model.card, model.path)[0]
         self.provider = provider_of(self._session)
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

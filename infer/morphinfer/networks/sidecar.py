@@ -14,6 +14,9 @@ from morphinfer.names import suggestion
 from morphinfer.networks.cards import Card
 from morphinfer.tiles import Normalisation
 
+DESCRIPTIVE = ("set_name", "network", "provenance", "test_vectors", "format")
+"""Keys that change no result, so that another name for one may be ignored."""
+
 
 def card_in_sidecar(sidecar: Path, shape: list[Any]) -> tuple[str, list[str]]:
     """Card of a foreign network as JSON, and a warning for each key that is not known.
@@ -40,12 +43,12 @@ def card_in_sidecar(sidecar: Path, shape: list[Any]) -> tuple[str, list[str]]:
             f'{{"classes": [...], "pixel_size_um": 0.65}}'
         )
     unknown = _check_keys(card, [*(f.name for f in fields(Card)), "format"], sidecar, "")
-    norm, classes = card.get("normalisation"), card.get("classes")
-    if isinstance(norm, dict):
-        _check_keys(norm, (f.name for f in fields(Normalisation)), sidecar, "normalisation: ")
-    for each in classes if isinstance(classes, list) else ():
-        if isinstance(each, dict):
-            _check_keys(each, (f.name for f in fields(LabelClass)), sidecar, "classes: ")
+    _check_kinds(card, sidecar)
+    for each in card.get("classes", []):
+        unknown += _check_keys(each, (f.name for f in fields(LabelClass)), sidecar, "classes: ")
+    ways = [f.name for f in fields(Normalisation)]
+    if strange := _check_keys(card.get("normalisation", {}), ways, sidecar, "normalisation: "):
+        raise ModelError(f"{strange[0].split(', so')[0]}; known are {', '.join(ways)}")
     sides = [n for n in shape[1:] if isinstance(n, int)]
     if len(shape) == 4 and (repeated := [n for n in sides if sides.count(n) > 1 and n > 3]):
         card.setdefault("patch_size_px", repeated[0])
@@ -53,15 +56,46 @@ def card_in_sidecar(sidecar: Path, shape: list[Any]) -> tuple[str, list[str]]:
     return json.dumps(card), unknown
 
 
+def _check_kinds(card: Mapping[str, Any], sidecar: Path) -> None:
+    """Refuse values of another kind than their keys have."""
+    classes = card.get("classes", [])
+    for key, fits, meant in (
+        ("classes", isinstance(classes, list) and all(isinstance(c, dict) for c in classes),
+         'a list of objects, [{"name": "dense", "colour": "#e69f00"}, ...]'),
+        ("normalisation", isinstance(card.get("normalisation", {}), dict), "an object"),
+        ("padding_free", isinstance(card.get("padding_free", False), bool), "true or false"),
+        ("output", card.get("output", "logits") in ("logits", "probabilities"),
+         '"logits" or "probabilities"'),
+        *((key, _is_whole(card.get(key, 1)), "a whole number")
+          for key in ("patch_size_px", "stride_px")),
+        ("pixel_size_um", _is_number(card.get("pixel_size_um", 1)), "a number of micrometres"),
+    ):  # fmt: skip
+        if not fits:
+            raise ModelError(
+                f"{sidecar}: '{key}' is {json.dumps(card[key])[:80]}; it must be {meant}"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and float(value) is not None
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer()
+
+
 def _check_keys(
     found: Mapping[str, Any], known: Iterable[str], sidecar: Path, where: str
 ) -> list[str]:
     """A warning for each key that is not known; refuse one that is nearly another that is missing."""
     known = list(known)
-    missing = [key for key in known if key not in found]
+    missing = [key for key in known if key not in found and key not in DESCRIPTIVE]
     warnings = []
     for key in (key for key in found if key not in known):
         if near := suggestion(key, missing):
-            raise ModelError(f"{sidecar}: {where}'{key}' is not known{near}")
+            raise ModelError(f"{sidecar}: {where}'{key}' is not known{near}; rename or remove it")
         warnings.append(f"{sidecar}: {where}'{key}' is not known, so it is ignored")
     return warnings

@@ -17,6 +17,8 @@ LONGEST = 160
 EXTERNAL = re.compile(
     r"(?:External data path does not exist: \"?|cannot get file size: .*\[)([^\"\]\n]+)"
 )
+SHORT = "External initializer: .* out of bounds|requires? a regular file"
+"""Messages for a file of weights that is shorter than the model states, or no file."""
 OTHER_FORMATS = {
     ".pt": "PyTorch", ".pth": "PyTorch", ".ckpt": "PyTorch", ".pkl": "Python", ".joblib": "Python",
     ".safetensors": "safetensors", ".h5": "Keras", ".hdf5": "Keras", ".keras": "Keras",
@@ -56,6 +58,8 @@ def reason(problem: Exception, path: Path) -> str:
             f"its weights are in the file {Path(external[1]).name} beside it, which is missing; copy that "
             f"file too"
         )
+    if re.search(SHORT, text):
+        return "the file of weights beside it is truncated or another's; copy or export both again"
     if _is_lfs_pointer(path):
         return "a pointer of Git LFS and not the model itself; fetch it with 'git lfs pull'"
     if OUT_OF_MEMORY.search(text):
