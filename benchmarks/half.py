@@ -27,7 +27,7 @@ from machine import describe
 from morphinfer import Options, evaluate, open_slide
 from morphinfer.cli.matching import match_option
 from morphinfer.geometry import Window
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
 from morphinfer.networks.ensemble import load_ensemble
 from morphinfer.networks.fusion import Fused
 from morphinfer.networks.loading import load_models

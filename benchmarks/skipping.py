@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from morphinfer import Options, open_slide, segment
 from morphinfer.geometry import Window
-from morphinfer.images.slide import Slide
+from morphinfer.images.slides.slide import Slide
 from morphinfer.networks.ensemble import Ensemble, load_ensemble
 from morphinfer.runs.plan import Plan
 from morphinfer.tiles.empty_positions import find_empty

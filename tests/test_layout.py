@@ -14,9 +14,9 @@ SOURCES = {
     "morphinfer_training": ROOT / "training/morphinfer_training",
 }
 PACKAGES = sorted(
-    f"{top}.{init.parent.name}"
+    ".".join((top, *init.relative_to(folder).parts[:-1]))
     for top, folder in SOURCES.items()
-    for init in folder.glob("*/__init__.py")
+    for init in folder.glob("*/**/__init__.py")
 )
 BY_THEIR_OWN_NAME = {
     "morphinfer.images.convert",  # tifffile and imagecodecs load slowly
@@ -38,7 +38,18 @@ def test_other_packages_import_from_the_package_and_not_from_its_modules(top):
         for name in imports_of(path):
             package, _, module = name.rpartition(".")
             inside = package in PACKAGES and name not in BY_THEIR_OWN_NAME
-            assert not inside or package == own or not module, f"{path}: {name}"
+            assert not inside or not module or f"{own}.".startswith(f"{package}."), (
+                f"{path}: {name}"
+            )
+
+
+@pytest.mark.parametrize("top", SOURCES)
+def test_no_module_imports_the_package_that_its_own_lies_in(top):
+    folder = SOURCES[top]
+    for path in folder.rglob("*.py"):
+        own = ".".join((top, *path.relative_to(folder).parts[:-1]))
+        above = {name for name in PACKAGES if f"{own}.".startswith(f"{name}.")}
+        assert not above & set(imports_of(path)), path
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -11,8 +11,8 @@ from commands import refused
 
 from morphinfer.classes import default_classes
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.labels.opening import open_labels
 from networks import card_of, save_padding_free
 
 pytest_plugins = ["commands"]

@@ -11,7 +11,7 @@ from commands import CPU, pixel_files, refused
 
 from morphinfer.classes import default_classes
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
 
 pytest_plugins = ["commands"]
 

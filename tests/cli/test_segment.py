@@ -14,7 +14,7 @@ from morphinfer.classes import default_classes
 from morphinfer.cli.jobs import dask_client
 from morphinfer.errors import ProviderError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
 from networks import nuclei
 
 pytest_plugins = ["commands"]

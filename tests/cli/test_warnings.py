@@ -10,7 +10,7 @@ import pytest
 from commands import CPU, write_slide
 
 import morphinfer.images
-from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels.opening import open_labels
 from networks import nuclei
 
 pytest_plugins = ["commands"]
@@ -26,7 +26,7 @@ def warned(monkeypatch, tmp_path):
     open_slide = morphinfer.images.open_slide
 
     def open_with_warning(*args, **kwargs):
-        logging.getLogger("morphinfer.images.slide").warning("%s", WARNING)
+        logging.getLogger("morphinfer.images.slides.slide").warning("%s", WARNING)
         return replace(open_slide(*args, **kwargs), warnings=(WARNING,))
 
     monkeypatch.setattr(morphinfer.images, "open_slide", open_with_warning)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from mutations import TEXTS, change_value, mutate_bytes
 
 from morphinfer_training.config import read_config
-from morphinfer_training.references import Columns, read_spots
+from morphinfer_training.spots import Columns, read_spots
 
 EXAMPLE = Path(__file__).parents[2] / "training" / "example.toml"
 WITH_SPOTS = """

@@ -189,7 +189,7 @@ def test_the_pages_of_a_tiff_file_run_in_a_circle(tmp_path):
 )
 def test_the_header_of_a_table_is_not_utf8(tmp_path, content):
     pytest.importorskip("pyarrow")
-    from morphinfer_training.references import read_spots
+    from morphinfer_training.spots import read_spots
 
     path = tmp_path / "a.csv"
     path.write_bytes(content)
@@ -201,7 +201,7 @@ def test_names_in_parquet_are_not_utf8(tmp_path):
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet as pq
 
-    from morphinfer_training.references import read_spots
+    from morphinfer_training.spots import read_spots
 
     path = tmp_path / "a.parquet"
     pq.write_table(

@@ -14,8 +14,8 @@ from morphinfer.cli.convert import convert as command
 from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window
 from morphinfer.images.convert import convert
-from morphinfer.images.slide import open_slide
-from morphinfer.images.tiff_planes import SegmentPlane
+from morphinfer.images.opening import open_slide
+from morphinfer.images.tiff.segments import SegmentPlane
 
 DATA = Path(os.environ.get("MORPHINFER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 GREY = {"photometric": "minisblack"}

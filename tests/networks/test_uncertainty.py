@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from morphinfer import Options, open_slide, segment
 from morphinfer.geometry import Window
-from morphinfer.images.label_opening import open_labels
+from morphinfer.images.labels.opening import open_labels
 from morphinfer.networks.fusion import fuse
 from morphinfer.networks.uncertainty import (
     UNCERTAIN_BELOW,

@@ -12,8 +12,8 @@ from commands import runner
 from morphinfer.cli.phantom import phantom as command
 from morphinfer.errors import OutputError, SlideError
 from morphinfer.geometry import Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.slide import open_slide
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.opening import open_slide
 from morphinfer.phantom.anatomy import CLASS_NAMES
 from morphinfer.phantom.section import Section, make_phantom
 

@@ -10,10 +10,10 @@ from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import create_labels
-from morphinfer.images.multiscale import create_image
-from morphinfer.images.slide import open_slide
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.opening import open_slide
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer.reports.overlay import read_thumbnail, write_label_map, write_overlay
 
 CLASSES = default_classes(("background", "tissue", "GeneA", "GeneB"))

@@ -10,8 +10,8 @@ from run_records import RECORD
 
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import LABEL_CHUNK, create_labels
+from morphinfer.images.labels.label_image import LABEL_CHUNK, create_labels
+from morphinfer.images.labels.opening import open_labels
 from morphinfer.reports.seams import (
     SeamCheck,
     check_seams,

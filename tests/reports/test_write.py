@@ -11,10 +11,10 @@ import pytest
 from morphinfer.classes import default_classes
 from morphinfer.errors import RecordError, SlideError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import create_labels
-from morphinfer.images.multiscale import create_image
-from morphinfer.images.slide import open_slide
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.opening import open_slide
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer.reports.write import recorded_slide, summarise, write_page
 from morphinfer.scoring.evaluation import evaluate
 

@@ -15,9 +15,9 @@ from run_records import START, without
 
 from morphinfer.errors import MorphinferError, OutputError
 from morphinfer.geometry import Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import LABEL_CHUNK, LAYERS, create_labels, layer_path
-from morphinfer.images.multiscale import write_image
+from morphinfer.images.labels.label_image import LABEL_CHUNK, LAYERS, create_labels, layer_path
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.writing.multiscale import write_image
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
 from morphinfer.records import RECORD_VERSION
 from morphinfer.runs.draft import Draft

@@ -19,15 +19,15 @@ from drafting import (
 )  # fmt: skip
 from fakes import fake_ensemble, names, write_slide
 
-import morphinfer.images.staging
+import morphinfer.images.writing.staging
 import morphinfer.runs.draft
 import morphinfer.runs.row_writer
 from morphinfer import segment
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import LAYERS
-from morphinfer.images.multiscale import NewImage
+from morphinfer.images.labels.label_image import LAYERS
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.writing.multiscale import NewImage
 from networks import nuclei
 
 # Damage
@@ -177,8 +177,8 @@ def test_a_draft_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
 def test_room_is_needed_for_all_images_together(tmp_path, monkeypatch):
     specs = [layout_of().labels("l"), *(layout_of().layer(layer, "p") for layer in LAYERS)]
     free = sum(spec.needed_bytes for spec in specs) - 1
-    usage = morphinfer.images.staging.shutil.disk_usage(tmp_path)._replace(free=free)
-    monkeypatch.setattr(morphinfer.images.staging.shutil, "disk_usage", lambda _: usage)
+    usage = morphinfer.images.writing.staging.shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(morphinfer.images.writing.staging.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OutputError, match="free some space"):
         opened(tmp_path)
 

@@ -9,7 +9,7 @@ import pytest
 
 from morphinfer import Options, segment_array
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.labels import LAYERS
+from morphinfer.images.labels.label_image import LAYERS
 from morphinfer.networks.ensemble import load_ensemble
 from morphinfer.networks.session import Session
 from morphinfer.runs.forecast import forecast_run, halo_percent, memory_mb, middle_tiles

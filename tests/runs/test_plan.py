@@ -11,7 +11,7 @@ import zarr
 
 from morphinfer.errors import ProviderError
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.slide import open_slide
+from morphinfer.images.opening import open_slide
 from morphinfer.networks import Options, load_ensemble
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.plan import Plan, run_start, tile_edges

@@ -11,9 +11,9 @@ from morphinfer import Options, load_models, open_slide, segment, segment_array
 from morphinfer.classes import default_classes
 from morphinfer.errors import AlignmentError, OutputError, SlideError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import create_labels
-from morphinfer.images.multiscale import create_image
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer.runs.steps import Progress
 from morphinfer.tiles.model_image import ModelImage
 from morphinfer.tiles.normalisation import Normalisation, measure_intensity

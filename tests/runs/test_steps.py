@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from morphinfer import Options, load_models, open_slide, segment
 from morphinfer.errors import OutOfMemoryError, OutputError
-from morphinfer.images.labels import LAYERS
+from morphinfer.images.labels.label_image import LAYERS
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.steps import check_outputs, make_plan, open_draft, write_rows

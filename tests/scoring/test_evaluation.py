@@ -12,8 +12,8 @@ from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.cli.evaluate import evaluate as command
 from morphinfer.errors import AlignmentError, SlideError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.labels.opening import open_labels
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.evaluation import evaluate
 from morphinfer.scoring.metrics import Confusion, scores, scores_json

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from morphinfer.cli import main
-from morphinfer.images.multiscale import create_image
+from morphinfer.images.writing.multiscale import create_image
 from networks import nuclei, save_set
 
 CPU = ("--provider", "cpu")

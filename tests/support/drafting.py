@@ -10,7 +10,7 @@ import numpy as np
 from run_records import START
 
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import LAYERS, Layer, Layout
+from morphinfer.images.labels.label_image import LAYERS, Layer, Layout
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.draft_header import DraftHeader
 from networks import CLASSES

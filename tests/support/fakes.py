@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from morphinfer.images.arrays import UNCHUNKED_SIDE, slide_from_array
-from morphinfer.images.labels import LAYERS, layer_path
-from morphinfer.images.multiscale import create_image
+from morphinfer.images.labels.label_image import LAYERS, layer_path
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer.networks.ensemble import Ensemble
 from morphinfer.networks.options import Options
 from morphinfer.networks.resources import Resources

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from morphinfer_training.references.spots import Spots
+from morphinfer_training.spots.spots import Spots
 
 SHAPE = (700, 900)
 PIXEL_UM = 0.65

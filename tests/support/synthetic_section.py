@@ -7,8 +7,8 @@ import torch
 
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels
-from morphinfer.images.multiscale import create_image
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer_training.config import TrainConfig, parse_config
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split

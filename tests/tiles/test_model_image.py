@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.downsampling import halve_by_mean
-from morphinfer.images.slide_geometry import Level
+from morphinfer.images.slides.levels import Level
+from morphinfer.images.writing.downsampling import halve_by_mean
 from morphinfer.tiles.model_image import ModelImage
 
 sides = st.integers(1, 60)

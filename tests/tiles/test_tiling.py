@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.slide import Level, Slide
+from morphinfer.images.slides.levels import Level
+from morphinfer.images.slides.slide import Slide
 from morphinfer.tiles.model_image import ModelImage
 from morphinfer.tiles.normalisation import Intensity
 from morphinfer.tiles.tiling import Tiling, gather_tile, read_blocks

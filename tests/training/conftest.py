@@ -7,7 +7,7 @@ import pytest
 from region_section import PIXEL_UM, SHAPE, make_section
 
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.multiscale import create_image
+from morphinfer.images.writing.multiscale import create_image
 
 
 @pytest.fixture(scope="module")

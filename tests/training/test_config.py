@@ -21,7 +21,8 @@ from morphinfer_training.config import (
     read_config,
 )
 from morphinfer_training.config_parsing import resolve_path
-from morphinfer_training.references import Columns, RegionSettings
+from morphinfer_training.references import RegionSettings
+from morphinfer_training.spots import Columns
 
 TRAINING = Path(__file__).parents[2] / "training"
 MINIMAL = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr"}]}

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from morphinfer_training.config import TrainConfig, read_config
 from morphinfer_training.publishing import halve_set
-from morphinfer_training.references import (
-    Columns,
-    RegionSettings,
-    RegionsResult,
-    Spots,
-    make_regions,
-    read_spots,
-)
+from morphinfer_training.references import RegionSettings, RegionsResult, make_regions
+from morphinfer_training.spots import Columns, Spots, read_spots
 from morphinfer_training.train import train
 
 __all__ = [

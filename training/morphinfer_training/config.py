@@ -17,7 +17,8 @@ from morphinfer.errors import ConfigError
 from morphinfer.names import suggestion
 from morphinfer.tiles import Normalisation
 from morphinfer_training.config_parsing import GeneClass, between, build, json_types
-from morphinfer_training.references import MIN_QV, Columns, RegionSettings
+from morphinfer_training.references import RegionSettings
+from morphinfer_training.spots import MIN_QV, Columns
 
 STRIDE_PX = 8
 """Distance of neighbouring predictions: three poolings halve the resolution three times."""

@@ -39,7 +39,8 @@ from morphinfer_training.learning import (
 from morphinfer_training.learning.calibration import fuse
 from morphinfer_training.learning.loop import fit
 from morphinfer_training.learning.patches import TileSampler
-from morphinfer_training.references import RegionSettings, Spots, make_regions, read_spots
+from morphinfer_training.references import RegionSettings, make_regions
+from morphinfer_training.spots import Spots, read_spots
 from morphinfer_training.train import Data, load_data
 from pretext import pretrain
 from protocol import WORK, prepare, slide, table, write_results

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from morphinfer.images.slide import open_slide
+from morphinfer.images.opening import open_slide
 from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import STRIDE_PX, TrainConfig
 from morphinfer_training.learning.augmentation import cut_tile, draw_maps, vary_intensity

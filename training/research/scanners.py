@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from morphinfer.geometry import ceil_div
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.slide import Slide
+from morphinfer.images.slides.slide import Slide
 from morphinfer.tiles.tiling import read_model_image
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning.sections import Section

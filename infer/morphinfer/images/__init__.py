@@ -1,20 +1,15 @@
 """Slides and label images on disk: OME-Zarr and TIFF read by window, OME-Zarr written with its pyramid.
 
-A slide is a two-dimensional view of one channel (`slide`; found by `addresses`, `stores` and
-`containers`, placed by `slide_geometry`, refused by `slide_checks`, its metadata read by `ngff`); a label
-image (`labels`) is an image of class values. New images are written level by level (`multiscale`,
-`multiscale_writer`, `downsampling`) and appear at their place by one rename (`staging`). zarr is imported
-here and nowhere else. A TIFF file (`tiff_slide`, over `tiff` and the other modules named after it) is read
-where it lies, or converted (`convert`); these load tifffile, so they are imported when a file is opened.
+`stores` finds an image and opens its arrays, `ngff` reads and builds metadata, `writing` makes new images,
+and a slide (`slides`) is a view of one channel; `tiff` makes slides of TIFF files, `labels` has the images of
+class values. `opening` opens a slide whatever its format, `arrays` makes one of an array in memory, `convert`
+writes a TIFF file as OME-Zarr. zarr is imported here and nowhere else. `tiff` and `convert` load tifffile, so
+they are imported when a TIFF file is opened.
 """
 
 from __future__ import annotations
 
-from morphinfer.images.addresses import TIFF_SUFFIXES, Address, enclosing_node
-from morphinfer.images.annotations import is_annotations, open_annotations
 from morphinfer.images.arrays import Pixels, slide_from_array
-from morphinfer.images.folders import is_folder_of_slides, refuse_result, slides_in, stored_result
-from morphinfer.images.label_opening import open_labels
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,
@@ -22,23 +17,38 @@ from morphinfer.images.labels import (
     Layer,
     Layout,
     create_labels,
+    is_annotations,
     layer_path,
+    open_annotations,
+    open_labels,
     published_paths,
 )
-from morphinfer.images.level_checks import verify_level_for
-from morphinfer.images.multiscale import ImageSpec, NewImage, create_image
 from morphinfer.images.ngff import Version
-from morphinfer.images.slide import Slide, open_slide
-from morphinfer.images.staging import (
+from morphinfer.images.opening import open_slide
+from morphinfer.images.slides import Slide, verify_level_for
+from morphinfer.images.stores import (
+    TIFF_SUFFIXES,
+    Address,
+    Store,
+    enclosing_node,
+    is_folder_of_slides,
+    open_store,
+    refuse_result,
+    slides_in,
+    stored_result,
+)
+from morphinfer.images.writing import (
+    ImageSpec,
+    NewImage,
     as_output_errors,
     check_target,
+    create_image,
     flush,
     locked,
     publish,
     remove,
     staged,
 )
-from morphinfer.images.stores import Store, open_store
 
 __all__ = [
     "LABEL_CHUNK",

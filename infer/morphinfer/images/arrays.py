@@ -10,11 +10,16 @@ from typing import Any, Protocol
 
 from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid
-from morphinfer.images.identities import hash_metadata
-from morphinfer.images.reading import UNCHUNKED_SIDE, array_chunk
-from morphinfer.images.slide import Slide
-from morphinfer.images.slide_checks import check_array, check_pixel_size, pick_channel
-from morphinfer.images.slide_geometry import Level
+from morphinfer.images.slides import (
+    UNCHUNKED_SIDE,
+    Level,
+    Slide,
+    array_chunk,
+    check_array,
+    check_pixel_size,
+    hash_metadata,
+    pick_channel,
+)
 
 AXES = {2: "yx", 3: "cyx"}
 """Order of the axes of an array that does not name them, by their number."""

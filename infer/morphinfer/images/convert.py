@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from morphinfer.callbacks import OnCount
 from morphinfer.errors import SlideError
-from morphinfer.images.multiscale import ImageSpec, write_image
 from morphinfer.images.ngff import Version
-from morphinfer.images.slide_checks import check_array, check_pixel_size, pick_channel, pick_z
-from morphinfer.images.tiff import TiffSource, open_tiff
-from morphinfer.images.tiff_slide import pages_as
+from morphinfer.images.slides import check_array, check_pixel_size, pick_channel, pick_z
+from morphinfer.images.tiff import TiffSource, open_tiff, pages_as
+from morphinfer.images.writing import ImageSpec, write_image
 
 BAND_ROWS = 512
 """Rows that are decoded at once."""

@@ -9,7 +9,7 @@ from region_section import PIXEL_UM, SHAPE
 
 from morphinfer.cli import cli
 from morphinfer.errors import OutputError, SpotsError
-from morphinfer.images.slide import open_slide
+from morphinfer.images.opening import open_slide
 
 
 def call(*arguments):

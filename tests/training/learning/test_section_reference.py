@@ -17,8 +17,8 @@ import morphinfer_training.train as train_module
 from morphinfer.classes import UNLABELLED
 from morphinfer.cli.console import Verbosity
 from morphinfer.errors import ConfigError, SpotsError
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.slide import open_slide
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.opening import open_slide
 from morphinfer_training.commands.train import printed_warnings, progress_bars
 from morphinfer_training.train import REFERENCES, load_data, train
 

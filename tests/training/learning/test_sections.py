@@ -8,8 +8,8 @@ import pytest
 from morphinfer.classes import UNLABELLED, default_classes
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.arrays import slide_from_array
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
+from morphinfer.images.labels.opening import open_labels
 from morphinfer_training.learning.sections import image_classes, reference_classes
 
 NAMES = ("background", "tissue", "gene A")

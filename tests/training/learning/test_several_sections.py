@@ -11,8 +11,8 @@ from synthetic_section import make_config
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError, SpotsError
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.multiscale import create_image
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer_training.config_parsing import GeneClass
 from morphinfer_training.learning import section_reference as references
 from morphinfer_training.learning.sections import load_section

@@ -13,7 +13,7 @@ from synthetic_section import make_config, make_section, write_section
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes, roles_by_name
 from morphinfer.errors import ConfigError, ExportError, OutputError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels import create_labels
+from morphinfer.images.labels.label_image import create_labels
 from morphinfer.networks.cards import decode_card
 from morphinfer.networks.loading import load_models
 from morphinfer_training.commands import train as command

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from morphinfer.errors import SpotsError
 from morphinfer.geometry import PixelGrid
+from morphinfer_training.reference_grid import ReferenceGrid
 from morphinfer_training.references.densities import (
-    ReferenceGrid,
     assign_regions,
     clean_regions,
     count_spots,

@@ -9,12 +9,12 @@ from region_section import PIXEL_UM, SHAPE, in_layer, in_rim, in_tissue
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import OutputError, SpotsError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.label_opening import open_labels
-from morphinfer.images.multiscale import create_image
-from morphinfer.images.slide import open_slide
+from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.opening import open_slide
+from morphinfer.images.writing.multiscale import create_image
 from morphinfer_training.references.make import make_regions
 from morphinfer_training.references.settings import RegionSettings
-from morphinfer_training.references.spot_reading import read_spots
+from morphinfer_training.spots.reading import read_spots
 
 DATA = Path(os.environ.get("MORPHINFER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 LISTS = [("Layer",), ("Rim",)]

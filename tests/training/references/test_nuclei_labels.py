@@ -8,11 +8,11 @@ import pytest
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SpotsError
 from morphinfer.geometry import PixelGrid
-from morphinfer_training.references.densities import ReferenceGrid
+from morphinfer_training.reference_grid import ReferenceGrid
 from morphinfer_training.references.make import named_classes
 from morphinfer_training.references.nuclei_labels import nuclei_labels
 from morphinfer_training.references.settings import RegionSettings
-from morphinfer_training.references.spots import Spots
+from morphinfer_training.spots.spots import Spots
 
 PIXEL_UM = 0.5
 GRID = ReferenceGrid.over(PixelGrid((200, 300), PIXEL_UM, (0.0, 0.0)), 1.0)

@@ -7,7 +7,8 @@ from region_section import PIXEL_UM, SHAPE, draw, in_tissue, make_section, nucle
 from morphinfer.errors import SlideError, SpotsError
 from morphinfer.geometry import PixelGrid
 from morphinfer.images.arrays import slide_from_array
-from morphinfer_training.references.densities import ReferenceGrid, count_spots, density
+from morphinfer_training.reference_grid import ReferenceGrid
+from morphinfer_training.references.densities import count_spots, density
 from morphinfer_training.references.roi import find_region, rasterise, read_polygons
 from morphinfer_training.references.tissue import (
     darkest_limit,

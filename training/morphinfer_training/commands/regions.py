@@ -17,7 +17,7 @@ from morphinfer_training.commands.gene_options import (
     split_genes,
     split_pairs,
 )
-from morphinfer_training.references import ORIENTATIONS
+from morphinfer_training.spots import ORIENTATIONS
 
 if TYPE_CHECKING:
     from morphinfer.geometry import PixelGrid
@@ -189,14 +189,8 @@ def regions(
     limits = class_thresholds(classes, thresholds, (threshold_a, threshold_b))
     started = perf_counter()
     require_modules("regions", ("scipy", "pyarrow"))
-    from morphinfer_training.references import (
-        RegionSettings,
-        make_regions,
-        parse_columns,
-        parse_shift,
-        read_spots,
-        world_origin_um,
-    )
+    from morphinfer_training.references import RegionSettings, make_regions
+    from morphinfer_training.spots import parse_columns, parse_shift, read_spots, world_origin_um
 
     region_settings = RegionSettings(thresholds=limits, **settings)
     table_path = spots or _spots_beside(slide)
@@ -232,7 +226,7 @@ def _check_usage(slide: str, shape: tuple[int, int] | None, pixel_size: float | 
 
 def _spots_beside(slide: str) -> Path:
     """Folder that holds the spots of a slide: that of a Xenium run."""
-    from morphinfer_training.references import find_xenium
+    from morphinfer_training.spots import find_xenium
 
     run = find_xenium(slide)
     if run is None:
@@ -247,7 +241,7 @@ def _section(
 ) -> tuple[Slide | PixelGrid, PixelGrid]:
     """The slide, or the frame that stands for it, and its grid."""
     from morphinfer.geometry import PixelGrid
-    from morphinfer_training.references import open_section
+    from morphinfer_training.spots import open_section
 
     if shape is not None and pixel_size is not None:
         frame = PixelGrid(shape, pixel_size, (0.0, 0.0))

@@ -12,15 +12,8 @@ from morphinfer.errors import ConfigError
 from morphinfer.images import Slide, open_labels
 from morphinfer_training.config import SectionConfig
 from morphinfer_training.config_parsing import resolve_path
-from morphinfer_training.references import (
-    NEAR_SPOTS,
-    RegionSettings,
-    Spots,
-    is_affine_text,
-    make_regions,
-    read_spots,
-    world_origin_um,
-)
+from morphinfer_training.references import NEAR_SPOTS, RegionSettings, make_regions
+from morphinfer_training.spots import Spots, is_affine_text, read_spots, world_origin_um
 
 
 def reference_names(sections: Sequence[SectionConfig]) -> list[str]:

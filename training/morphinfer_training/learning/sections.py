@@ -21,13 +21,8 @@ from morphinfer.tiles import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig
 from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.learning.section_reference import section_reference
-from morphinfer_training.references import (
-    BACKGROUND,
-    FIRST_GENE,
-    TISSUE,
-    open_section,
-    slide_tissue,
-)
+from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
+from morphinfer_training.spots import open_section
 
 VOTES = 4
 """The class of a position is the majority of at most VOTES x VOTES points in it."""

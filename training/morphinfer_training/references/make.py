@@ -17,26 +17,28 @@ from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import LABEL_CHUNK, Slide, check_target, create_labels, open_labels
 from morphinfer.reports import write_label_map, write_overlay
 from morphinfer.runs import refuse_inputs
-from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE, Labels, ReferenceGrid
+from morphinfer_training.reference_grid import Labels, ReferenceGrid
+from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE
 from morphinfer_training.references.nuclei_labels import nuclei_labels
-from morphinfer_training.references.placements import compare_places
 from morphinfer_training.references.region_labels import Genes, SectionLabels, region_labels
-from morphinfer_training.references.registration import (
+from morphinfer_training.references.settings import RegionSettings
+from morphinfer_training.references.tissue import read_on_grid
+from morphinfer_training.registration import (
     PIXEL_UM,
     check_registration,
+    compare_places,
+    refuse,
+    registration_findings,
 )
-from morphinfer_training.references.settings import RegionSettings
-from morphinfer_training.references.spot_checks import (
+from morphinfer_training.spots import (
     GENERAL,
     GeneLists,
+    Spots,
     check_genes,
     check_names,
     check_thresholds,
     drop_off_slide,
 )
-from morphinfer_training.references.spots import Spots
-from morphinfer_training.references.tissue import read_on_grid
-from morphinfer_training.references.verdict import refuse, registration_findings
 
 logger = logging.getLogger(__name__)
 

@@ -14,18 +14,18 @@ from scipy.spatial import KDTree
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SpotsError
+from morphinfer_training.reference_grid import ReferenceGrid
 from morphinfer_training.references.densities import (
     BACKGROUND,
     FIRST_GENE,
     PERCENTILE,
     TISSUE,
-    ReferenceGrid,
     count_spots,
 )
 from morphinfer_training.references.region_labels import Genes, SectionLabels, choose_thresholds
 from morphinfer_training.references.roi import find_region
 from morphinfer_training.references.settings import RegionSettings
-from morphinfer_training.references.spots import Spots
+from morphinfer_training.spots import Spots
 
 ROWS_A_CELL = 1.5
 """Least mean number of rows per position in a table of cells, which has a row per gene and cell."""

@@ -10,10 +10,8 @@ import numpy as np
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SpotsError
 from morphinfer.images import Slide
+from morphinfer_training.reference_grid import Floats, Labels, ReferenceGrid
 from morphinfer_training.references.densities import (
-    Floats,
-    Labels,
-    ReferenceGrid,
     assign_regions,
     clean_regions,
     count_spots,
@@ -23,8 +21,8 @@ from morphinfer_training.references.densities import (
 )
 from morphinfer_training.references.roi import find_region
 from morphinfer_training.references.settings import RegionSettings
-from morphinfer_training.references.spots import Spots
 from morphinfer_training.references.tissue import Tissue, find_tissue, read_on_grid
+from morphinfer_training.spots import Spots
 
 Genes = Mapping[str, Sequence[str]]
 """Genes of each gene class by its name."""

@@ -19,7 +19,7 @@ from scipy.ndimage import distance_transform_edt
 
 from morphinfer.errors import SpotsError
 from morphinfer.geometry import TIE
-from morphinfer_training.references.densities import Floats, Mask, ReferenceGrid
+from morphinfer_training.reference_grid import Floats, Mask, ReferenceGrid
 
 NEAR_SPOTS = "near-spots:"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from morphinfer.errors import SpotsError
-from morphinfer_training.references.orientation import Orientation
 from morphinfer_training.references.tissue import TissueSource
+from morphinfer_training.spots import Orientation
 
 
 @dataclass(frozen=True, slots=True)

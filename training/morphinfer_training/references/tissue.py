@@ -33,7 +33,8 @@ from morphinfer.errors import SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import Slide
 from morphinfer.tiles import ModelImage
-from morphinfer_training.references.densities import Floats, Mask, small_pieces
+from morphinfer_training.reference_grid import Floats, Mask
+from morphinfer_training.references.densities import small_pieces
 
 BLUR_UM = 2.6
 """Sigma of the blur, a third of a nucleus: it removes noise and keeps nuclei."""

@@ -1,0 +1,34 @@
+"""Label images: class values on the grid of a slide.
+
+`label_image` writes them and reads those of any tool, which `opening` opens; `classes` says what their
+values stand for. `annotations` draws `polygons` of GeoJSON, or `shapes` of SpatialData, as label images.
+"""
+
+from __future__ import annotations
+
+from morphinfer.images.labels.annotations import is_annotations, open_annotations
+from morphinfer.images.labels.label_image import (
+    LABEL_CHUNK,
+    LAYERS,
+    LabelImage,
+    Layer,
+    Layout,
+    create_labels,
+    layer_path,
+    published_paths,
+)
+from morphinfer.images.labels.opening import open_labels
+
+__all__ = [
+    "LABEL_CHUNK",
+    "LAYERS",
+    "LabelImage",
+    "Layer",
+    "Layout",
+    "create_labels",
+    "is_annotations",
+    "layer_path",
+    "open_annotations",
+    "open_labels",
+    "published_paths",
+]

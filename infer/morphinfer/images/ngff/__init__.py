@@ -1,0 +1,28 @@
+"""NGFF (OME-Zarr) metadata, read into values and built from them; no I/O.
+
+`multiscales` parses the metadata of an image, by `transforms` and `coordinate_systems`; `attributes` builds
+those of new images and label images.
+"""
+
+from __future__ import annotations
+
+from morphinfer.images.ngff.attributes import image_attributes, label_attributes
+from morphinfer.images.ngff.multiscales import (
+    Dataset,
+    Multiscale,
+    Version,
+    parse_multiscale,
+    um_per_unit,
+)
+from morphinfer.images.ngff.transforms import first_not_finite
+
+__all__ = [
+    "Dataset",
+    "Multiscale",
+    "Version",
+    "first_not_finite",
+    "image_attributes",
+    "label_attributes",
+    "parse_multiscale",
+    "um_per_unit",
+]

@@ -1,0 +1,40 @@
+"""Slides: two-dimensional views of one channel, read by window, whatever stores the pixels.
+
+A `slide` reads by `reading` and `pixel_types`. `levels` says where its levels lie, by `pixel_sizes`; `checks`
+refuses what cannot be a slide; `identities` distinguishes two. `level_checks` compares coarse levels with
+level 0 (`level_pixels`, `level_windows`).
+"""
+
+from __future__ import annotations
+
+from morphinfer.images.slides.checks import (
+    MOST_LISTED,
+    NUCLEI_NAMES,
+    check_array,
+    check_pixel_size,
+    check_plain,
+    pick_channel,
+    pick_z,
+)
+from morphinfer.images.slides.identities import hash_metadata
+from morphinfer.images.slides.level_checks import verify_level_for
+from morphinfer.images.slides.levels import Level, place_levels
+from morphinfer.images.slides.reading import UNCHUNKED_SIDE, array_chunk
+from morphinfer.images.slides.slide import Slide
+
+__all__ = [
+    "MOST_LISTED",
+    "NUCLEI_NAMES",
+    "UNCHUNKED_SIDE",
+    "Level",
+    "Slide",
+    "array_chunk",
+    "check_array",
+    "check_pixel_size",
+    "check_plain",
+    "hash_metadata",
+    "pick_channel",
+    "pick_z",
+    "place_levels",
+    "verify_level_for",
+]

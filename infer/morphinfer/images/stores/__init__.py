@@ -1,0 +1,50 @@
+"""Where images are stored: paths, zip files, URLs, and which image in them is meant.
+
+`addresses` says what a user names, `store` opens it through zarr (`remote` by fsspec), `containers` chooses
+an image among the `members` of a container. `folders` lists slides and recognises results,
+`foreign_formats` names what is not read. `watched_arrays` and `level_arrays` give arrays that notice chunks
+that are absent or go.
+"""
+
+from __future__ import annotations
+
+from morphinfer.images.stores.addresses import TIFF_SUFFIXES, Address, enclosing_node
+from morphinfer.images.stores.containers import OpenedImage, open_image
+from morphinfer.images.stores.folders import (
+    is_folder_of_slides,
+    refuse_result,
+    result_kind,
+    slides_in,
+    stored_result,
+)
+from morphinfer.images.stores.foreign_formats import bioformats_way, foreign_format, is_tiff
+from morphinfer.images.stores.level_arrays import level_array
+from morphinfer.images.stores.members import SIDE_IMAGE, ome_block
+from morphinfer.images.stores.store import Store, no_node, open_store
+from morphinfer.images.stores.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
+
+__all__ = [
+    "SIDE_IMAGE",
+    "TIFF_SUFFIXES",
+    "AbsentChunks",
+    "Address",
+    "MissingChunks",
+    "OpenedImage",
+    "Store",
+    "Watch",
+    "WatchedArray",
+    "bioformats_way",
+    "enclosing_node",
+    "foreign_format",
+    "is_folder_of_slides",
+    "is_tiff",
+    "level_array",
+    "no_node",
+    "ome_block",
+    "open_image",
+    "open_store",
+    "refuse_result",
+    "result_kind",
+    "slides_in",
+    "stored_result",
+]

@@ -1,0 +1,287 @@
+"""zarr arrays whose absent chunks are noticed: zarr itself reads them as the fill value, in silence.
+
+A sparse slide leaves empty chunks out, and a slide that is deleted or unmounted while it is read looks
+the same. So where a block is the fill value throughout, its chunk is looked up: one that was
+absent when the chunks were listed is empty; one that has gone since then, or whose store has gone, is an
+error. Of a sharded array only whole shards are looked up, since the shard itself lists its chunks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.errors import SlideError
+from morphinfer.images.stores.containers import OpenedImage
+from morphinfer.images.stores.remote import remote_problem
+
+MissingChunks = Literal["fill", "refuse"]
+"""What an absent chunk is: the fill value, or an error."""
+Index = tuple[int | slice, ...]
+CHECK_SECONDS = 1.0
+"""While absent chunks are read, the metadata of the image are read again this often."""
+MOST_LISTED = 10_000_000
+"""Chunks that are listed, at about a microsecond each; of an array of more none are."""
+UNKNOWN, PRESENT, ABSENT = range(3)
+"""Whether a chunk was in the store when its chunks were listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentChunks:
+    """How many chunks of a level are absent."""
+
+    count: int
+    """Those that are absent."""
+    total: int
+    """All that are read."""
+    kind: str
+    """'chunks', or 'shards' of a sharded array."""
+
+
+class Watch:
+    """Looks again at the store of an image, which must be what it was when the image was opened."""
+
+    def __init__(self, opened: OpenedImage, missing: MissingChunks = "fill") -> None:
+        self.store = opened.store
+        self.address = opened.address
+        self.missing: MissingChunks = missing
+        self._inner = opened.inner
+        self._metadata = described(opened.node)
+        self._checked_at = -CHECK_SECONDS
+
+    def check(self, *, at_most_every_s: float = 0) -> None:
+        """Read the metadata of the image again, unless that was done a moment ago.
+
+        Raises
+        ------
+        SlideError
+            They cannot be read any more, or have changed.
+        """
+        now = time.monotonic()
+        if now - self._checked_at < at_most_every_s:
+            return
+        self.compare(self._inner, self._metadata)
+        self._checked_at = now
+
+    def compare(self, inner: str, metadata: str) -> None:
+        """Compare the metadata of a node of the store with what they were, as `check` does."""
+        node = self.store.node(inner) if self.store.is_unchanged() else None
+        if node is None:
+            raise SlideError(
+                f"{self.address}: is no longer what was opened: it was removed or replaced, or its disk or "
+                f"share was disconnected; make it available and run the same command again"
+            )
+        if described(node) != metadata:
+            raise SlideError(
+                f"{self.address}: its metadata changed while it was read; wait until nothing writes to it, "
+                f"and run the same command again"
+            )
+
+
+def described(node: Any) -> str:
+    """The attributes of a zarr node, and shape and data type of an array, as text."""
+    array = [list(node.shape), str(node.dtype)] if hasattr(node, "shape") else []
+    return json.dumps([dict(node.attrs), array], sort_keys=True, default=str)
+
+
+class WatchedArray:
+    """A zarr array that looks up the chunks of which it reads nothing but the fill value."""
+
+    def __init__(self, array: Any, watch: Watch) -> None:
+        self.array = array
+        self.watch = watch
+        self._metadata = described(array)
+        self._known: NDArray[np.uint8] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the pixels."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Length of a chunk along each axis."""
+        return tuple(self.array.chunks)
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """Length along each axis of what one key of the store holds: a shard, or a chunk."""
+        return tuple(getattr(self.array, "shards", None) or self.array.chunks)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[(slice(None),) * self.ndim], dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Pixels of a block.
+
+        Raises
+        ------
+        SlideError
+            A chunk has gone since the slide was opened, or is absent where that is refused.
+        """
+        try:
+            block = self.array[index]
+        except Exception as problem:  # clients of remote stores have errors of their own
+            if self.watch.address.path is not None:
+                raise
+            raise SlideError(remote_problem(self.watch.address, problem)) from problem
+        if is_plain(index, self.ndim):
+            for place in self._suspects(index, np.asarray(block)):
+                self._look_up(place)
+        return block
+
+    def check(self) -> None:
+        """Read the metadata of the image and of the array again.
+
+        Raises
+        ------
+        SlideError
+            They cannot be read any more, or have changed.
+        """
+        self.watch.check()
+        inner = self.array.path[len(self.watch.store.prefix) :].strip("/")
+        self.watch.compare(inner, self._metadata)
+
+    def list_absent(self, index: Index) -> AbsentChunks | None:
+        """List the chunks of a part of the array that are absent; from now on no other of it may be.
+
+        Parameters
+        ----------
+        index : tuple of int or slice
+            The part of the array that will be read.
+
+        Returns
+        -------
+        AbsentChunks or None
+            None where the store cannot list what it holds, or there are more than `MOST_LISTED`.
+
+        Raises
+        ------
+        SlideError
+            The image is no longer there.
+        """
+        self.watch.check()
+        grid = [-(-side // step) for side, step in zip(self.shape, self.stored, strict=True)]
+        if math.prod(grid) > MOST_LISTED:
+            return None
+        known = np.full(grid, UNKNOWN, np.uint8)
+        places = self._places(index)
+        present = self.watch.store.hold(self._key(place) for place in places())
+        if present is None:
+            return None
+        for place, held in zip(places(), present, strict=True):
+            known[place] = PRESENT if held else ABSENT
+        self._known = known
+        kind = "chunks" if self.stored == self.chunks else "shards"
+        return AbsentChunks(int((known == ABSENT).sum()), int((known != UNKNOWN).sum()), kind)
+
+    def _suspects(self, index: Index, block: NDArray[Any]) -> Iterator[tuple[int, ...]]:
+        """Places of the chunks that are the fill value wherever a block shows them."""
+        fill = self._fill()
+        if fill is None:
+            return
+        starts = [
+            i if isinstance(i, int) else i.indices(side)[0]
+            for i, side in zip(index, self.shape, strict=True)
+        ]
+        kept = [axis for axis, i in enumerate(index) if not isinstance(i, int)]
+        for place in self._places(index)():
+            part = block[
+                tuple(
+                    slice(
+                        max(0, place[axis] * self.stored[axis] - starts[axis]),
+                        max(0, (place[axis] + 1) * self.stored[axis] - starts[axis]),
+                    )
+                    for axis in kept
+                )
+            ]
+            if part.size and is_filled(part, fill):
+                yield place
+
+    def _fill(self) -> Any:
+        """The fill value; None for one that the data type cannot hold, which zarr refuses to read."""
+        fill = self.array.fill_value
+        try:
+            return np.asarray(0 if fill is None else fill, self.dtype)[()]
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    def _places(self, index: Index) -> Callable[[], Iterator[tuple[int, ...]]]:
+        """What gives the places, in the grid of chunks, of those that an index touches."""
+        ranges = []
+        for i, side, step in zip(index, self.shape, self.stored, strict=True):
+            start, stop, _ = (i, i + 1, 1) if isinstance(i, int) else i.indices(side)
+            ranges.append(range(start // step, -(-stop // step)))
+        return lambda: product(*ranges)
+
+    def _key(self, place: Sequence[int]) -> str:
+        key = self.array.metadata.encode_chunk_key(tuple(place))
+        return "/".join(part for part in (self.array.path, key) if part)
+
+    def _look_up(self, place: tuple[int, ...]) -> None:
+        """Raise where a chunk that was read as the fill value should not have been."""
+        known = UNKNOWN if self._known is None else int(self._known[place])
+        if known == ABSENT and self.watch.missing == "fill":
+            return
+        key = self._key(place)
+        if self.watch.store.holds(key):
+            return
+        self.watch.check(at_most_every_s=CHECK_SECONDS)
+        if known == PRESENT:
+            raise SlideError(
+                f"{self.watch.address}: the chunk {key} was there when the run began and is no longer; files "
+                f"of the slide were removed, or its share was disconnected; make them available and run the "
+                f"same command again"
+            )
+        if self.watch.missing == "refuse":
+            raise SlideError(
+                f"{self.watch.address}: the chunk {key} is absent; copy the slide again from its source, or "
+                f"take absent chunks as empty with `missing_chunks='fill'`"
+            )
+
+
+def is_plain(index: Any, ndim: int) -> bool:
+    """Whether an index has an integer from 0 on, or a slice without a step, for each axis.
+
+    >>> is_plain((0, slice(2)), 2), is_plain((slice(None, None, 2), 0), 2), is_plain(..., 2)
+    (True, False, False)
+    """
+    return (
+        isinstance(index, tuple)
+        and len(index) == ndim
+        and all(
+            i.step in (None, 1) if isinstance(i, slice) else isinstance(i, int) and i >= 0
+            for i in index
+        )
+    )
+
+
+def is_filled(part: NDArray[Any], fill: Any) -> bool:
+    """Whether all pixels have a value; NaN equals NaN.
+
+    >>> is_filled(np.zeros((2, 2)), 0.0)
+    True
+    """
+    first = part[(0,) * part.ndim]
+    if first != fill and not (first != first and fill != fill):
+        return False
+    return bool(np.all(np.isnan(part) if fill != fill else part == fill))

@@ -1,0 +1,34 @@
+"""New images on disk: OME-Zarr pyramids, which appear whole at their place.
+
+`multiscale` makes the arrays and metadata, `pyramid_writer` fills the levels from rows in order, by
+`downsampling`. `staging` writes beside the place, and publishes by one rename.
+"""
+
+from __future__ import annotations
+
+from morphinfer.images.writing.multiscale import ImageSpec, NewImage, create_image, write_image
+from morphinfer.images.writing.pyramid_writer import PyramidWriter
+from morphinfer.images.writing.staging import (
+    as_output_errors,
+    check_target,
+    flush,
+    locked,
+    publish,
+    remove,
+    staged,
+)
+
+__all__ = [
+    "ImageSpec",
+    "NewImage",
+    "PyramidWriter",
+    "as_output_errors",
+    "check_target",
+    "create_image",
+    "flush",
+    "locked",
+    "publish",
+    "remove",
+    "staged",
+    "write_image",
+]

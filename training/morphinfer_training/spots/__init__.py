@@ -1,0 +1,89 @@
+"""The spots of a section: a table of transcripts, read, placed on the slide and checked.
+
+`reading` reads a table: a file is opened by its content (`table_files`, `tables`, `text_tables`,
+`text_layout`, `xenium_zarr`), or found in a folder of a platform (`platforms`, `xenium`). Its `columns` are
+detected, its `values` parsed, `rows` that are no spots left out, and the rest placed (`placement`,
+`transforms`, `orientation`). `checks` tests whether regions can be made of the `spots`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from morphinfer.lazy import attach
+
+if TYPE_CHECKING:
+    from morphinfer_training.spots.checks import (
+        GENERAL,
+        GeneLists,
+        check_genes,
+        check_names,
+        check_thresholds,
+        drop_off_slide,
+    )
+    from morphinfer_training.spots.columns import Columns, parse_columns
+    from morphinfer_training.spots.orientation import ORIENTATIONS, Orientation, orient
+    from morphinfer_training.spots.reading import MIN_QV, read_spots
+    from morphinfer_training.spots.spots import Spots
+    from morphinfer_training.spots.transforms import is_affine_text, parse_shift, world_origin_um
+    from morphinfer_training.spots.xenium import find_xenium, open_section
+
+__all__ = [
+    "GENERAL",
+    "MIN_QV",
+    "ORIENTATIONS",
+    "Columns",
+    "GeneLists",
+    "Orientation",
+    "Spots",
+    "check_genes",
+    "check_names",
+    "check_thresholds",
+    "drop_off_slide",
+    "find_xenium",
+    "is_affine_text",
+    "open_section",
+    "orient",
+    "parse_columns",
+    "parse_shift",
+    "read_spots",
+    "world_origin_um",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "checks": (
+                "GENERAL",
+                "GeneLists",
+                "check_genes",
+                "check_names",
+                "check_thresholds",
+                "drop_off_slide",
+            ),
+            "columns": (
+                "Columns",
+                "parse_columns",
+            ),
+            "orientation": (
+                "ORIENTATIONS",
+                "Orientation",
+                "orient",
+            ),
+            "reading": (
+                "MIN_QV",
+                "read_spots",
+            ),
+            "spots": ("Spots",),
+            "transforms": (
+                "is_affine_text",
+                "parse_shift",
+                "world_origin_um",
+            ),
+            "xenium": (
+                "find_xenium",
+                "open_section",
+            ),
+        },
+    )
