@@ -101,6 +101,12 @@ def test_sparse_tissue_is_sought_until_enough_is_seen(image):
     assert describe(lambda window: large[window.slices], large.shape, UM) is not None
 
 
+@pytest.mark.parametrize("size_um", [UM * (1 + 1e-15), UM * (1 - 1e-15)])
+def test_rounding_of_the_pixel_size_changes_nothing(image, size_um):
+    pixels = image.astype(np.float32) / 100
+    np.testing.assert_allclose(window_statistics(pixels, size_um), window_statistics(pixels, UM))
+
+
 def test_a_flat_slide_is_not_described():
     slide = slide_from_array(np.full((640, 640), 7, np.uint8), UM)
     intensity = measure_intensity(slide, Normalisation(), UM, may_be_empty=True)

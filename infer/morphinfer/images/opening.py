@@ -19,6 +19,7 @@ from morphinfer.images.slides import (
     pick_channel,
     pick_z,
     place_levels,
+    time_warning,
 )
 from morphinfer.images.stores import (
     Address,
@@ -98,7 +99,7 @@ def open_slide(
     arrays = [level_array(node, d.path, watch) for d in meta.datasets]
     levels, left_out = place_levels(meta, arrays, str(address), pixel_size_um)
     axes, base = "".join(meta.axes), levels[0].array
-    repaired = (*meta.warnings, *left_out)
+    repaired = (*meta.warnings, *left_out, *time_warning(axes, base.shape, address))
     for warning in repaired:
         logger.warning("%s", warning)
     return Slide(

@@ -174,7 +174,8 @@ def window_statistics(pixels: NDArray[np.float32], pixel_size_um: float) -> NDAr
     spread = float(np.sqrt(max(variances[1], FLOOR)))
     centred = levels[1] - levels[1].mean()
     skewness = float((centred * centred * centred).mean(dtype=np.float64)) / spread**3
-    halvings = min(int(np.log2(max(PEAK_UM / pixel_size_um, 1))), 3)
+    ratio = PEAK_UM / pixel_size_um * (1 + 1e-6)  # sizes in other units are rounded
+    halvings = min(int(np.log2(max(ratio, 1))), 3)
     peaks = _peaks(levels[halvings], pixel_size_um * 2**halvings)
     return np.array([skewness, grain, detail_um, peaks])
 

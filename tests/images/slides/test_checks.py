@@ -67,6 +67,13 @@ def test_a_label_without_a_channel_in_the_array_cannot_be_chosen(make_slide, noi
         open_slide(path, channel="DAPI")
 
 
+def test_several_time_points_are_said(make_slide, noise):
+    image = noise(3, 20, 20)
+    slide = open_slide(make_slide(image, axes="tyx"))
+    np.testing.assert_array_equal(pixels(slide), image[0])
+    assert slide.warnings == (f"{slide.path}: 3 time points; only the first is read",)
+
+
 def test_z_is_chosen_by_index(make_slide, noise):
     image = noise(4, 20, 20)
     slide = open_slide(make_slide(image, axes="zyx"), z=2)

@@ -220,3 +220,13 @@ def test_a_level_that_was_never_written_is_left_out(make_slide):
         str(path / "s1"), shape=(260, 320), chunks=(64, 64), dtype="uint16", overwrite=True
     )
     assert len(verify_level_for(open_slide(path), 1.0).levels) == 1
+
+
+def test_a_level_without_one_chunk_that_level_0_has_is_left_out(make_slide):
+    image = stained(shape=(1024, 1024))
+    path = make_slide(image, mean(image, 2), mean(image, 4), chunk=64)
+    assert len(verify_level_for(open_slide(path), 1.0).levels) == 3
+    (path / "s1" / "c" / "6" / "1").unlink()
+    slide = verify_level_for(open_slide(path), 1.0)
+    assert [level.path for level in slide.levels] == ["s0", "s2"]
+    assert "level 's1' is left out: around its row 4" in slide.warnings[0]

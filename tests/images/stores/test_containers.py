@@ -100,6 +100,17 @@ def test_two_series_of_one_name_are_chosen_by_path(make_container, noise):
         open_slide(path, series="same")
 
 
+def test_a_series_that_is_listed_but_absent_is_named(make_container, noise):
+    path = make_container({"0": noise(20, 20)}, series=["0", "1"], names=["left", "right"])
+    assert (
+        "0 'left' (20 x 20), the only one of tissue that can be read"
+        in (open_slide(path).warnings[0])
+    )
+    assert "the others are 1 'right' (unreadable)" in open_slide(path).warnings[0]
+    with pytest.raises(SlideError, match="lists the image '1', which is not there"):
+        open_slide(path, series=1)
+
+
 def test_a_single_image_has_no_series(make_slide, noise):
     path = make_slide(noise(20, 20))
     with pytest.raises(SlideError, match="is one image, without a series '2'; leave out `series`"):

@@ -15,6 +15,7 @@ from morphinfer.images.slides.checks import (
     check_plain,
     pick_channel,
     pick_z,
+    time_warning,
 )
 from morphinfer.images.slides.identities import hash_metadata
 from morphinfer.images.slides.level_checks import verify_level_for
@@ -36,5 +37,6 @@ __all__ = [
     "pick_channel",
     "pick_z",
     "place_levels",
+    "time_warning",
     "verify_level_for",
 ]

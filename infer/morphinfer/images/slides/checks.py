@@ -120,6 +120,12 @@ def pick_channel(
     raise SlideError(f"{path}: no channel '{channel}'{near}; choose a `channel` out of {listed}")
 
 
+def time_warning(axes: str, shape: tuple[int, ...], path: Address | Path) -> tuple[str, ...]:
+    """A sentence where there are several time points, of which the first is read; else none."""
+    count = shape[axes.index("t")] if "t" in axes else 1
+    return (f"{path}: {count} time points; only the first is read",) if count > 1 else ()
+
+
 def pick_z(
     z: int | Literal["max"], axes: str, shape: tuple[int, ...], path: Address | Path
 ) -> int | Literal["max"]:

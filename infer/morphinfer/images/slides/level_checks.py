@@ -48,7 +48,10 @@ def _verify(slide: Slide, index: int) -> Slide:
             f"{name} is used without being compared with level '{slide.levels[0].path}', since chunks of "
             f"{costs_mb:.0f} MB are too large for it",
         )  # fmt: skip
-    problem = compare_levels(slide.levels, index, plane.read)
+    absent = plane.list_absent(index)
+    rows, cols = (slide.axes.index(axis) for axis in "yx")
+    first = [(centre[rows], centre[cols]) for centre in absent.centres] if absent else []
+    problem = compare_levels(slide.levels, index, plane.read, first)
     if problem is None:
         return _with(slide, index, [kept])
     return _with(slide, index, [], f"{name} is left out: {problem}")

@@ -1,7 +1,8 @@
 """Whether the pixels of a coarser level are those of level 0, shrunk: where to look, and what was seen.
 
-A few windows are compared (`level_windows`): where the slide has most contrast, where the coarsest level has
-none, and then places spread evenly, until enough of them have structure.
+A few windows are compared (`level_windows`): where chunks of the level are absent, where the slide has most
+contrast, where the coarsest level has none, and then places spread evenly, until enough of them have
+structure.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from morphinfer.images.slides.levels import Level
 Read = Callable[[Window, int], NDArray[Any]]
 """Reads a window of the level of an index."""
 ReadLevel = Callable[[Window], NDArray[Any]]
+Place = tuple[float, float]
+"""Parts of height and width."""
 
 SIDE_PX = 64
 """Side of a window of the coarser level."""
@@ -42,7 +45,9 @@ SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence (Roberts, 2018), which spreads points evenly over a square."""
 
 
-def compare_levels(levels: Sequence[Level], index: int, read: Read) -> str | None:
+def compare_levels(
+    levels: Sequence[Level], index: int, read: Read, first: Sequence[Place] = ()
+) -> str | None:
     """How the pixels of a level differ from those of level 0.
 
     Parameters
@@ -53,6 +58,8 @@ def compare_levels(levels: Sequence[Level], index: int, read: Read) -> str | Non
         The coarser level.
     read : callable
         Reads a window of a level, one plane of one channel.
+    first : sequence of tuple of float
+        Where to look first, as parts of height and width.
 
     Returns
     -------
@@ -67,11 +74,11 @@ def compare_levels(levels: Sequence[Level], index: int, read: Read) -> str | Non
     fine, coarse = levels[0], levels[index]
     agreeing = looked_at = 0
 
-    def look(place: tuple[float, float]) -> Comparison | None:
+    def look(place: Place) -> Comparison | None:
         return _compare_at(fine, coarse, place, lambda w: read(w, 0), lambda w: read(w, index))
 
     with ThreadPoolExecutor(BATCH, "morphinfer-level") as pool:
-        for batch in _batches(levels, read):
+        for batch in chain([first], _batches(levels, read)):
             for result in pool.map(look, batch):
                 if result is None:
                     continue

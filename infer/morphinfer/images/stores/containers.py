@@ -124,8 +124,7 @@ def _chosen(
 ) -> OpenedImage:
     """The member that is named, or the only one, or the largest where it may be preferred."""
     if series is not None:
-        member = _named(store, members, series)
-        return OpenedImage(store, member.path, store.node(member.path))
+        return _opened(store, _named(store, members, series))
     slides = [member for member in members if member.is_slide]
     if not slides or (len(slides) > 1 and not largest):
         what = "several images" if slides else "no image of tissue"
@@ -134,11 +133,13 @@ def _chosen(
             f"`series={str(members[0].path).rsplit('/', 1)[-1]!r}`"
         )
     best = max(slides, key=lambda member: member.area)
-    opened = OpenedImage(store, best.path, store.node(best.path))
+    opened = _opened(store, best)
     if len(members) == 1 and largest:
         return opened
     others = [member for member in members if member is not best]
+    unreadable = any(member.shape is None for member in others)
     why = "the largest" if len(slides) > 1 else "the only one of tissue"
+    why += " that can be read" if unreadable else ""
     warning = f"{store.address}: holds only the image {best}, which is read"
     if others:
         warning = (
@@ -146,6 +147,16 @@ def _chosen(
             f"are {listed(others)}; another is chosen by `series`"
         )
     return replace(opened, warnings=(warning,))
+
+
+def _opened(store: Store, member: Member) -> OpenedImage:
+    node = store.node(member.path)
+    if node is None:
+        raise SlideError(
+            f"{store.address}: lists the image '{member.path}', which is not there; copy it again from its "
+            f"source"
+        )
+    return OpenedImage(store, member.path, node)
 
 
 def _named(store: Store, members: Sequence[Member], series: str | int) -> Member:
@@ -167,9 +178,9 @@ def _named(store: Store, members: Sequence[Member], series: str | int) -> Member
             )
     if wanted.isdecimal() and int(wanted) < len(members):
         return members[int(wanted)]
+    near = suggestion(wanted, [key(member) for key in keys for member in members])
     raise SlideError(
-        f"{store.address}: no series '{wanted}'{suggestion(wanted, [m.name for m in members])}; choose a "
-        f"`series` out of {listed(members)}"
+        f"{store.address}: no series '{wanted}'{near}; choose a `series` out of {listed(members)}"
     )
 
 

@@ -67,8 +67,8 @@ def series_of(store: Store) -> list[Member]:
     paths = ome_block(listed).get("series") if listed is not None else None
     if not isinstance(paths, list) or not paths:
         paths = sorted((name for name in store.names() if name.isdecimal()), key=int) or ["0"]
-    members = members_at(store, [str(path) for path in paths], _xml_names(store))
-    if not members:
+    members = members_at(store, [str(path) for path in paths], _xml_names(store), keep_all=True)
+    if all(member.shape is None for member in members):
         raise SlideError(
             f"{store.address}: a bioformats2raw container without an image at {', '.join(map(str, paths))}"
             f"; copy it again from its source, or name the image group itself"
@@ -76,8 +76,13 @@ def series_of(store: Store) -> list[Member]:
     return members
 
 
-def members_at(store: Store, paths: Sequence[str], names: Sequence[str] = ()) -> list[Member]:
-    """The images at paths of a store, with their names, or those that their own metadata give."""
+def members_at(
+    store: Store, paths: Sequence[str], names: Sequence[str] = (), *, keep_all: bool = False
+) -> list[Member]:
+    """The images at paths of a store, with their names, or those that their own metadata give.
+
+    With ``keep_all`` also what is no image, as an unreadable one.
+    """
     members = []
     for number, path in enumerate(paths):
         try:
@@ -87,6 +92,9 @@ def members_at(store: Store, paths: Sequence[str], names: Sequence[str] = ()) ->
         ome = {} if node is None or hasattr(node, "shape") else ome_block(node)
         blocks = ome.get("multiscales")
         if not isinstance(blocks, list) or not blocks or not isinstance(blocks[0], Mapping):
+            if keep_all:
+                name = names[number] if number < len(names) else ""
+                members.append(Member(path, name, None, False))
             continue
         own = names[number] if number < len(names) else blocks[0].get("name", "")
         name = "" if own == f"/{path}" else str(own)

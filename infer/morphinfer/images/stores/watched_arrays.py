@@ -30,6 +30,8 @@ CHECK_SECONDS = 1.0
 """While absent chunks are read, the metadata of the image are read again this often."""
 MOST_LISTED = 10_000_000
 """Chunks that are listed, at about a microsecond each; of an array of more none are."""
+MOST_CENTRES = 16
+"""Absent chunks whose place is given."""
 UNKNOWN, PRESENT, ABSENT = range(3)
 """Whether a chunk was in the store when its chunks were listed."""
 
@@ -44,6 +46,8 @@ class AbsentChunks:
     """All that are read."""
     kind: str
     """'chunks', or 'shards' of a sharded array."""
+    centres: tuple[tuple[float, ...], ...] = ()
+    """Where some of them are, as parts of the length of each axis."""
 
 
 class Watch:
@@ -192,7 +196,13 @@ class WatchedArray:
             known[place] = PRESENT if held else ABSENT
         self._known = known
         kind = "chunks" if self.stored == self.chunks else "shards"
-        return AbsentChunks(int((known == ABSENT).sum()), int((known != UNKNOWN).sum()), kind)
+        absent = np.argwhere(known == ABSENT)
+        spread = np.linspace(0, len(absent) - 1, min(len(absent), MOST_CENTRES)).astype(int)
+        middles = (
+            np.minimum((place + 0.5) * self.stored / self.shape, 1) for place in absent[spread]
+        )
+        centres = tuple(tuple(middle.tolist()) for middle in middles)
+        return AbsentChunks(len(absent), int((known != UNKNOWN).sum()), kind, centres)
 
     def _suspects(self, index: Index, block: NDArray[Any]) -> Iterator[tuple[int, ...]]:
         """Places of the chunks that are the fill value wherever a block shows them."""
