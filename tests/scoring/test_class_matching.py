@@ -38,6 +38,11 @@ def test_a_foreign_class_is_refused_with_both_sides_and_the_way_out():
     )
 
 
+def test_the_way_out_names_the_nearest_class():
+    with pytest.raises(AlignmentError, match=r"match=\{'tissues': 'tissue'\}"):
+        match_classes(("background", "tissues", "Plp1"), OURS)
+
+
 @pytest.mark.parametrize(
     ("match", "part"),
     [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import AlignmentError
-from morphinfer.names import suggestion
+from morphinfer.names import nearest, suggestion
 
 
 def match_classes(
@@ -70,7 +70,7 @@ def match_classes(
     compared = [name for name in theirs if name not in left_out]
     foreign = [name for name in compared if partners.get(name, name) not in ours]
     if foreign:
-        example = {foreign[0]: _example(theirs, ours)}
+        example = {foreign[0]: _example(foreign[0], theirs, ours)}
         raise AlignmentError(
             f"{reference} has the classes {', '.join(theirs)}, but {labels} has {', '.join(ours)} "
             f"and no {_listed(foreign)}; name the class to compare it with, for example "
@@ -151,6 +151,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _example(theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """A class of the label image that the reference lacks; the last class if it lacks none."""
-    return next((name for name in ours if name not in theirs), ours[-1])
+def _example(name: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """The class of the label image with the nearest name, one that the reference lacks, or the last."""
+    lacking = [each for each in ours if each not in theirs]
+    return next(iter([*nearest(name, lacking, 1), *lacking]), ours[-1])

@@ -25,7 +25,7 @@ def square(x, y, width, height):
 
 
 def feature(rings, name="Tumor", kind="Polygon", **classification):
-    shown = {"name": name, **classification} if name else None
+    shown = {**({"name": name} if name else {}), **classification} or None
     properties = {"objectType": "annotation", **({"classification": shown} if shown else {})}
     return {"type": "Feature", "geometry": {"type": kind, "coordinates": rings},
             "properties": properties}  # fmt: skip
@@ -75,6 +75,20 @@ def test_the_class_may_be_a_plain_property(write):
     plain = feature([square(0, 0, 80, 40)], None)
     plain["properties"]["class"] = "tissue"
     assert open_annotations(write(plain), FRAME, GRID).classes[0].role == "tissue"
+
+
+def test_the_names_of_a_derived_class_are_joined_as_qupath_does(write):
+    path = write(feature([square(0, 0, 80, 40)], None, names=["Tumor", "Positive"]))
+    assert [c.name for c in open_annotations(path, FRAME, GRID).classes] == ["Tumor: Positive"]
+
+
+@pytest.mark.parametrize(("kind", "empty"), [("Polygon", []), ("MultiPolygon", [[]])])
+def test_a_polygon_without_points_is_left_out(write, kind, empty):
+    path = write(feature(empty, kind=kind), feature([square(0, 0, 80, 40)]))
+    assert (drawn(path) == 0).all()
+    assert open_annotations(path, FRAME, GRID).warnings == (
+        f"{path}: 1 feature(s) without an area, left out",
+    )
 
 
 def test_what_is_left_out_and_what_overlaps_is_said(write, caplog):

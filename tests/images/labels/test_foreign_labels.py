@@ -76,6 +76,22 @@ def test_names_may_be_under_another_key_and_zero_have_one(labels):
     assert read(path) == [[0, 1]]
 
 
+def test_a_mask_of_true_and_false_is_read(labels):
+    assert read(labels([[False, True]], "bool", {0: "a", 1: "b"})) == [[0, 1]]
+    assert read(labels([[False, True]], "bool", {1: "b"})) == [[255, 0]]
+
+
+def test_a_value_of_the_metadata_that_is_no_integer_is_refused(labels):
+    with pytest.raises(AlignmentError, match=r"malformed .*label-value 0\.5"):
+        open_labels(labels([[0, 1]], named={0: "a", 0.5: "b"}))
+
+
+def test_a_file_is_no_label_image(tmp_path):
+    (tmp_path / "labels.tif").write_bytes(b"II*\0")
+    with pytest.raises(AlignmentError, match=r"labels\.tif: a file, and a label image is a folder"):
+        open_labels(tmp_path / "labels.tif")
+
+
 def test_a_value_that_is_not_named_is_refused_where_it_is_read(labels):
     image = open_labels(labels([[1, 2]], "int32", {1: "a"}))
     with pytest.raises(

@@ -177,7 +177,7 @@ def _add_feature(
     geometry = feature.get("geometry") or {"type": "nothing"}
     properties = feature.get("properties") or {}
     stated = next((properties[key] for key in CLASS_KEYS if properties.get(key)), None)
-    name = stated.get("name") if isinstance(stated, Mapping) else stated
+    name = _class_name(stated) if isinstance(stated, Mapping) else stated
     if geometry["type"] not in POLYGONS:
         found.left_out[f"of type {geometry['type']}"] += 1
         return
@@ -189,7 +189,15 @@ def _add_feature(
     parts = geometry["coordinates"]
     for part in [parts] if geometry["type"] == "Polygon" else parts:
         rings = [np.array([point[:2] for point in ring], np.float64) for ring in part]
+        if not rings:
+            found.left_out["without an area"] += 1
+            continue
         found.add(str(name), [on_grid(ring.reshape(-1, 2), frame, grid) for ring in rings])
+
+
+def _class_name(stated: Mapping[str, Any]) -> Any:
+    """Name of a class of QuPath; one that is derived of others lists their names since 0.5."""
+    return stated.get("name") or ": ".join(map(str, stated.get("names") or []))
 
 
 def _warnings(

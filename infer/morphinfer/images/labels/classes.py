@@ -52,6 +52,7 @@ class Codes:
         >>> Codes((300, 7), (0,)).decode(np.array([[7, 300, 0]]), "l.zarr")
         array([[  1,   0, 255]], dtype=uint8)
         """
+        block = block.view(np.uint8) if block.dtype == np.bool_ else block
         known = np.array([*self.values, *self.unlabelled], object)
         meaning = np.array(
             [*range(len(self.values)), *[UNLABELLED] * len(self.unlabelled)], np.uint8
@@ -94,9 +95,7 @@ def classes_of_block(
     KeyError, TypeError, ValueError, AttributeError
         The block is malformed.
     """
-    pairs = [
-        (int(p["label-value"]), p) for p in block.get("properties") or [] if _name(p) is not None
-    ]
+    pairs = [(_value(p), p) for p in block.get("properties") or [] if _name(p) is not None]
     named = dict(pairs)
     twice = [value for value, count in Counter(value for value, _ in pairs).items() if count > 1]
     if twice:
@@ -149,6 +148,14 @@ def check_count(count: int) -> None:
             f"more than {UNLABELLED} classes; if its values number single objects, write the class of each "
             f"in their place"
         )
+
+
+def _value(entry: Mapping[str, Any]) -> int:
+    """Value of a property; ValueError where it is no integer."""
+    value = entry["label-value"]
+    if int(value) != float(value):
+        raise ValueError(f"label-value {value}")
+    return int(value)
 
 
 def _name(entry: Mapping[str, Any]) -> Any:

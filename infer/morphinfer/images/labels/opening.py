@@ -23,7 +23,7 @@ from morphinfer.images.labels.classes import (
 from morphinfer.images.labels.label_image import LabelImage
 from morphinfer.images.opening import open_slide
 from morphinfer.images.slides import Slide
-from morphinfer.images.stores import open_image
+from morphinfer.images.stores import is_zip, open_image
 
 SCANNED_SIDE = 4096
 """Side of the tiles in which the values of an image without named classes are looked for."""
@@ -45,6 +45,11 @@ def open_labels(path: str | Path) -> LabelImage:
         The image is no label image, a class has an unknown role, two have one name, the values are no
         integers, or it is a plain zarr array.
     """
+    if Path(path).is_file() and not is_zip(Path(path)):
+        raise AlignmentError(
+            f"{path}: a file, and a label image is a folder of OME-Zarr, or a zip file of it; write it so, "
+            f"or export polygons as GeoJSON (.geojson)"
+        )
     opened = open_image(path)
     node = opened.node
     if hasattr(node, "shape"):

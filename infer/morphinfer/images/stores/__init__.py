@@ -8,7 +8,7 @@ that are absent or go.
 
 from __future__ import annotations
 
-from morphinfer.images.stores.addresses import TIFF_SUFFIXES, Address, enclosing_node
+from morphinfer.images.stores.addresses import TIFF_SUFFIXES, Address, enclosing_node, is_zip
 from morphinfer.images.stores.containers import OpenedImage, open_image
 from morphinfer.images.stores.folders import (
     is_folder_of_slides,
@@ -38,6 +38,7 @@ __all__ = [
     "foreign_format",
     "is_folder_of_slides",
     "is_tiff",
+    "is_zip",
     "level_array",
     "no_node",
     "ome_block",
