@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 
 from morphinfer_training.reference_grid import Floats, ReferenceGrid
+from morphinfer_training.spots import Coordinates
 
 NUCLEUS_PX = 1.0
 """Sigma of the blur of the image, in pixels of a third of a nucleus."""
@@ -29,8 +29,6 @@ NEAR_PX = 1
 FEWEST = 50
 """Fewer pixels with spots are not tested."""
 
-Coordinates = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -44,8 +42,6 @@ class Peak:
     """Shift of the greatest, in pixels of the test down and right."""
     elsewhere: float
     """Greatest correlation at shifts that do not belong to the best."""
-    elsewhere_given: float
-    """Greatest correlation at shifts that do not belong to none."""
 
 
 class NucleiStructure:
@@ -112,7 +108,6 @@ def _peak(correlation: Floats) -> Peak:
             shift[1] - width if shift[1] > width / 2 else shift[1],
         ),
         _elsewhere(correlation, row, col),
-        _elsewhere(correlation, 0, 0),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from morphinfer_training.reference_grid import Floats, ReferenceGrid
 from morphinfer_training.registration.correlation import FEWEST, NucleiStructure, Peak
 from morphinfer_training.registration.texture import GENES, TissueTexture
-from morphinfer_training.spots import ORIENTATIONS, Orientation, Spots, orient
+from morphinfer_training.spots import ORIENTATIONS, Coordinates, Orientation, Spots, orient
 
 MOST_SPOTS = 300_000
 """Spots that are tested, evenly taken from the table."""
@@ -41,8 +41,6 @@ TEXTURE_ON_SLIDE = 0.9
 the densities of the rest are explained by chance."""
 ON_SLIDE = 0.5
 """With a smaller share of spots on the slide, their middle is first moved to that of the slide."""
-
-Coordinates = NDArray[np.float64]
 Evidence = Literal["nuclei", "texture", "none"]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from morphinfer_training.reference_grid import Floats, ReferenceGrid
+from morphinfer_training.spots import Coordinates
 
 BLOCK = 5
 """Side of a square in pixels of the test."""
@@ -25,8 +26,6 @@ REACH, STRIDE = 8, 2
 """Greatest shift that is tried, in squares (about 100 micrometres), and the steps of the first trial."""
 SCALES_PX = ((0.7, 1.5), (1.5, 3.0), (3.0, 6.0))
 """Sigmas of the differences of Gaussians whose energy is a feature."""
-
-Coordinates = NDArray[np.float64]
 Densities = NDArray[np.float32]
 
 

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from morphinfer_training.spots.orientation import ORIENTATIONS, Orientation, orient
     from morphinfer_training.spots.reading import MIN_QV, read_spots
     from morphinfer_training.spots.spots import Spots
-    from morphinfer_training.spots.transforms import is_affine_text, parse_shift, world_origin_um
+    from morphinfer_training.spots.transforms import (
+        Coordinates,
+        is_affine_text,
+        parse_shift,
+        world_origin_um,
+    )
     from morphinfer_training.spots.xenium import find_xenium, open_section
 
 __all__ = [
@@ -33,6 +38,7 @@ __all__ = [
     "MIN_QV",
     "ORIENTATIONS",
     "Columns",
+    "Coordinates",
     "GeneLists",
     "Orientation",
     "Spots",
@@ -77,6 +83,7 @@ if not TYPE_CHECKING:
             ),
             "spots": ("Spots",),
             "transforms": (
+                "Coordinates",
                 "is_affine_text",
                 "parse_shift",
                 "world_origin_um",

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from morphinfer.errors import SpotsError
 from morphinfer_training.spots.columns import DetectedColumns, Position
 from morphinfer_training.spots.platforms import (
@@ -21,12 +18,11 @@ from morphinfer_training.spots.platforms import (
 from morphinfer_training.spots.transforms import (
     IDENTITY,
     Affine,
+    Coordinates,
     agree,
     from_micrometres,
     parse_transform,
 )
-
-Coordinates = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

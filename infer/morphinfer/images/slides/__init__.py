@@ -8,7 +8,6 @@ level 0 (`level_pixels`, `level_windows`).
 from __future__ import annotations
 
 from morphinfer.images.slides.checks import (
-    MOST_LISTED,
     NUCLEI_NAMES,
     check_array,
     check_pixel_size,
@@ -24,7 +23,6 @@ from morphinfer.images.slides.reading import UNCHUNKED_SIDE, array_chunk
 from morphinfer.images.slides.slide import Slide
 
 __all__ = [
-    "MOST_LISTED",
     "NUCLEI_NAMES",
     "UNCHUNKED_SIDE",
     "Level",

@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from morphinfer.errors import SlideError
 from morphinfer.images.slides.pixel_types import READABLE_DTYPES, dtype_name, is_readable
-from morphinfer.images.stores import Address
+from morphinfer.images.stores import MOST_LISTED, Address
 from morphinfer.names import suggestion
 
 NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
-MOST_LISTED = 10
 MOST_PIXELS_OF_SIDE = 10_000_000
 """Longer sides are damaged metadata; a slide scanned at 0.1 micrometres has one of a million."""
 MOST_PLANES = 100_000

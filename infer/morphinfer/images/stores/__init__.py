@@ -19,11 +19,12 @@ from morphinfer.images.stores.folders import (
 )
 from morphinfer.images.stores.foreign_formats import bioformats_way, foreign_format, is_tiff
 from morphinfer.images.stores.level_arrays import level_array
-from morphinfer.images.stores.members import SIDE_IMAGE, ome_block
+from morphinfer.images.stores.members import MOST_LISTED, SIDE_IMAGE, ome_block
 from morphinfer.images.stores.store import Store, no_node, open_store
 from morphinfer.images.stores.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
 
 __all__ = [
+    "MOST_LISTED",
     "SIDE_IMAGE",
     "TIFF_SUFFIXES",
     "AbsentChunks",

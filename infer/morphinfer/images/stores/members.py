@@ -16,6 +16,7 @@ SIDE_IMAGE = re.compile(
 )
 """In the name of a series that shows the whole slide or its label, and not the tissue."""
 MOST_LISTED = 10
+"""Images, planes or channels that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ MissingChunks = Literal["fill", "refuse"]
 Index = tuple[int | slice, ...]
 CHECK_SECONDS = 1.0
 """While absent chunks are read, the metadata of the image are read again this often."""
-MOST_LISTED = 10_000_000
+MOST_LISTED_CHUNKS = 10_000_000
 """Chunks that are listed, at about a microsecond each; of an array of more none are."""
 MOST_CENTRES = 16
 """Absent chunks whose place is given."""
@@ -176,7 +176,7 @@ class WatchedArray:
         Returns
         -------
         AbsentChunks or None
-            None where the store cannot list what it holds, or there are more than `MOST_LISTED`.
+            None where the store cannot list what it holds, or there are more than `MOST_LISTED_CHUNKS`.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class WatchedArray:
         """
         self.watch.check()
         grid = [-(-side // step) for side, step in zip(self.shape, self.stored, strict=True)]
-        if math.prod(grid) > MOST_LISTED:
+        if math.prod(grid) > MOST_LISTED_CHUNKS:
             return None
         known = np.full(grid, UNKNOWN, np.uint8)
         places = self._places(index)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from morphinfer.errors import SlideError
-from morphinfer.images.slides import MOST_LISTED
+from morphinfer.images.stores import MOST_LISTED
 from morphinfer.images.tiff.file import COLOURS, photometric
 from morphinfer.images.tiff.images import TiffImage
 from morphinfer.images.tiff.planes import Plane

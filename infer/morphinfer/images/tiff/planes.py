@@ -1,4 +1,4 @@
-"""Planes of TIFF files, read by window: only the tiles or strips that a window needs are decoded.
+"""Planes of TIFF files, read by window: uncompressed ones, and small ones that are kept decoded.
 
 Rows run down, columns run right. A plane keeps no file open and may be read from several threads.
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from morphinfer.errors import SlideError
-from morphinfer.images.slides import MOST_LISTED
+from morphinfer.images.stores import MOST_LISTED
 from morphinfer.images.tiff.array import TiffArray
 from morphinfer.images.tiff.checks import (
     Planes,
