@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import write_slide
-from imagecodecs import png_decode
 from slides import pixels
 
 from morphinfer import Options, open_slide, segment, segment_array
 from morphinfer.errors import ModelError
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
-from morphinfer.reports.overlay import write_overlay
+from morphinfer.reports.overlay import overlay
 from morphinfer.reports.write import write_report
 from networks import save_brightness_classifier
 
@@ -104,9 +103,7 @@ def test_record_and_summary_say_what_each_class_stands_for(case, slide):
 
 def test_the_picture_outlines_every_class_but_the_background(case, slide):
     result = segment(slide, models=case.models, options=OFF)
-    picture_path = slide.with_name("o.png")
-    write_overlay(picture_path, open_slide(slide), result.labels)
-    picture = png_decode(picture_path.read_bytes())[:480]
+    picture = overlay(open_slide(slide), result.labels).pixels
     values = np.kron(pixels(result.labels.image), np.ones((STRIDE_PX, STRIDE_PX), np.uint8))
     for value, c in enumerate(result.labels.classes):
         shown = picture[values == value].astype(int)

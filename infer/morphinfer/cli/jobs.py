@@ -42,6 +42,7 @@ class RunSettings:
     models: Models
     options: Options
     overwrite: bool
+    picture_width: int | None
     client: Any
     """Dask client, or None."""
     progress: ProgressKind
@@ -125,7 +126,11 @@ def do_job(
             progress=progress,
             client=settings.client,
         )
-    return result, write_report(job.source, result.labels, result.summary, overwrite=overwrite)
+    report = write_report(
+        job.source, result.labels, result.summary,
+        picture_width=settings.picture_width, overwrite=overwrite,
+    )  # fmt: skip
+    return result, report
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from morphinfer.cli.console import (
     verbosity_options,
 )
 from morphinfer.cli.matching import match_option
+from morphinfer.cli.pictures import picture_width_option
 from morphinfer.errors import SlideError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--reference", type=click.Path(), metavar="REF.zarr",
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
 @match_option
+@picture_width_option
 @click.option("--out", type=click.Path(), metavar="PAGE.html",
               help="Page to write.  [default: LABELS.html beside the label image]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -43,7 +45,8 @@ def report(
 
     The report is one HTML file that needs no network and no other file: the picture, the classes with areas
     and Dice, the check for seams, the models and the run record. If the slide cannot be read, the
-    picture shows the classes alone.
+    picture shows the classes alone. With --picture-width it also writes the picture, as PAGE.png and
+    PAGE.svg.
     """
     from morphinfer.images import check_target, open_labels
     from morphinfer.reports import ReportPaths, write_page
@@ -54,19 +57,25 @@ def report(
     image = open_labels(labels)
     image.run_record()  # refuse a label image of another tool before any work is done
     out = Path(choices["out"]) if choices["out"] else ReportPaths.beside(Path(labels)).page
-    check_target(out, overwrite=overwrite)
+    width = choices["picture_width"]
+    for path in (out, *([] if width is None else map(out.with_suffix, (".png", ".svg")))):
+        check_target(path, overwrite=overwrite)
     slide = _slide(image, choices["slide"])
     summary = _summary(image, choices, verbosity)
-    seams = write_page(out, image, summary, slide=slide, overwrite=overwrite)
+    seams = write_page(out, image, summary, slide=slide, picture_width=width, overwrite=overwrite)
+    picture = None if width is None else str(out.with_suffix(".png"))
     if as_json:
         content: ReportSummary = {
             **summary,
             "seams": seams,
             "report": str(out),
+            "picture": picture,
             "picture_of_nuclei": slide is not None,
         }
         print_json(content)
         return
+    if picture is not None:
+        click.echo(f"picture  {picture}")
     click.echo(f"report   {out}")
 
 

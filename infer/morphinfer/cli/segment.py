@@ -28,6 +28,7 @@ from morphinfer.cli.jobs import (
 )
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
+from morphinfer.cli.pictures import picture_width_option
 from morphinfer.records import ShardSummary
 
 
@@ -69,6 +70,7 @@ class Shard(ParamType):
               help="Compute on the workers of a Dask scheduler, which must see the same files.")  # fmt: skip
 @click.option("--skip-done", is_flag=True,
               help="Skip slides whose label image exists.")  # fmt: skip
+@picture_width_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that exist.")
 @progress_option
@@ -78,7 +80,7 @@ def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
 
     SLIDE is a folder or zip file of an image, a path into a zip file, a URL, or a folder of slides.
 
-    Beside LABELS.zarr it writes LABELS.png (the classes over the nuclei), LABELS.json (the run
+    Beside LABELS.zarr it writes LABELS.png and LABELS.svg (the classes over the nuclei), LABELS.json (the run
     record) and LABELS.html (both, with the tables); with --probabilities and --uncertainty also
     LABELS_probabilities.zarr and LABELS_uncertainty.zarr. An interrupted run leaves
     LABELS.zarr.unfinished; the same command resumes it.
@@ -88,8 +90,8 @@ def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
     _refuse_wrong_usage(slides, choices)
     with dask_client(choices["dask"]) as client:
         settings = RunSettings(
-            choices["models"], chosen_options(choices), choices["overwrite"], client,
-            choices["progress"], choices["verbosity"],
+            choices["models"], chosen_options(choices), choices["overwrite"],
+            choices["picture_width"], client, choices["progress"], choices["verbosity"],
         )  # fmt: skip
         if choices["shard"] is not None:
             _segment_shard(slides[0], settings, choices, as_json=as_json)

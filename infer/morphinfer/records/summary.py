@@ -189,6 +189,8 @@ class ReportSummary(Summary):
     """The check for seams."""
     report: str
     """Path of the page."""
+    picture: str | None
+    """Path of the picture as PNG, with the SVG beside it; null where no width was given."""
     picture_of_nuclei: bool
     """Whether the picture shows the classes over the nuclei, or alone."""
 

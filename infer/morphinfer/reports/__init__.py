@@ -1,14 +1,14 @@
 """The report of a segmentation: picture, charts and HTML page.
 
 `write` writes picture, record and page beside a label image. `page` and `models` build the HTML with
-charts (`svg`) and one style sheet (`style`). `overlay` and `legend` draw the picture. `seams` checks
-whether tile borders are visible in the label image.
+charts (`svg`) and one style sheet (`style`). `overlay` draws the classes, `figure` adds the scale bar and
+the legend in letters of `lettering`. `seams` checks whether tile borders are visible in the label image.
 """
 
 from __future__ import annotations
 
-from morphinfer.reports.legend import palette
-from morphinfer.reports.overlay import label_map_png, write_label_map, write_overlay
+from morphinfer.reports.figure import PIXELS_PER_MM, write_picture
+from morphinfer.reports.overlay import label_map, overlay, palette
 from morphinfer.reports.page import percent, show
 from morphinfer.reports.write import (
     ReportPaths,
@@ -20,16 +20,17 @@ from morphinfer.reports.write import (
 )
 
 __all__ = [
+    "PIXELS_PER_MM",
     "ReportPaths",
-    "label_map_png",
+    "label_map",
+    "overlay",
     "palette",
     "peak_rss_mb",
     "percent",
     "recorded_slide",
     "show",
     "summarise",
-    "write_label_map",
-    "write_overlay",
     "write_page",
+    "write_picture",
     "write_report",
 ]

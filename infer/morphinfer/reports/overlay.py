@@ -1,4 +1,4 @@
-"""Pictures of a result: the nuclei with the classes over them, or the classes alone, as PNG.
+"""Pictures of a result: the nuclei with the classes over them, or the classes alone.
 
 A picture is made from a coarse level, or from bands of a fine one, so that memory depends on the
 picture and not on the slide. The label image is placed over the slide by its corner and pixel size
@@ -8,177 +8,175 @@ in micrometres; each pixel of the picture shows the label at its centre.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass, Role, values_of
-from morphinfer.geometry import PixelGrid, Window, ceil_div
-from morphinfer.images import LabelImage, Slide, staged, verify_level_for
-from morphinfer.reports.legend import draw_legend, palette
+from morphinfer.geometry import TIE, PixelGrid, Window, ceil_div
+from morphinfer.images import LabelImage, Slide, verify_level_for
+from morphinfer.reports.figure import Entry, Figure, text_size
+from morphinfer.reports.lettering import resampled
 
 OUTSIDE = 254
 """Value of picture pixels outside the label image."""
 BAND_PIXELS = 1 << 24
 """Pixels of a slide that are read at once."""
+LONGEST_SIDE = 1600
+"""Longest side of a picture in pixels, unless its width is given."""
 LARGEST_SQUARE = 8
-"""Largest side, in picture pixels, of a pixel of the label image in a label map."""
+"""Largest side, in picture pixels, of a pixel of the label image in a label map of that size."""
 OPACITY: dict[Role, float] = {"background": 0.0, "tissue": 0.08, "target": 0.30}
+TISSUE_OUTLINE = 235
+"""Grey of the outline of the tissue."""
+SAMPLE_GREY = 70
+"""Grey of the nuclei in the legend."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Raster:
-    """The pixels of a picture, and the level that they are computed from."""
+def overlay(slide: Slide, labels: LabelImage, width: int | None = None) -> Figure:
+    """The nuclei in grey with the classes over them in their colours.
 
-    level: int
-    factor: int
-    grid: PixelGrid
+    Target classes get a translucent fill and an outline, general tissue a hint of its colour and an
+    outline towards the background, background nothing; areas without a label are hatched.
+
+    Parameters
+    ----------
+    slide : Slide
+        The nuclei.
+    labels : LabelImage
+        The classes, in the same coordinates in micrometres.
+    width : int, optional
+        Width in pixels; by default no side is longer than `LONGEST_SIDE`, and a small slide is not
+        enlarged.
+
+    Raises
+    ------
+    SlideError
+        A chunk of the slide or of the label image cannot be read.
+    """
+    grid = picture_grid(slide.grid, width)
+    values = labels_over(grid, labels)
+    pixels = _tint(_stretch(read_thumbnail(slide, grid)), values, labels.classes)
+    size = text_size(grid.shape[1])
+    samples = {
+        value: _sample(value, size, labels.classes) for value in _shown(values, labels.classes)
+    }
+    note = "synthetic section" if slide.synthetic else ""
+    return Figure(pixels, grid.pixel_size_um, _legend(samples, labels.classes), note)
 
 
-def _raster(slide: Slide, max_side: int) -> _Raster:
-    """Choose the coarsest level no smaller than the picture, and the factor to reduce it by."""
-    fit = [i for i, v in enumerate(slide.levels) if max(v.shape) >= max_side]
-    index = max(fit, key=lambda i: slide.levels[i].pixel_size_um, default=0)
-    level = slide.levels[index]
-    factor = max(1, ceil_div(max(level.shape), max_side))
-    return _Raster(index, factor, level.grid.cover(level.pixel_size_um * factor))
+def label_map(
+    labels: LabelImage, width: int | None = None, *, longest: int = LONGEST_SIDE, note: str = ""
+) -> Figure:
+    """The classes alone in their colours; areas without a label are hatched.
+
+    Parameters
+    ----------
+    labels : LabelImage
+        The classes.
+    width : int, optional
+        Width in pixels; by default no side is longer than ``longest``, and a pixel of the label image
+        is no wider than `LARGEST_SQUARE`.
+    longest : int
+        See there.
+    note : str
+        Last entry of the legend.
+
+    Raises
+    ------
+    SlideError
+        A chunk of the label image cannot be read.
+    """
+    square = max(1, min(LARGEST_SQUARE, longest // max(labels.image.shape)))
+    grid = picture_grid(labels.image.grid.refined(square), width, longest)
+    values = labels_over(grid, labels)
+    return map_figure(values, labels.classes, grid.pixel_size_um, note)
+
+
+def map_figure(
+    values: NDArray[np.uint8], classes: Sequence[LabelClass], pixel_size_um: float, note: str = ""
+) -> Figure:
+    """Class values as a picture, hatched where there is no label."""
+    size = text_size(values.shape[1])
+    samples = {
+        value: _flat(np.full((size, 3 * size // 2), value, np.uint8), classes)
+        for value in _shown(values, classes)
+    }
+    return Figure(_flat(values, classes), pixel_size_um, _legend(samples, classes), note)
+
+
+def picture_grid(
+    image: PixelGrid, width: int | None = None, longest: int = LONGEST_SIDE
+) -> PixelGrid:
+    """Pixels of a picture of an image, ``width`` columns or no more than fit ``longest``.
+
+    >>> picture_grid(PixelGrid((4000, 3000), 0.5, (0.0, 0.0)))
+    PixelGrid(shape=(1600, 1200), pixel_size_um=1.25, corner_um=(0.0, 0.0))
+    """
+    rows, cols = image.shape
+    width = width or max(1, round(cols * min(1, longest / max(rows, cols))))
+    height = max(1, round(rows * width / cols))
+    return PixelGrid((height, width), image.pixel_size_um * cols / width, image.corner_um)
 
 
 def read_thumbnail(
-    slide: Slide, max_side: int, band_pixels: int = BAND_PIXELS
+    slide: Slide, grid: PixelGrid, band_pixels: int = BAND_PIXELS
 ) -> NDArray[np.float32]:
-    """Mean intensities of the whole slide, no side longer than ``max_side``.
+    """Mean intensities of a slide at the pixels of a picture, of squares of whole pixels of a level.
 
     Parameters
     ----------
     slide : Slide
         The slide; without a pyramid its finest level is read in bands.
-    max_side : int
-        Longest side in pixels. Slides are reduced by whole numbers, never enlarged.
+    grid : PixelGrid
+        The picture, see `picture_grid`.
     band_pixels : int
         Pixels of the slide that are read at once.
 
     Returns
     -------
     ndarray of float32, shape (M, N)
-        Intensities in the unit of the slide.
+        Finite intensities in the unit of the slide.
 
     Raises
     ------
     SlideError
         A chunk cannot be read.
     """
-    raster = _raster(slide, max_side)
-    while raster.level and not slide.levels[raster.level].verified:
-        slide = verify_level_for(slide, slide.levels[raster.level].pixel_size_um)
-        raster = _raster(slide, max_side)
-    level = slide.levels[raster.level]
+    index = slide.level_for(grid.pixel_size_um)
+    while index and not slide.levels[index].verified:
+        slide = verify_level_for(slide, slide.levels[index].pixel_size_um)
+        index = slide.level_for(grid.pixel_size_um)
+    level_um = slide.levels[index].pixel_size_um
+    factor = max(1, int(grid.pixel_size_um / level_um + TIE))
+    means = _reduced(slide, index, factor, band_pixels)
+    finite = np.isfinite(means)
+    means[~finite] = means[finite].min() if finite.any() else 0
+    step = grid.pixel_size_um / (level_um * factor)
+    return resampled(means, (step, step), grid.shape)
+
+
+def _reduced(slide: Slide, index: int, factor: int, band_pixels: int) -> NDArray[np.float32]:
+    """Means over squares of ``factor`` pixels of a level; those at the far edges may be cut."""
+    level = slide.levels[index]
     height, width = level.shape
-    total = np.zeros(raster.grid.shape, np.float32)
-    starts = np.arange(0, width, raster.factor)
+    total = np.zeros((ceil_div(height, factor), ceil_div(width, factor)), np.float32)
+    starts = np.arange(0, width, factor)
     band = max(1, min(level.chunk[0], band_pixels // width))
     for row in range(0, height, band):
         stop = min(row + band, height)
-        block = slide.read(Window(row, 0, stop - row, width), raster.level)
+        block = slide.read(Window(row, 0, stop - row, width), index)
         narrow = np.add.reduceat(block, starts, axis=1, dtype=np.float32)
-        first = row // raster.factor
-        cuts = np.arange(first, ceil_div(stop, raster.factor)) * raster.factor - row
+        first = row // factor
+        cuts = np.arange(first, ceil_div(stop, factor)) * factor - row
         sums = np.add.reduceat(narrow, np.maximum(cuts, 0), axis=0)
         total[first : first + len(sums)] += sums
-    rows_of, cols_of = (
-        np.minimum(raster.factor, n - np.arange(0, n, raster.factor)) for n in (height, width)
-    )
+    rows_of, cols_of = (np.minimum(factor, n - np.arange(0, n, factor)) for n in (height, width))
     return np.asarray(total / np.outer(rows_of, cols_of), dtype=np.float32)
 
 
-def write_overlay(
-    path: str | Path,
-    slide: Slide,
-    labels: LabelImage,
-    *,
-    max_side: int = 1600,
-    overwrite: bool = False,
-) -> None:
-    """Write a PNG of the nuclei in grey with the classes over them in their colours.
-
-    Target classes get a translucent fill and an outline, general tissue a hint of its colour,
-    background none; areas without a label are hatched. The legend is below the picture.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to publish.
-    slide : Slide
-        The nuclei.
-    labels : LabelImage
-        The classes, in the same coordinates in micrometres.
-    max_side : int
-        Longest side of the picture in pixels, without the legend.
-    overwrite : bool
-        Replace a file that exists.
-
-    Raises
-    ------
-    OutputError
-        The file exists or cannot be written.
-    SlideError
-        A chunk of the slide or of the label image cannot be read.
-    """
-    with staged(Path(path), overwrite=overwrite) as partial:
-        partial.write_bytes(overlay_png(slide, labels, max_side))
-
-
-def overlay_png(slide: Slide, labels: LabelImage, max_side: int = 1600) -> bytes:
-    """The bytes of the PNG that `write_overlay` writes."""
-    grey = _stretch(read_thumbnail(slide, max_side))
-    values = _labels_over(_raster(slide, max_side).grid, labels)
-    picture = _tint(grey, values, labels.classes)
-    note = "synthetic section" if slide.synthetic else ""
-    legend = draw_legend(labels.classes, picture.shape[1], note)
-    return _png(np.vstack([picture, legend]))
-
-
-def write_label_map(
-    path: str | Path, labels: LabelImage, *, max_side: int = 1600, overwrite: bool = False
-) -> None:
-    """Write a PNG of the classes alone, in their colours, without the nuclei.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to publish.
-    labels : LabelImage
-        The classes.
-    max_side : int
-        Longest side in pixels, without the legend; small label images are enlarged by whole numbers.
-    overwrite : bool
-        Replace a file that exists.
-
-    Raises
-    ------
-    OutputError
-        The file exists or cannot be written.
-    SlideError
-        A chunk of the label image cannot be read.
-    """
-    with staged(Path(path), overwrite=overwrite) as partial:
-        partial.write_bytes(label_map_png(labels, max_side))
-
-
-def label_map_png(labels: LabelImage, max_side: int = 1600, note: str = "") -> bytes:
-    """The bytes of the PNG that `write_label_map` writes, with a note below the legend."""
-    values = _labels_over(_raster(labels.image, max_side).grid, labels)
-    square = min(LARGEST_SQUARE, max(1, max_side // max(values.shape)))
-    values = np.kron(values, np.ones((square, square), np.uint8))
-    picture = palette(labels.classes)[values].astype(np.uint8)
-    picture[_hatch(values)] = 96
-    return _png(np.vstack([picture, draw_legend(labels.classes, picture.shape[1], note)]))
-
-
-def _labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
-    """Class of each pixel of a picture, read in bands."""
+def labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
+    """Class of each pixel of a picture, read in bands; `OUTSIDE` beside the label image."""
     index = labels.image.level_for(picture.pixel_size_um)
     level = labels.image.levels[index].grid
     values = np.full(picture.shape, OUTSIDE, np.uint8)
@@ -193,12 +191,48 @@ def _labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
     return values
 
 
+def palette(classes: Sequence[LabelClass]) -> NDArray[np.float32]:
+    """Red, green and blue (0 to 255) of each label value, shape (256, 3)."""
+    colours = np.zeros((256, 3), np.float32)
+    for value, c in enumerate(classes):
+        colours[value] = list(bytes.fromhex(c.colour.removeprefix("#")))
+    return colours
+
+
+def _legend(
+    samples: dict[int, NDArray[np.uint8]], classes: Sequence[LabelClass]
+) -> tuple[Entry, ...]:
+    names = {value: c.name for value, c in enumerate(classes)} | {UNLABELLED: "unlabelled"}
+    return tuple(Entry(sample, names[value]) for value, sample in samples.items())
+
+
+def _shown(values: NDArray[np.uint8], classes: Sequence[LabelClass]) -> list[int]:
+    """Values of a legend: all classes, and 'unlabelled' where a pixel has no label."""
+    unlabelled = [UNLABELLED] if (values == UNLABELLED).any() else []
+    return [*range(len(classes)), *unlabelled]
+
+
+def _sample(value: int, size: int, classes: Sequence[LabelClass]) -> NDArray[np.uint8]:
+    """How a class looks over nuclei, with the outline that it has next to the background."""
+    background = values_of(classes, "background")
+    values = np.full((size, 3 * size // 2), (*background, OUTSIDE)[0], np.uint8)
+    values[2:-2, 2:-2] = value
+    grey = np.where(np.isin(values, (*background, OUTSIDE)), 0, SAMPLE_GREY).astype(np.float32)
+    return _tint(grey, values, classes)
+
+
+def _flat(values: NDArray[np.uint8], classes: Sequence[LabelClass]) -> NDArray[np.uint8]:
+    picture: NDArray[np.uint8] = palette(classes).astype(np.uint8)[values]
+    picture[values == UNLABELLED] = 235
+    picture[_hatch(values)] = 130
+    return picture
+
+
 def _stretch(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intensities from 0 to 255 between the 1st and the 99.7th percentile of the finite ones."""
-    finite = image[np.isfinite(image)]
-    low, high = np.percentile(finite, (1, 99.7)) if finite.size else (0.0, 1.0)
-    scaled = (np.nan_to_num(image) - low) / max(high - low, 1e-6)
-    return (255 * np.clip(scaled, 0, 1)).astype(np.float32)
+    """Intensities from 0 to 255 between the 1st and the 99.7th percentile."""
+    low, high = np.percentile(image, (1, 99.7))
+    share = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
+    return np.asarray(255 * share, np.float32)
 
 
 def _tint(
@@ -208,30 +242,38 @@ def _tint(
     opacity = np.zeros(256, np.float32)
     opacity[: len(classes)] = [OPACITY[c.role] for c in classes]
     cover = opacity[values]
-    cover[_outline(values, values_of(classes, "target"))] = 1.0
-    picture = np.repeat((grey * (1 - cover))[:, :, None], 3, axis=2)
-    picture += palette(classes)[values] * cover[:, :, None]
-    picture[_hatch(values)] *= 0.5
-    return picture.astype(np.uint8)
+    reach = 2 if max(values.shape) > 1000 else 1
+    cover[_rim(values, values_of(classes, "target"), reach=reach)] = 1.0
+    picture = np.empty((*values.shape, 3), np.uint8)
+    for channel, colours in enumerate(palette(classes).T):
+        picture[..., channel] = grey * (1 - cover) + colours[values] * cover
+    background = values_of(classes, "background")
+    tissue = _rim(values, values_of(classes, "tissue"), background, reach=reach)
+    picture[tissue] = TISSUE_OUTLINE
+    picture[values == UNLABELLED] //= 2
+    picture[_hatch(values)] = 160
+    return picture
 
 
-def _outline(values: NDArray[np.uint8], targets: Sequence[int]) -> NDArray[np.bool_]:
-    """Pixels of target classes at the rim of their region; two pixels wide in a large picture."""
+def _rim(
+    values: NDArray[np.uint8],
+    inner: Sequence[int],
+    outer: Sequence[int] | None = None,
+    *,
+    reach: int,
+) -> NDArray[np.bool_]:
+    """Pixels of some classes close to another class, or to one of ``outer``."""
     rim = np.zeros(values.shape, bool)
-    for reach in range(1, 3 if max(values.shape) > 1000 else 2):
-        framed = np.pad(values, reach, mode="edge")
-        for row, col in ((0, reach), (2 * reach, reach), (reach, 0), (reach, 2 * reach)):
-            rim |= framed[row : row + values.shape[0], col : col + values.shape[1]] != values
-    return np.isin(values, targets) & rim
+    height, width = values.shape
+    for far in range(1, reach + 1):
+        framed = np.pad(values, far, mode="edge")
+        for row, col in ((0, far), (2 * far, far), (far, 0), (far, 2 * far)):
+            near = framed[row : row + height, col : col + width]
+            rim |= near != values if outer is None else np.isin(near, outer)
+    return np.asarray(np.isin(values, inner) & rim)
 
 
 def _hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Diagonal stripes where there is no label."""
     stripe = np.add.outer(np.arange(values.shape[0]), np.arange(values.shape[1])) % 8 < 2
     return np.asarray(stripe & (values == UNLABELLED))
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    import imagecodecs
-
-    return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture)))

@@ -17,7 +17,8 @@ from morphinfer.records import (
     SeamVerdict,
     Summary,
 )
-from morphinfer.reports.overlay import label_map_png, overlay_png, write_overlay
+from morphinfer.reports.figure import Figure, write_picture
+from morphinfer.reports.overlay import label_map, overlay
 from morphinfer.reports.page import Picture, page
 from morphinfer.reports.seams import check_seams, seams_json
 from morphinfer.scoring import Scores, scores_json
@@ -28,7 +29,7 @@ class ReportPaths:
     """Paths of the files of a report, beside the label image."""
 
     picture: Path
-    """Overlay of the classes over the nuclei, PNG."""
+    """Overlay of the classes over the nuclei, PNG; as SVG beside it."""
     record: Path
     """The run record with the scores, JSON."""
     page: Path
@@ -48,12 +49,17 @@ class ReportPaths:
         OutputError
             A file exists and may not be replaced, or its folder is missing.
         """
-        for path in (self.picture, self.record, self.page):
+        for path in (self.picture, self.picture.with_suffix(".svg"), self.record, self.page):
             check_target(path, overwrite=overwrite)
 
 
 def write_report(
-    slide: Slide, labels: LabelImage, summary: Summary, *, overwrite: bool = False
+    slide: Slide,
+    labels: LabelImage,
+    summary: Summary,
+    *,
+    picture_width: int | None = None,
+    overwrite: bool = False,
 ) -> ReportPaths:
     """Write picture, record and page beside a label image.
 
@@ -65,6 +71,8 @@ def write_report(
         The published result.
     summary : Summary
         The figures of the run (`summarise`), with the scores if there is a reference.
+    picture_width : int, optional
+        Width of the picture in pixels, see `overlay`; that of the page has the default width.
     overwrite : bool
         Replace a report that exists.
 
@@ -81,12 +89,14 @@ def write_report(
         A chunk of the slide or of the label image cannot be read.
     """
     paths = ReportPaths.beside(labels.image.path or Path(labels.image.name))
-    write_overlay(paths.picture, slide, labels, overwrite=overwrite)
+    figure = overlay(slide, labels)
+    wanted = figure if picture_width is None else overlay(slide, labels, picture_width)
+    write_picture(paths.picture, wanted, overwrite=overwrite)
     seams = check_seams(labels)
     content: ReportFile = {**summary, "seams": seams_json(seams), "run": dict(labels.record)}
     with staged(paths.record, overwrite=overwrite) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    picture = Picture(paths.picture.read_bytes(), True)
+    picture = Picture(figure.png(), True)
     with staged(paths.page, overwrite=overwrite) as partial:
         partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
     return paths
@@ -98,16 +108,19 @@ def write_page(
     summary: Summary,
     *,
     slide: Slide | None = None,
+    picture_width: int | None = None,
     overwrite: bool = False,
 ) -> SeamVerdict | SeamFigures:
-    """Write only the page, for an existing label image.
+    """Write only the page, for an existing label image; the picture too if its width is given.
 
     Parameters
     ----------
     path : str or Path
-        File to publish.
+        File to publish; the picture has the same name with the endings .png and .svg.
     labels, summary, overwrite
         As for `write_report`.
+    picture_width : int, optional
+        Width of the picture in pixels.
     slide : Slide, optional
         The nuclei; without them the picture shows the classes alone.
 
@@ -123,11 +136,19 @@ def write_page(
     SlideError
         A chunk of the slide or of the label image cannot be read.
     """
+    note = "synthetic section" if labels.run_record().slide.synthetic else ""
+
+    def draw(width: int | None) -> Figure:
+        if slide is None:
+            return label_map(labels, width, note=note)
+        return overlay(slide, labels, width)
+
+    if picture_width is not None:
+        png = Path(path).with_suffix(".png")
+        write_picture(png, draw(picture_width), overwrite=overwrite)
     with staged(Path(path), overwrite=overwrite) as partial:
         seams = check_seams(labels)
-        note = "synthetic section" if labels.run_record().slide.synthetic else ""
-        png = label_map_png(labels, note=note) if slide is None else overlay_png(slide, labels)
-        picture = Picture(png, slide is not None)
+        picture = Picture(draw(None).png(), slide is not None)
         partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
     return seams_json(seams)
 

@@ -12,7 +12,7 @@ from morphinfer.classes import LabelClass
 from morphinfer.geometry import PixelGrid
 from morphinfer.images import LabelImage, Layer, Pixels, layer_path, open_slide, slide_from_array
 from morphinfer.records import RunRecord, RunStart, Summary, scores_in
-from morphinfer.reports import label_map_png
+from morphinfer.reports import label_map
 
 PICTURE_SIDE = 800
 """Longest side of the picture of a result in pixels."""
@@ -73,7 +73,7 @@ class Segmentation:
         return f"<Segmentation {self.labels.image.path}: {said}{scored}>"
 
     def _repr_png_(self) -> bytes:
-        return label_map_png(self.labels, PICTURE_SIDE)
+        return label_map(self.labels, longest=PICTURE_SIDE).png()
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -106,7 +106,7 @@ class ArraySegmentation:
 
     def _repr_png_(self) -> bytes:
         image = slide_from_array(self.labels, self.grid.pixel_size_um)
-        return label_map_png(LabelImage(image, self.classes, {}), PICTURE_SIDE)
+        return label_map(LabelImage(image, self.classes, {}), longest=PICTURE_SIDE).png()
 
 
 def _in_words(grid: PixelGrid, shares: Mapping[str, float]) -> str:

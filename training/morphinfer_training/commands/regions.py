@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
+from morphinfer.cli.pictures import picture_width_option
 from morphinfer.cli.wording import in_options
 from morphinfer_training.commands.extras import require_modules
 from morphinfer_training.commands.gene_options import (
@@ -45,7 +46,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 )  # fmt: skip
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="REFERENCE.zarr",
-    help="Label image to write; its picture REFERENCE.png is written beside it.",
+    help="Label image to write; its picture is written as REFERENCE.png and REFERENCE.svg beside it.",
 )  # fmt: skip
 @click.option(
     "--cell", "cell_um", type=POSITIVE, default=2.6, show_default=True, metavar="UM",
@@ -149,6 +150,7 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
     help="Side of a pixel in micrometres; overrides the metadata of the slide.",
 )  # fmt: skip
+@picture_width_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace REFERENCE.zarr and its picture.")
 @verbosity_options
@@ -170,6 +172,7 @@ def regions(
     shape: tuple[int, int] | None,
     channel: str | None,
     pixel_size_um: float | None,
+    picture_width: int | None,
     as_json: bool,
     overwrite: bool,
     verbosity: Verbosity,
@@ -207,8 +210,9 @@ def regions(
     )
     say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
     result = make_regions(
-        section, table, classes, out, settings=region_settings, overwrite=overwrite
-    )
+        section, table, classes, out,
+        settings=region_settings, picture_width=picture_width, overwrite=overwrite,
+    )  # fmt: skip
     seconds = perf_counter() - started
     say(verbosity, f"{seconds:.1f} s", least=Verbosity.VERBOSE)
     if as_json:

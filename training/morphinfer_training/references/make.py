@@ -14,8 +14,15 @@ import numpy as np
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
 from morphinfer.errors import SpotsError
 from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images import LABEL_CHUNK, Slide, check_target, create_labels, open_labels
-from morphinfer.reports import write_label_map, write_overlay
+from morphinfer.images import (
+    LABEL_CHUNK,
+    LabelImage,
+    Slide,
+    check_target,
+    create_labels,
+    open_labels,
+)
+from morphinfer.reports import label_map, overlay, write_picture
 from morphinfer.runs import refuse_inputs
 from morphinfer_training.reference_grid import Labels, ReferenceGrid
 from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE
@@ -41,9 +48,6 @@ from morphinfer_training.spots import (
 )
 
 logger = logging.getLogger(__name__)
-
-PICTURE_SIDE = 1600
-"""Longest side of the picture in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def make_regions(
     out: str | Path,
     *,
     settings: RegionSettings | None = None,
+    picture_width: int | None = None,
     overwrite: bool = False,
 ) -> RegionsResult:
     """Write the reference of a section.
@@ -123,9 +128,11 @@ def make_regions(
     gene_lists : mapping of str to sequence of str, or sequence of sequence of str
         Genes of each gene class, by its name or in order; the spots of a class are added up.
     out : str or Path
-        Folder of the label image, ``NAME.zarr``; the picture is ``NAME.png`` beside it.
+        Folder of the label image, ``NAME.zarr``; the picture is ``NAME.png`` and ``NAME.svg`` beside it.
     settings : RegionSettings, optional
         Settings of the reference; by default those of ``RegionSettings()``.
+    picture_width : int, optional
+        Width of the picture in pixels; by default no side is longer than 1600.
     overwrite : bool
         Replace an existing label image and picture.
 
@@ -142,7 +149,8 @@ def make_regions(
     out, settings = Path(out), settings or RegionSettings()
     check_target(out, overwrite=overwrite, folder=True)
     picture = out.with_name(out.name.removesuffix(".zarr") + ".png")
-    check_target(picture, overwrite=overwrite)
+    for path in (picture, picture.with_suffix(".svg")):
+        check_target(path, overwrite=overwrite)
     image, grid = (slide, slide.grid) if isinstance(slide, Slide) else (None, slide)
     refuse_inputs(out, [image and image.path])
     check_genes(spots, gene_lists.values() if isinstance(gene_lists, Mapping) else gene_lists)
@@ -166,7 +174,13 @@ def make_regions(
     record = _record(
         image, grid, spots, len(kept), section, genes, classes, settings, registration, warnings
     )
-    _write(out, picture, image, reference.pixels, section.labels, classes, record, overwrite)
+    written = _write(out, image, reference.pixels, section.labels, classes, record, overwrite)
+    figure = (
+        label_map(written, picture_width)
+        if image is None
+        else overlay(image, written, picture_width)
+    )
+    write_picture(picture, figure, overwrite=overwrite)
     unlabelled = int(np.count_nonzero(section.labels == UNLABELLED))
     return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
 
@@ -265,14 +279,13 @@ def _record(
 
 def _write(
     out: Path,
-    picture: Path,
     slide: Slide | None,
     grid: PixelGrid,
     labels: Labels,
     classes: tuple[ClassRegion, ...],
     record: dict[str, Any],
     overwrite: bool,
-) -> None:
+) -> LabelImage:
     label_classes: tuple[LabelClass, ...] = default_classes(tuple(each.name for each in classes))
     height, width = grid.shape
     with create_labels(
@@ -286,8 +299,4 @@ def _write(
         for row in range(0, height, LABEL_CHUNK):
             rows = labels[row : row + LABEL_CHUNK]
             writer.write(Window(row, 0, len(rows), width), rows)
-    written = open_labels(out)
-    if slide is not None:
-        write_overlay(picture, slide, written, max_side=PICTURE_SIDE, overwrite=overwrite)
-    else:
-        write_label_map(picture, written, max_side=PICTURE_SIDE, overwrite=overwrite)
+    return open_labels(out)

@@ -1,0 +1,95 @@
+"""Text in pictures, in DejaVu Sans, of letters that are drawn in ``font.png``.
+
+The file is made by ``benchmarks/draw_font.py``, so that no library of fonts is needed. Its first row of
+pixels marks where each letter begins. DejaVu Sans is free; its licence is beside the file.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morphinfer.geometry import ceil_div
+
+FONT = Path(__file__).with_name("font.png")
+GLYPHS = "".join(
+    map(chr, (*range(32, 127), *range(160, 173), *range(174, 256), *range(0x3B1, 0x3CA)))
+)
+"""Letters of the file: ASCII, Latin-1 and small Greek ones; others are shown as a question mark."""
+EM = 48
+"""Em of the letters in the file, in pixels."""
+LINE = 57 / 48
+"""Height of a line of text in ems."""
+
+
+def text_width(text: str, size: int) -> int:
+    """Columns of a line of text whose em has ``size`` pixels."""
+    return ceil_div(sum(_letter(each).shape[1] for each in text) * size, EM)
+
+
+def draw_text(text: str, size: int) -> NDArray[np.float32]:
+    """A line of text as its cover of each pixel, 0 to 1, shape (rows, `text_width`).
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    size : int
+        Em in pixels.
+    """
+    if not text:
+        return np.zeros((round(LINE * size), 0), np.float32)
+    line = np.hstack([_letter(each) for each in text])
+    step = EM / size
+    cover = resampled(line, (step, step), (round(LINE * size), text_width(text, size)))
+    return (cover / 255).astype(np.float32)
+
+
+def resampled(
+    image: NDArray[np.number], step: tuple[float, float], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Means of an image over rectangles that lie side by side from its corner.
+
+    Parameters
+    ----------
+    image : ndarray, shape (M, N)
+        Finite values.
+    step : tuple of float
+        Height and width of a rectangle in pixels of the image; below 1 the image is enlarged.
+    shape : tuple of int
+        Rows and columns of rectangles; where they reach past the image, the mean is of the part inside.
+
+    Examples
+    --------
+    >>> resampled(np.array([[0.0, 4.0, 8.0]]), (1, 1.5), (1, 2))
+    array([[1.3333334, 6.6666665]], dtype=float32)
+    """
+    means = np.asarray(image, np.float64)
+    for axis in (0, 1):
+        size = means.shape[axis]
+        edges = np.minimum(np.arange(shape[axis] + 1) * step[axis], size)
+        edges[-2] = min(edges[-2], size - 1e-3)
+        sums = np.pad(np.cumsum(means, axis), [(1 - axis, 0), (axis, 0)])
+        below = np.minimum(edges.astype(int), size - 1)
+        share = (edges - below)[:, None] if axis == 0 else edges - below
+        at_edges = sums.take(below, axis) + share * means.take(below, axis)
+        length = np.diff(edges)
+        means = np.diff(at_edges, axis=axis) / (length[:, None] if axis == 0 else length)
+    return means.astype(np.float32)
+
+
+def _letter(character: str) -> NDArray[np.uint8]:
+    letters = _letters()
+    return letters.get(character, letters["?"])
+
+
+@cache
+def _letters() -> dict[str, NDArray[np.uint8]]:
+    import imagecodecs
+
+    sheet = imagecodecs.png_decode(FONT.read_bytes())
+    starts = np.flatnonzero(sheet[0])[1:]
+    return dict(zip(GLYPHS, np.split(sheet[1:], starts, axis=1), strict=True))
