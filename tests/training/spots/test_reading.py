@@ -48,6 +48,26 @@ def xenium(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    ("header", "um"),
+    [
+        ("target,CenterX_global_px,CenterY_global_px", 0.5), ("symbol,center_x,center_y", 0.5),
+        ("Gene Name,X (px),Y (px)", 0.5), ("gene,xc,yc", 0.5), ("name,x [\u00b5m],y [\u03bcm]", 1.0),
+        ("Gene,Centroid X \u00b5m,Centroid Y \u00b5m", 1.0),
+    ],
+)  # fmt: skip
+def test_names_of_columns_are_known_with_blanks_and_units(tmp_path, header, um):
+    spots = read(csv(tmp_path / "s.csv", header, "A,5,10"))
+    assert places(spots) == [(5 * um / PIXEL_UM, 10 * um / PIXEL_UM)]
+
+
+def test_millimetres_are_not_taken_for_pixels(tmp_path):
+    with pytest.raises(SpotsError, match="'x_mm' seems to be in mm"):
+        read(
+            csv(tmp_path / "s.csv", "gene,x_mm,y_mm", "A,5,10"), columns=Columns(x="x_mm", y="y_mm")
+        )
+
+
 def test_low_qualities_and_controls_of_xenium_are_left_out_and_counted(xenium):
     spots = read(xenium)
     assert places(spots) == [(2, 20), (8, 80)]

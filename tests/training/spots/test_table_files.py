@@ -45,6 +45,8 @@ def spots_of(content, tmp_path, name="table", **options):
         PLAIN.encode("utf-16-le"),
         ("#FileFormat=GEMv0.1\n#Stereo\n\n" + PLAIN).encode(),
         ("sep=;\n" + PLAIN.replace(",", ";")).encode(),
+        ("#" + PLAIN).encode(),
+        ("# made by us\n" + PLAIN.replace("gene,x,y", " gene , x , y ")).encode(),
         b'"gene","x","y"\n"A",1,2\n"B",3.5,4\n',
         b'gene,x,y\n"1",A,1,2\n"2",B,3.5,4\n',  # R's write.table: no name for the row names
     ],
@@ -149,6 +151,28 @@ def test_rows_that_cannot_be_read_are_counted_and_left_out(tmp_path):
     assert "2 rows have more or fewer fields than the header" in spots.warnings[0]
     with pytest.raises(SpotsError, match="36 of 336 rows are unreadable"):
         spots_of("gene,x,y\n" + rows + bad * 6, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("A,1,2\nB,3.5,4\n", "its first line holds numbers, so write a line with names above it"),
+        ("My table\n" + PLAIN, "or make the line with the names of the columns the first"),
+        ("gene,x,y", "the table has no rows"),
+        (
+            "gene,x_mm,y_mm\nA,1,2\n",
+            "no coordinate columns; its columns are gene, x_mm, y_mm; name",
+        ),
+        (b"\xfd7zXZ\0\0\0\0", "is compressed by xz"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a file of old Excel"),
+        ("<!DOCTYPE html><html>", "is a web page"),
+        ("version https://git-lfs.github.com/spec/v1\n", "fetch it with 'git lfs pull'"),
+    ],
+)
+def test_a_table_without_a_header_or_of_another_kind_gets_a_way_out(content, part, tmp_path):
+    with pytest.raises(SpotsError) as problem:
+        spots_of(content, tmp_path)
+    assert part in str(problem.value)
 
 
 def test_weights_that_are_no_counts_are_left_out(tmp_path):

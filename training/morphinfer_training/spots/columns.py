@@ -1,10 +1,11 @@
 """Detection of the columns of a table of spots: gene, coordinates, weight, quality and unit.
 
-Names are compared case-insensitively.
+Names are compared without case, and 'X (µm)' is 'x_um'.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -16,14 +17,18 @@ Unit = Literal["pixel", "micrometer"]
 
 GENE_NAMES = (
     "gene", "target", "target_name", "gene_name", "genename", "feature_name", "target_gene",
-    "gene_symbol", "geneid", "gene_id", "feature", "name",
+    "gene_symbol", "symbol", "target_molecule_name", "geneid", "gene_id", "feature", "name",
 )  # fmt: skip
 POSITION_NAMES = (
     ("x", "y"), ("col", "row"), ("column", "row"), ("x_px", "y_px"), ("col_px", "row_px"),
     ("x_global_px", "y_global_px"), ("x_um", "y_um"), ("col_um", "row_um"),
     ("column_um", "row_um"), ("global_x", "global_y"), ("x_location", "y_location"),
     ("x_micron", "y_micron"), ("x_microns", "y_microns"), ("x_coord", "y_coord"),
-    ("pos_x", "pos_y"), ("xc", "yc"), ("x_local_px", "y_local_px"),
+    ("pos_x", "pos_y"), ("xc", "yc"), ("x_local_px", "y_local_px"), ("xcoord", "ycoord"),
+    ("x_coordinate", "y_coordinate"), ("centerx", "centery"), ("center_x", "center_y"),
+    ("x_center", "y_center"), ("centroid_x", "centroid_y"), ("centroid_x_um", "centroid_y_um"),
+    ("centroid_x_px", "centroid_y_px"), ("centerx_global_px", "centery_global_px"),
+    ("pxl_col_in_fullres", "pxl_row_in_fullres"),
 )  # fmt: skip
 """Names of the column and the row coordinate, in the order in which they are tried."""
 LOCAL_NAMES = {
@@ -32,6 +37,7 @@ LOCAL_NAMES = {
 }
 """Names that are places in a field of view where the second pair and a column 'fov' exist (MERSCOPE,
 CosMx)."""
+KNOWN = {*GENE_NAMES, *(name for pair in POSITION_NAMES for name in pair)}
 WEIGHT_NAMES = (
     "weight", "count", "counts", "midcount", "midcounts", "umicount", "umicounts", "umi_count",
 )  # fmt: skip
@@ -155,9 +161,7 @@ def detect_columns(
     position, *alternatives = _positions(table, columns, unit, warnings)
     gene = table.named(columns.gene) or table.first(GENE_NAMES)
     if gene is None:
-        raise SpotsError(
-            f"{source}: no gene column; {table.listed}; name it, `columns=Columns(gene='NAME')`"
-        )
+        raise table.lacks("gene column", "name it, `columns=Columns(gene='NAME')`")
     others = [n for n in GENE_NAMES[:-2] if n in table.folded and table.folded[n][0] != gene]
     if columns.gene is None and others:
         other = table.folded[others[0]][0]
@@ -179,14 +183,23 @@ def detect_columns(
 
 
 class _Names:
-    """Column names of a table, compared case-insensitively."""
+    """Column names of a table, compared by `_folded`."""
 
     def __init__(self, names: tuple[str, ...], source: str) -> None:
         self.source = source
         self.folded: dict[str, list[str]] = {}
+        self.names = names
         for name in names:
-            self.folded.setdefault(name.lower(), []).append(name)
+            self.folded.setdefault(_folded(name), []).append(name)
         self.listed = f"its columns are {', '.join(names)}"
+
+    def lacks(self, what: str, way: str) -> SpotsError:
+        """The error for a table without a column."""
+        if any(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in self.names):
+            way = "its first line holds numbers, so write a line with names above it, such as gene,x,y"
+        elif not set(self.folded) & KNOWN:
+            way += ", or make the line with the names of the columns the first"
+        return SpotsError(f"{self.source}: no {what}; {self.listed}; {way}")
 
     def first(self, candidates: Sequence[str]) -> str | None:
         """The first candidate in the table; None if there is none."""
@@ -196,16 +209,16 @@ class _Names:
         """A column that the user names."""
         if name is None:
             return None
-        found = self.folded.get(name.lower())
+        found = self.folded.get(_folded(name))
         if found is None:
             known = [each for group in self.folded.values() for each in group]
             hint = suggestion(name, known) or "; correct the name"
             raise SpotsError(f"{self.source}: no column '{name}'; {self.listed}{hint}")
-        return name if name in found else self._only(name.lower())
+        return name if name in found else self._only(_folded(name))
 
     def _only(self, folded: str) -> str:
         found = self.folded[folded]
-        if len(found) > 1 or f"{folded} (2)" in self.folded:
+        if len(found) > 1 or f"{found[0]} (2)" in self.names:
             raise SpotsError(
                 f"{self.source}: several columns are named '{folded}'; rename all but one, or name "
                 f"another with `columns`"
@@ -225,10 +238,7 @@ def _positions(
         if (x or x_name in folded) and (y or y_name in folded)
     ]
     if not pairs:
-        raise SpotsError(
-            f"{table.source}: no coordinate columns; {table.listed}; name them, "
-            f"`columns=Columns(x='NAME', y='NAME')`"
-        )
+        raise table.lacks("coordinate columns", "name them, `columns=Columns(x='NAME', y='NAME')`")
     if x or y:
         pairs = pairs[:1]
     elif "fov" in folded:
@@ -243,7 +253,7 @@ def _without_local(
     table: _Names, pairs: list[tuple[str | None, str | None]], warnings: list[str]
 ) -> list[tuple[str | None, str | None]]:
     """Pairs without places in a field of view whose global coordinates are there too."""
-    lowered = [(str(a).lower(), str(b).lower()) for a, b in pairs]
+    lowered = [(_folded(str(a)), _folded(str(b))) for a, b in pairs]
     kept = []
     for pair, names in zip(pairs, lowered, strict=True):
         wide = LOCAL_NAMES.get(names)
@@ -264,10 +274,25 @@ def _with_unit(x: str, y: str, unit: Unit | None, source: str) -> Position:
             f"{source}: columns '{x}' and '{y}' seem to be in pixels and micrometres; choose two with "
             f"the same unit, `columns=Columns(x='NAME', y='NAME')`, or state the `unit`"
         )
+    if unit is None and _folded(x).endswith(("_mm", "_nm")):
+        raise SpotsError(
+            f"{source}: column '{x}' seems to be in {_folded(x)[-2:]}; write micrometres, or give a "
+            f"`transform` to pixels"
+        )
     return Position(x, y, unit or units.pop())
 
 
+def _folded(name: str) -> str:
+    """A name in lower case, with '_' for blanks and brackets and 'u' for 'µ'.
+
+    >>> _folded("X (µm)")
+    'x_um'
+    """
+    plain = name.lower().replace("\u00b5", "u").replace("\u03bc", "u")
+    return re.sub(r"[\s()\[\]]+", "_", plain).strip("_")
+
+
 def _unit_of(name: str) -> Unit:
-    lowered = name.lower()
+    lowered = _folded(name)
     by_name = lowered.endswith(MICROMETRE_ENDINGS) or lowered in MICROMETRE_NAMES
     return "micrometer" if by_name else "pixel"

@@ -13,6 +13,16 @@ from morphinfer_training.spots.tables import UNREADABLE, LoadedColumns, TableFil
 from morphinfer_training.spots.text_tables import open_text
 
 PARQUET, ARROW, ZIP, HDF5 = b"PAR1", b"ARROW1", b"PK\x03\x04", b"\x89HDF"
+FOREIGN = {
+    HDF5: "an HDF5 file (.h5, .h5ad, .gef), not a table; export the transcripts with gene, x and y as CSV "
+    "or Parquet",
+    b"\xd0\xcf\x11\xe0": "a file of old Excel (.xls), not a table; save its sheet as CSV",
+    b"\xfd7zXZ": "compressed by xz, which is not read; unpack it, or compress it by gzip or zstd",
+    b"version ": "a pointer of Git LFS and not the table itself; fetch it with 'git lfs pull'",
+    b"<!DOCTYP": "a web page, not a table; download the table itself",
+    b"<html": "a web page, not a table; download the table itself",
+}
+"""First bytes of files that are no tables, and what is said of them."""
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -70,12 +80,10 @@ def is_zip_file(path: Path) -> bool:
 
 def refuse_known(magic: bytes, path: Path) -> None:
     """Raise for formats that are no tables, with their name."""
-    if magic.startswith(HDF5):
-        raise SpotsError(
-            f"{path}: is an HDF5 file (.h5, .h5ad, .gef), not a table; export the transcripts with "
-            f"gene, x and y as CSV or Parquet"
-        )
-    if magic.startswith(ZIP):
+    for first, text in FOREIGN.items():
+        if magic.startswith(first):
+            raise SpotsError(f"{path}: is {text}")
+    if magic.startswith((ZIP, b"PK\x05\x06")):
         excel = _holds_excel(path)
         raise SpotsError(
             f"{path}: is {'an Excel workbook' if excel else 'a ZIP archive'}, not a table; "

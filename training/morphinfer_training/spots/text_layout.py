@@ -13,8 +13,8 @@ from morphinfer.errors import SpotsError
 
 HEAD_BYTES = 1 << 16
 """Decompressed bytes in which the layout is found."""
-DELIMITERS = (",", ";", "\t", "|", " ")
-"""Delimiters that are tried, the first one on a tie."""
+DELIMITERS = (",", ";", "\t", "|")
+"""Delimiters that are tried, the first one on a tie; a blank is one where the header has none of them."""
 BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -75,6 +75,10 @@ def find_layout(head: bytes, path: Path) -> TextLayout:
     comments = tuple(line.lstrip("#").strip() for line in lines[:above] if line.strip())
     delimiter = _delimiter(lines[above], comments, path)
     names = _fields(lines[above], delimiter)
+    if comments and any(map(_is_number, names)):
+        above_rows = _fields(comments[-1], delimiter)
+        if len(above_rows) == len(names) and not any(map(_is_number, above_rows)):
+            above, names = above - 1, above_rows  # '#gene,x,y'
     rows = [_fields(line, delimiter) for line in lines[above + 1 :][:SAMPLE_LINES] if line]
     if rows and all(len(row) == len(names) + 1 for row in rows):
         names = ["", *names]  # R writes no name for its row names
@@ -118,12 +122,18 @@ def _is_comment(line: str) -> bool:
 def _delimiter(header: str, comments: tuple[str, ...], path: Path) -> str:
     stated = [line[4:] for line in comments if line.startswith("sep=") and len(line) == 5]
     delimiter = stated[0] if stated else max(DELIMITERS, key=lambda d: len(_fields(header, d)))
+    if not stated and len(_fields(header, delimiter)) < 2:
+        delimiter = " "
     if len(_fields(header, delimiter)) < 2:
         raise SpotsError(
             f"{path}: cannot be read as a table (its header '{header[:60]}' is one column); columns "
             f"must be separated by commas, semicolons, tabs, '|' or spaces"
         )
     return delimiter
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace("-", "", 1).isdecimal()
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
