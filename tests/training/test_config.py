@@ -116,6 +116,12 @@ def test_a_missing_file_and_bad_toml_are_refused(tmp_path):
         read_config(tmp_path / "bad.toml")
 
 
+def test_a_file_may_begin_with_a_mark_of_byte_order(tmp_path):
+    (tmp_path / "c.toml").write_text("sed = 1", encoding="utf-8-sig")
+    with pytest.raises(ConfigError, match="unknown key 'sed'"):
+        read_config(tmp_path / "c.toml")
+
+
 def test_a_channel_may_be_a_number():
     section = {"slide": "a", "reference": "b", "channel": 2}
     assert parse_config({**MINIMAL, "sections": [section]}, "x").sections[0].channel == "2"

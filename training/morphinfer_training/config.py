@@ -234,7 +234,7 @@ def read_config(path: str | Path) -> TrainConfig:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise ConfigError(
             f"{path}: cannot be read ({problem.strerror}); check the path"

@@ -175,6 +175,19 @@ def test_a_table_without_a_header_or_of_another_kind_gets_a_way_out(content, par
     assert part in str(problem.value)
 
 
+def test_a_table_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "spots.csv").write_text(PLAIN)
+    with pytest.raises(SpotsError, match=r"no such file; did you mean 'spots\.csv'\?"):
+        read(tmp_path / "spot.csv")
+    with pytest.raises(SpotsError, match=r"https://host/s\.csv: tables are not read from a server"):
+        read("https://host/s.csv")
+
+
+def test_all_rows_below_the_quality_are_said(tmp_path):
+    with pytest.raises(SpotsError, match=r"left \(1 low quality\); lower `min_qv`, or name"):
+        spots_of("gene,x,y,qv\nA,1,2,3\n", tmp_path)
+
+
 def test_weights_that_are_no_counts_are_left_out(tmp_path):
     rows = "A,1,2,1\n" * 50
     spots = spots_of("gene,x,y,count\n" + rows + "A,1,2,nan\nA,1,2,-1\n", tmp_path)

@@ -103,8 +103,8 @@ def select_rows(
     if not kept.any():
         reasons = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n)
         raise SpotsError(
-            f"{path}: the table has no rows{f' left ({reasons})' if reasons else ''}; name a table with "
-            f"spots"
+            f"{path}: the table has no rows{f' left ({reasons})' if reasons else ''}; "
+            f"{'lower `min_qv`, or ' if counts['low quality'] else ''}name a table with spots"
         )
     return RowSelection(kept, {reason: n for reason, n in counts.items() if n})
 

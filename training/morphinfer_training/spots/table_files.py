@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from morphinfer.errors import SpotsError
+from morphinfer.names import suggestion
 from morphinfer_training.spots.tables import UNREADABLE, LoadedColumns, TableFile, unreadable
 from morphinfer_training.spots.text_tables import open_text
 
@@ -49,7 +50,7 @@ def open_table(path: Path) -> TableFile:
     if path.is_dir():
         return _open_folder(path)
     if not path.is_file():
-        raise SpotsError(f"{path}: no such file; check the path")
+        raise SpotsError(_no_file(path))
     try:
         with path.open("rb") as file:
             magic = file.read(8)
@@ -65,6 +66,16 @@ def open_table(path: Path) -> TableFile:
         if isinstance(problem, SpotsError):
             raise
         raise unreadable(path, problem) from problem
+
+
+def _no_file(path: Path) -> str:
+    scheme, slash, rest = str(path).partition(":/")
+    if slash and len(scheme) > 1:  # Path leaves one slash
+        return (
+            f"{scheme}://{rest.lstrip('/')}: tables are not read from a server; download it first"
+        )
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"{path}: no such file{suggestion(path.name, siblings) or '; check the path'}"
 
 
 def is_zip_file(path: Path) -> bool:

@@ -193,7 +193,8 @@ def other_file(path: Path) -> str:
     if path.name in NODE_FILES:
         return f"{path}: holds metadata of an OME-Zarr image; name its folder, {path.parent}"
     kind = (
-        foreign_format(path) or "is a file of another kind than OME-Zarr, a zip file of it, or TIFF"
+        foreign_format(path)
+        or "is a file of another kind than OME-Zarr, a zip file of it, or TIFF; name an image of these"
     )
     return f"{path}: {kind}"
 
