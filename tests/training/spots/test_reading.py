@@ -256,7 +256,8 @@ def test_columns_that_exist_twice_are_asked_about(tmp_path):
 
 @pytest.mark.parametrize("name", ["NegControlCodeword_0500", "BLANK_0033", "UnassignedCodeword_0001",
                                   "DeprecatedCodeword_7", "antisense_PROKR2", "Intergenic_Region_1",
-                                  "Blank-12", "NegPrb4", "Negative8", "SystemControl12"])  # fmt: skip
+                                  "Blank-12", "NegPrb4", "NegProbe-WTX", "Negative8",
+                                  "SystemControl12"])  # fmt: skip
 def test_controls_of_the_platforms_are_known(name):
     assert is_control(name)
     assert not any(map(is_control, ("Nectin1", "NEGR1", "Blk", "INTU", "Antxr1")))

@@ -23,7 +23,7 @@ DECIMAL_COMMA = r"^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$"
 THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+$"
 CONTROLS = re.compile(
     r"negcontrol|neg_?control|blank([-_ ]?\d|_|$)|unassignedcodeword|deprecatedcodeword|"
-    r"genomiccontrol|antisense_|intergenic|negative([-_ ]?\d|$)|negprb|negadd|systemcontrol|falsecode",
+    r"genomiccontrol|antisense_|intergenic|negative([-_ ]?\d|$)|negpro?be?|negadd|systemcontrol|falsecode",
     re.IGNORECASE,
 )
 """Beginnings of the names of control probes and codewords of Xenium, MERSCOPE and CosMx."""
