@@ -19,6 +19,8 @@ from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
 from morphinfer_training.references import TISSUE
 
+MOST_BLOCKS = 2**20
+"""More than there are blocks along a side of a section."""
 TILE_POSITIONS = 64
 """Largest side of a piece that is predicted at a time."""
 
@@ -71,6 +73,10 @@ class HeldOutScorer:
         )
         """Classes of the held-out positions, shape (K,)."""
         tissue = tissue_classes(sections, self.classes)
+        self.blocks: NDArray[np.intp] = np.concatenate(
+            [block_numbers(p, config) for p in self._pieces]
+        )
+        """Square block in which each of them lies, by a number, shape (K,)."""
         held = [np.full(np.count_nonzero(p.mask), p.section) for p in self._pieces]
         self._tissue = None if tissue is None else tissue.numpy()[np.concatenate(held)]  # (K, C)
 
@@ -118,6 +124,14 @@ class HeldOutScorer:
         merged = np.where(self._tissue, np.float32(0), probabilities)
         merged[..., TISSUE] = np.where(self._tissue, probabilities, np.float32(0)).sum(axis=-1)
         return merged
+
+
+def block_numbers(piece: Piece, config: TrainConfig) -> NDArray[np.intp]:
+    """Number of the square block of ``validation.block_um`` in which each position of a piece lies."""
+    side = max(1, round(config.validation.block_um / (config.stride_px * config.pixel_size_um)))
+    rows, cols = np.nonzero(piece.mask)
+    row, col = (rows + piece.window.row) // side, (cols + piece.window.col) // side
+    return np.asarray((piece.section * MOST_BLOCKS + row) * MOST_BLOCKS + col, np.intp)
 
 
 def held_out_pieces(section: int, mask: NDArray[np.bool_]) -> list[Piece]:
