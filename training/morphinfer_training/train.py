@@ -124,7 +124,7 @@ def train(
             histories[network_name(patch)] = networks[-1].history
             draw_curves(run / "curves.png", histories)
     probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
-    fusion = choose_fusion(scorer.merged(probabilities), scorer.labels)
+    fusion = choose_fusion(scorer.merged(probabilities), scorer.labels, scorer.blocks)
     calibrate_networks(networks, fusion)
     provenance = training_provenance(
         config, data.sections, data.splits, histories=histories, date=date, device=torch_device,

@@ -206,7 +206,7 @@ def score(held_out: HeldOut, networks: list[Fitted]) -> dict[str, Any]:
     config = held_out.config
     scorer = HeldOutScorer([held_out.section], [held_out.split], config, CPU)
     raw = np.stack([n.probabilities for n in networks])
-    fusion = choose_fusion(raw, scorer.labels)
+    fusion = choose_fusion(raw, scorer.labels, scorer.blocks)
 
     def errors(probabilities: NDArray[np.float32]) -> float:
         return round(reliability(probabilities, scorer.labels)[1], 6)

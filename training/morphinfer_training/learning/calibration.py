@@ -8,11 +8,14 @@ hard-to-beat at label shift adaptation', ICML 2020). The weight of a class in th
 square root of its number of positions: with equal weights of positions a rare class would be lost,
 with equal weights of classes it would be predicted everywhere.
 
-The weights of the networks come from greedy ensemble selection with replacement (Caruana,
-Niculescu-Mizil, Crew and Ksikes, 'Ensemble selection from libraries of models', ICML 2004): starting
-from the best single network, the network that raises the Dice of the mean most is added, possibly
-several times. On the held-out positions the result is never worse than the best single network, which
-a plain mean often is.
+A bias that rests on few blocks of the tissue is drawn to 0, as by a normal prior for which each block that
+holds the class is one observation.
+
+The weights of the networks are those with which the mean of their probabilities makes the labels most
+likely, drawn to equal weights (stacking: Wolpert, 'Stacked generalization', Neural Networks 1992;
+shrinkage as in Breiman, 'Stacked regressions', Machine Learning 1996). A network with little weight is
+left out, since each one costs time. Greedy selection by Dice (Caruana et al., ICML 2004), which was used
+before, chose by noise where a class had few positions (docs/methods.md).
 
 Finally, one factor for each class, shared by all networks, multiplies the fused probabilities if that
 raises the mean Dice. Logits are linear in the head, so temperatures, biases and factors become part of
@@ -27,6 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from morphinfer_training.learning.validation import dice_of, mean_dice
 
@@ -36,8 +40,13 @@ LARGEST_BIAS = 4.0
 """Greatest absolute bias."""
 CLIPPED = 1e-7
 """Smaller probabilities are raised to this before the logarithm."""
-PICKS = 20
-"""Networks that are added; weights are multiples of 1 / PICKS or coarser."""
+BIAS_PRIOR = 1.0
+"""Precision of the prior of a bias, for a class that one block holds; for more blocks it is divided by their
+number."""
+WEIGHT_PRIOR = 0.03
+"""How strongly weights are drawn to equal ones: cost of the squared distance, in nats."""
+LEAST_WEIGHT = 0.1
+"""A network with a smaller weight is left out."""
 FACTOR_STEPS = (0.8, 0.9, 1 / 0.9, 1 / 0.8)
 """Multiples of a factor that are tried in one step."""
 FACTOR_GAIN = 1e-3
@@ -84,7 +93,9 @@ class Fusion:
         return fuse(self.calibrated(probabilities), self.weights)
 
 
-def choose_fusion(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Fusion:
+def choose_fusion(
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], blocks: NDArray[np.intp]
+) -> Fusion:
     """Calibrations, weights and class factors fitted on the held-out positions.
 
     Parameters
@@ -93,8 +104,10 @@ def choose_fusion(probabilities: NDArray[np.float32], labels: NDArray[np.uint8])
         Probabilities of M networks at K held-out positions.
     labels : ndarray of uint8, shape (K,)
         Classes of the positions.
+    blocks : ndarray of int, shape (K,)
+        Number of the block of tissue in which each lies.
     """
-    calibrations = [calibrate(p, labels) for p in probabilities]
+    calibrations = [calibrate(p, labels, blocks) for p in probabilities]
     calibrated = np.stack([c(p) for c, p in zip(calibrations, probabilities, strict=True)])
     weights = fusion_weights(calibrated, labels)
     factors = class_factors(fuse(calibrated, weights), labels)
@@ -102,8 +115,10 @@ def choose_fusion(probabilities: NDArray[np.float32], labels: NDArray[np.uint8])
     return Fusion(shared, weights, factors)
 
 
-def calibrate(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Calibration:
-    """Temperature and biases of one network that maximise the likelihood of the labels.
+def calibrate(
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], blocks: NDArray[np.intp]
+) -> Calibration:
+    """Temperature and biases of one network that make the labels most likely, given the prior.
 
     A class without labels gets the lowest bias, as if it were as rare as the rarest class.
 
@@ -113,24 +128,29 @@ def calibrate(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> 
         Probabilities of the network at K held-out positions.
     labels : ndarray of uint8, shape (K,)
         Classes of the positions.
+    blocks : ndarray of int, shape (K,)
+        Number of the block of tissue in which each lies.
     """
     logits = np.log(np.maximum(probabilities, CLIPPED)).astype(np.float64)
     classes = logits.shape[1]
     counts = np.bincount(labels, minlength=classes)
-    free = (counts > 0) & (np.arange(classes) > 0)  # only differences of biases matter
+    holding = np.array([len(np.unique(blocks[labels == k])) for k in range(classes)])
     bounds = [
         (-np.log(HOTTEST), -np.log(COLDEST)),
-        *((-LARGEST_BIAS, LARGEST_BIAS) if each else (0.0, 0.0) for each in free),
+        *((-LARGEST_BIAS, LARGEST_BIAS) if n else (0.0, 0.0) for n in counts),
     ]
-    start = np.zeros(classes + 1)
-    loss = _negative_log_likelihood(logits, labels, counts)
-    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    bias = np.where(counts > 0, fitted[1:], fitted[1:][counts > 0].min())
+    loss = _negative_log_posterior(logits, labels, counts, BIAS_PRIOR / np.maximum(holding, 1))
+    fitted = minimize(loss, np.zeros(classes + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    free = fitted[1:] - fitted[1:][counts > 0].mean()  # only differences of biases matter
+    bias = np.where(counts > 0, free, free[counts > 0].min())
     return Calibration(float(np.exp(-fitted[0])), bias)
 
 
-def _negative_log_likelihood(
-    logits: NDArray[np.float64], labels: NDArray[np.uint8], counts: NDArray[np.intp]
+def _negative_log_posterior(
+    logits: NDArray[np.float64],
+    labels: NDArray[np.uint8],
+    counts: NDArray[np.intp],
+    precision: NDArray[np.float64],
 ) -> Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]:
     """Function from the logarithm of 1 / temperature and the biases to the loss and its gradient."""
     weights = 1 / np.sqrt(counts[labels])
@@ -138,15 +158,16 @@ def _negative_log_likelihood(
     right = (np.arange(len(labels)), labels)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scale = np.exp(parameters[0])
-        shifted = scale * logits + parameters[1:]
+        scale, bias = np.exp(parameters[0]), parameters[1:]
+        shifted = scale * logits + bias
         shifted -= shifted.max(axis=1, keepdims=True)
         odds = np.exp(shifted)
         total = odds.sum(axis=1)
-        value = (weights * (np.log(total) - shifted[right])).sum()
+        value = (weights * (np.log(total) - shifted[right])).sum() + (precision * bias**2).sum() / 2
         slope = odds * (weights / total)[:, None]
         slope[right] -= weights
-        return float(value), np.append((slope * logits).sum() * scale, slope.sum(axis=0))
+        by_bias = slope.sum(axis=0) + precision * bias
+        return float(value), np.append((slope * logits).sum() * scale, by_bias)
 
     return loss
 
@@ -225,9 +246,9 @@ def class_factors(
 
 
 def fusion_weights(
-    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], picks: int = PICKS
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Weights of the networks by greedy ensemble selection.
+    """Weights of the networks by stacking, drawn to equal ones.
 
     Parameters
     ----------
@@ -235,30 +256,26 @@ def fusion_weights(
         Calibrated probabilities of M networks at K held-out positions.
     labels : ndarray of uint8, shape (K,)
         Classes of the positions.
-    picks : int
-        Number of networks that are added; the best of the sums is taken.
 
     Returns
     -------
     ndarray of float64, shape (M,)
-        Weights, not negative, of sum 1.
+        Weights of sum 1, each 0 or at least about ``LEAST_WEIGHT``.
     """
-    classes = probabilities.shape[2]
-    counts = np.zeros(len(probabilities), np.int64)
-    total = np.zeros(probabilities.shape[1:], np.float32)
-    best, best_counts = -1.0, counts
-    for _ in range(picks):
-        scores = [
-            mean_dice(dice_of(labels, (total + each).argmax(axis=1), classes))
-            for each in probabilities
-        ]
-        pick = int(np.argmax(scores))
-        counts = counts.copy()
-        counts[pick] += 1
-        total += probabilities[pick]
-        if scores[pick] > best:
-            best, best_counts = scores[pick], counts
-    return np.asarray(best_counts / best_counts.sum(), np.float64)
+    networks = len(probabilities)
+    counts = np.bincount(labels, minlength=probabilities.shape[2])
+    share = 1 / np.sqrt(counts[labels])
+    share /= share.sum()
+    right = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)  # (M, K)
+
+    def loss(logits: NDArray[np.float64]) -> float:
+        weights = softmax(logits)
+        fit = (share * np.log(np.maximum(weights @ right, CLIPPED))).sum()
+        return float(WEIGHT_PRIOR * ((weights - 1 / networks) ** 2).sum() - fit)
+
+    weights = softmax(minimize(loss, np.zeros(networks), method="L-BFGS-B").x)
+    kept = np.where(weights < min(LEAST_WEIGHT, weights.max()), 0.0, weights)
+    return np.asarray(kept / kept.sum(), np.float64)
 
 
 def fuse(probabilities: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
