@@ -22,7 +22,12 @@ from morphinfer_training.learning.calibration import Calibration, choose_fusion,
 from morphinfer_training.learning.patches import TileSampler, reflected_tile
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
-from morphinfer_training.learning.validation import dice_of, held_out_pieces, mean_dice
+from morphinfer_training.learning.validation import (
+    block_numbers,
+    dice_of,
+    held_out_pieces,
+    mean_dice,
+)
 from morphinfer_training.references.densities import TISSUE
 from nuclei_features import RADII_UM, WIDER_UM, Radii, patch_px, position_features
 
@@ -117,16 +122,17 @@ def forest(
     model.fit(features, labels)
     model.set_params(n_jobs=1)  # its own threads add up in an order that changes
     plain = Forest(model, config, radii_um=radii_um)
-    labels_held_out, predicted = [], []
+    labels_held_out, predicted, blocks = [], [], []
     for i, (section, split) in enumerate(zip(sections, splits, strict=True)):
         pieces = held_out_pieces(i, split.validation)
         windows = [piece.window for piece in pieces]
         for piece, each in zip(pieces, plain.probabilities(section.image, windows), strict=True):
             labels_held_out.append(section.labels[piece.window.slices][piece.mask])
             predicted.append(each[piece.mask])
+            blocks.append(block_numbers(piece, config))
     probabilities, truth = np.concatenate(predicted), np.concatenate(labels_held_out)
     candidates = [
-        choose_fusion(probabilities[None], truth).calibrations[0],
+        choose_fusion(probabilities[None], truth, np.concatenate(blocks)).calibrations[0],
         Calibration(1.0, np.log(class_factors(probabilities, truth))),
     ]
 
