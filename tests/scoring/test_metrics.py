@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    jaccard_score,
+    precision_score,
+    recall_score,
+)
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.scoring.metrics import Confusion, scores, scores_json
@@ -36,6 +42,9 @@ def test_scores_equal_those_of_scikit_learn(pair):
     iou = jaccard_score(**flat, average=None, zero_division=0)
     np.testing.assert_allclose([agreement.dice[k] for k in present], dice)
     np.testing.assert_allclose([agreement.iou[k] for k in present], iou)
+    for mine, oracle in ((agreement.precision, precision_score), (agreement.recall, recall_score)):
+        shares = oracle(**flat, average=None, zero_division=np.nan)
+        np.testing.assert_allclose(np.array([mine[k] for k in present], float), shares)
     assert agreement.mean_dice == pytest.approx(dice.mean())
     assert agreement.mean_iou == pytest.approx(iou.mean())
 
@@ -102,6 +111,9 @@ def test_blocks_of_another_type_are_refused():
 def test_scores_become_json_with_null_for_undefined():
     content = json.loads(json.dumps(scores_json(score([[0, 1, 1]], [[0, 1, 0]])), allow_nan=False))
     assert content["dice"]["per_class"]["GeneA"] is None
-    assert content["iou"]["per_class"]["tissue"] == 0.5
+    assert content["iou"]["per_class"]["tissue"] == content["recall"]["per_class"]["tissue"] == 0.5
+    assert content["precision"] == {"mean": 0.75, "per_class": {
+        "background": 0.5, "tissue": 1.0, "GeneA": None, "GeneB": None,
+    }}  # fmt: skip
     assert content["confusion"][1] == [1, 1, 0, 0]
     assert (content["pixels_compared"], content["classes_counted"]) == (3, 2)

@@ -1,4 +1,4 @@
-"""``morphinfer evaluate``: Dice and IoU of a label image against its reference."""
+"""``morphinfer evaluate``: Dice, IoU, precision and recall of a label image against its reference."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def evaluate(
 
 
 def print_scores(scores: ScoresJson) -> None:
-    """Print Dice with its interval and IoU of each class, their means, and the number of pixels."""
+    """Print Dice with its interval, the other scores of each class, their means, and the number of pixels."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

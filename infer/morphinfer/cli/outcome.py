@@ -66,19 +66,26 @@ def print_summary(summary: Summary) -> None:
 
 def dice_columns(scores: ScoresJson) -> list[str]:
     """Headings of the columns of scores; that of Dice says whether it has an interval."""
-    return ["Dice" if dice_interval(scores) is None else "Dice [95 %]", "IoU"]
+    return [
+        "Dice" if dice_interval(scores) is None else "Dice [95 %]",
+        *("IoU", "precision", "recall"),
+    ]
 
 
-def dice_rows(scores: ScoresJson) -> dict[str | None, tuple[str, str]]:
-    """Dice with its interval, and IoU, by class; the key of the mean is None."""
+def dice_rows(scores: ScoresJson) -> dict[str | None, tuple[str, ...]]:
+    """Dice with its interval, IoU, precision and recall by class; the key of the mean is None."""
     from morphinfer.reports import show
 
-    dice, iou = scores["dice"], scores["iou"]
-    rows: dict[str | None, tuple[str, str]] = {
-        name: (show(value, dice_interval(scores, name)), show(iou["per_class"][name]))
+    dice, others = scores["dice"], (scores["iou"], scores["precision"], scores["recall"])
+    rows: dict[str | None, tuple[str, ...]] = {
+        name: (
+            show(value, dice_interval(scores, name)),
+            *(show(each["per_class"][name]) for each in others),
+        )
         for name, value in dice["per_class"].items()
     }
-    rows[None] = show(dice["mean"], dice_interval(scores)), show(iou["mean"])
+    mean = show(dice["mean"], dice_interval(scores))
+    rows[None] = mean, *(show(each["mean"]) for each in others)
     return rows
 
 
@@ -91,6 +98,8 @@ def dice_basis(scores: ScoresJson) -> str:
         f"{scores['classes_counted']} of {classes} classes counted, "
         f"{scores['pixels_compared']} pixels compared"
     )
+    if (pixel_um := scores["compared_pixel_um"]) is not None:
+        counts += f" ({scores['pixels_compared'] * pixel_um**2 / 1e6:.3g} mm2)"
     intervals = scores["dice"]["intervals"]
     if intervals is None:
         return counts

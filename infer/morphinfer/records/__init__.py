@@ -30,10 +30,10 @@ from morphinfer.records.run import (
 )
 from morphinfer.records.summary import (
     BatchSummary,
+    ClassScoresJson,
     DiceJson,
     Evaluation,
     IntervalsJson,
-    IouJson,
     ReportFile,
     ReportSummary,
     ScoredSummary,
@@ -50,10 +50,10 @@ from morphinfer.records.summary import (
 __all__ = [
     "RECORD_VERSION",
     "BatchSummary",
+    "ClassScoresJson",
     "DiceJson",
     "Evaluation",
     "IntervalsJson",
-    "IouJson",
     "ModelSetCard",
     "ModelSetChecks",
     "ModelSetSummary",

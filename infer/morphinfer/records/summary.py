@@ -37,13 +37,13 @@ class DiceJson(TypedDict):
     """95 % intervals of Dice; null where no blocks were counted."""
 
 
-class IouJson(TypedDict):
-    """Intersection over union, 0 to 1."""
+class ClassScoresJson(TypedDict):
+    """Intersection over union, precision or recall, 0 to 1."""
 
-    mean: float
-    """Mean over the classes that have one."""
+    mean: float | None
+    """Mean over the classes that have one; null where none has."""
     per_class: dict[str, float | None]
-    """By class name; null where Dice is."""
+    """By class name; null where Dice is, or where the image that it is a share of lacks the class."""
 
 
 class ScoresJson(TypedDict):
@@ -59,12 +59,18 @@ class ScoresJson(TypedDict):
     """How far the corner of the reference lies below and right of that of the labels, in micrometres."""
     dice: DiceJson
     """Dice."""
-    iou: IouJson
+    iou: ClassScoresJson
     """Intersection over union."""
+    precision: ClassScoresJson
+    """Share of the pixels of a class in the labels that have it in the reference too."""
+    recall: ClassScoresJson
+    """Share of the pixels of a class in the reference that have it in the labels too."""
     confusion: list[list[int]]
     """Pixels by class in the reference (row) and in the labels (column)."""
     pixels_compared: int
     """Number of pixels that the reference labels."""
+    compared_pixel_um: float | None
+    """Side of such a pixel in micrometres."""
     classes_counted: int
     """Number of classes that have a Dice."""
 

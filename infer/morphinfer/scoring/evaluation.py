@@ -102,6 +102,7 @@ def evaluate(
     apart = apart_um(reference.image.grid, grid)
     return replace(
         scores(counts, names, values),
+        compared_pixel_um=min(labels.image.pixel_size_um, reference.image.pixel_size_um),
         reference=str(reference.image.path or reference.image.name),
         matched=differing(theirs, names, values),
         ignored=tuple(n for n, v in zip(theirs, values, strict=True) if v == UNLABELLED),

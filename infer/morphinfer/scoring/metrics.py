@@ -2,6 +2,7 @@
 
 Dice of class k is 2 |A and B| / (|A| + |B|), IoU is |A and B| / |A or B|, over the pixels of class k
 in the reference (A) and in the result (B). Both are undefined for a class that neither image has.
+Precision is |A and B| / |B| and recall |A and B| / |A|.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from morphinfer._kernels import confusion as kernels
 from morphinfer.classes import UNLABELLED
-from morphinfer.records import IntervalsJson, ScoresJson
+from morphinfer.records import ClassScoresJson, IntervalsJson, ScoresJson
 from morphinfer.scoring.bootstrap import LEVEL, Interval, Intervals
 
 
@@ -60,6 +61,12 @@ class Scores:
     name it."""
     iou: tuple[float | None, ...]
     """Intersection over union of each class, 0 to 1; None if Dice is None."""
+    precision: tuple[float | None, ...]
+    """Share of the pixels of each class of the result that the reference has too, 0 to 1; None if Dice
+    is None or the result has none."""
+    recall: tuple[float | None, ...]
+    """Share of the pixels of each class of the reference that the result has too, 0 to 1; None if Dice
+    is None or the reference has none."""
     mean_dice: float
     """Mean over the classes that have a Dice."""
     mean_iou: float
@@ -68,6 +75,8 @@ class Scores:
     """Number of classes that have a Dice."""
     pixels_compared: int
     """Number of pixels that the reference labels."""
+    compared_pixel_um: float | None = None
+    """Side of such a pixel in micrometres: that of the finer image; None for counts alone."""
     reference: str | None = None
     """Path or name of the reference; None if the scores are of counts alone."""
     matched: tuple[tuple[str, str], ...] = ()
@@ -132,12 +141,18 @@ def scores(
         sizes[[k for k in range(len(sizes)) if k not in reference_classes]] = 0
     dice = [2 * int(h) / int(s) if s else None for h, s in zip(hits, sizes, strict=True)]
     iou = [int(h) / int(s - h) if s else None for h, s in zip(hits, sizes, strict=True)]
+    precision, recall = (
+        tuple(int(h) / int(n) if n and s else None for h, n, s in zip(hits, of, sizes, strict=True))
+        for of in (matrix.sum(axis=0), matrix.sum(axis=1))
+    )
     counted = int(np.count_nonzero(sizes))
     return Scores(
         class_names=tuple(class_names),
         confusion=matrix,
         dice=tuple(dice),
         iou=tuple(iou),
+        precision=precision,
+        recall=recall,
         mean_dice=sum(v for v in dice if v is not None) / counted,
         mean_iou=sum(v for v in iou if v is not None) / counted,
         classes_counted=counted,
@@ -158,13 +173,21 @@ def scores_json(scores: Scores) -> ScoresJson:
             "per_class": dict(zip(names, scores.dice, strict=True)),
             "intervals": _intervals_json(scores),
         },
-        "iou": {
-            "mean": scores.mean_iou,
-            "per_class": dict(zip(names, scores.iou, strict=True)),
-        },
+        "iou": _by_class(names, scores.iou),
+        "precision": _by_class(names, scores.precision),
+        "recall": _by_class(names, scores.recall),
         "confusion": scores.confusion.tolist(),
         "pixels_compared": scores.pixels_compared,
+        "compared_pixel_um": scores.compared_pixel_um,
         "classes_counted": scores.classes_counted,
+    }
+
+
+def _by_class(names: Sequence[str], values: Sequence[float | None]) -> ClassScoresJson:
+    known = [value for value in values if value is not None]
+    return {
+        "mean": sum(known) / len(known) if known else None,
+        "per_class": dict(zip(names, values, strict=True)),
     }
 
 
