@@ -118,6 +118,7 @@ def test_finish_publishes_where_the_slide_is_gone(call, shard, tmp_path):
     assert err.count("\n") == 1
     assert "without a report: " in err
     assert "tall.zarr: no such file" in err
+    assert "models   " in out
     assert "labels   l.zarr" in out
     assert (tmp_path / "l.zarr").is_dir()
     assert not (tmp_path / "l.png").exists()

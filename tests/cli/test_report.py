@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from commands import refused
+from imagecodecs import png_decode
 
 from morphinfer.classes import default_classes
 from morphinfer.geometry import PixelGrid, Window
@@ -40,6 +41,14 @@ def test_out_names_the_page_and_nothing_else_is_written(call, labels, tmp_path):
     assert summary["seams"]["verdict"]
     assert "class_fractions" in summary
     assert not (tmp_path / "sub.png").exists()
+
+
+def test_a_picture_of_the_width_in_print_is_written_beside_the_page(call, labels, tmp_path):
+    words = ("report", labels, "--out", "p.html", "--picture-width", "10mm", "--json")
+    assert json.loads(call(*words)[1])["picture"] == "p.png"
+    assert png_decode((tmp_path / "p.png").read_bytes()).shape[1] == 118
+    assert "width='9.99mm'" in (tmp_path / "p.svg").read_text()
+    refused(call("report", labels, "--out", "q.html", "--picture-width", "1m"), "'1m'", code=2)
 
 
 def test_a_reference_adds_dice(call, labels):

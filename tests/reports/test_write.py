@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from morphinfer.classes import default_classes
 from morphinfer.errors import RecordError, SlideError
 from morphinfer.geometry import PixelGrid, Window
+from morphinfer.images import layer_path
 from morphinfer.images.labels.label_image import create_labels
 from morphinfer.images.labels.opening import open_labels
 from morphinfer.images.opening import open_slide
@@ -152,6 +154,12 @@ def test_dice_has_its_interval_and_the_confusion_its_shares(make, make_page):
     low, high = scores.intervals.mean
     assert f"{scores.mean_dice:.3f} [{low:.3f}, {high:.3f}]" in page.text
     assert "20 square blocks of 200 µm" in text
+    assert {"Reference.", "Result."} <= set(page.text)
+    assert len(page.loaded) == 4
+    recall = scores.confusion[1, 1] / scores.confusion[1].sum()
+    assert f"{recall:.3f}" in page.text
+    # 160 x 200 pixels of 5 micrometres, all labelled in the reference.
+    assert page.text.count("0.800") == 2
     assert "The reference's 'Slc17a7' is compared with 'GeneA'." in text
     count, row = scores.confusion[2, 1], scores.confusion[2].sum()
     assert re.search(rf"{count} {count / row:.1%}", text)
@@ -177,6 +185,27 @@ def test_the_page_shows_models_and_learning_curves(make, make_page):
     assert {"2026-01-02", "a.zarr: 12 GeneA positions", "DAPI", "0.810", "0.830"} <= set(page.text)
     assert page.tags.count("polyline") >= 3
     assert "training loss" in page.text
+
+
+def test_the_page_says_why_a_network_has_no_weight(make, make_page, record):
+    assert not any("weight 0" in line for line in make_page(make())[0].text)
+    networks = {"a": {"patch_size_px": 46, "fusion_weight": 0.0}}
+    provenance = {**record["models"]["provenance"], "networks": networks}
+    labels = make("z.zarr", models={**record["models"], "provenance": provenance})
+    Path(labels.image.path).with_name("p.html").unlink()
+    assert any("weight 0 is not run" in line for line in make_page(labels)[0].text)
+
+
+def test_the_uncertainty_has_a_map_where_it_was_kept(make, make_page):
+    labels = make(options={"uncertainty": True})
+    assert len(make_page(labels)[0].loaded) == 1
+    path = layer_path(labels.image.path, "uncertainty")
+    with create_image(path, shape=(160, 200), dtype="uint8", pixel_size_um=5) as out:
+        out.write(np.full((160, 200), 9, np.uint8))
+    path.with_name("p.html").unlink()
+    page, _ = make_page(labels)
+    assert len(page.loaded) == 2
+    assert "Uncertainty of the class of each position." in page.text
 
 
 def test_the_page_says_that_models_have_no_learning_curves(make, make_page, record):

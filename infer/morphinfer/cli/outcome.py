@@ -34,6 +34,7 @@ def print_outcome(
         print_json(result.summary)
         return
     print_summary(result.summary)
+    click.echo(models_line(result.summary))
     click.echo(f"labels   {result.summary['labels']}")
     if report is not None:
         click.echo(f"picture  {report.picture}\nreport   {report.page}")
@@ -62,6 +63,12 @@ def print_summary(summary: Summary) -> None:
     )
     if (uncertain := summary["uncertain_fraction"]) is not None:
         click.echo(uncertain_sentence(uncertain))
+
+
+def models_line(summary: Summary) -> str:
+    """The model set, with the organism and the tissue that it is for."""
+    organism = summary["organism"] or "its card names no organism"
+    return f"models   {summary['models']} ({organism})"
 
 
 def dice_columns(scores: ScoresJson) -> list[str]:
@@ -141,3 +148,5 @@ def print_slides(summaries: Sequence[Summary | SlideFailure]) -> None:
         uncertain = "n/a" if share is None else f"{share:.1%}"
         table.add_row(Text(entry["slide"]), Text(shares), uncertain, f"{entry['seconds']:.1f}")
     Console().print(table)
+    for line in dict.fromkeys(models_line(each) for each in summaries if "models" in each):
+        click.echo(line)

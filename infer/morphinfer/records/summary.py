@@ -93,6 +93,9 @@ class Summary(TypedDict):
     """Path of the label image."""
     models: str
     """Name of the model set."""
+    organism: str | None
+    """Organism and tissue of the sections that it was trained on, in the words of its card; null if
+    it has none."""
     classes: list[str]
     """Names of the classes; the value of a class is its index."""
     roles: dict[str, Role]

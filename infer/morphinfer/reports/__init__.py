@@ -1,15 +1,17 @@
 """The report of a segmentation: picture, charts and HTML page.
 
-`write` writes picture, record and page beside a label image. `page` and `models` build the HTML with
-charts (`svg`) and one style sheet (`style`). `overlay` draws the classes, `figure` adds the scale bar and
-the legend in letters of `lettering`. `seams` checks whether tile borders are visible in the label image.
+`write` writes picture, record and page beside a label image. `page`, `classes` and `models` build the
+HTML with charts (`svg`) and one style sheet (`style`). `overlay` draws the classes, `maps` errors and
+uncertainty; `figure` adds scale bar and legend in the letters of `lettering`. `seams` checks whether tile
+borders are visible in the label image.
 """
 
 from __future__ import annotations
 
+from morphinfer.reports.classes import show
 from morphinfer.reports.figure import PIXELS_PER_MM, write_picture
 from morphinfer.reports.overlay import label_map, overlay, palette
-from morphinfer.reports.page import percent, show
+from morphinfer.reports.page import percent
 from morphinfer.reports.write import (
     ReportPaths,
     peak_rss_mb,

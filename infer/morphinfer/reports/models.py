@@ -17,8 +17,10 @@ ABOUT = {
     "licence": "licence",
     "authors": "authors",
 }
-
-
+UNUSED = (
+    "<p class='soft'>A network of weight 0 is not run: on the held-out positions the others without it "
+    "reached a mean Dice at least as high as with it.</p>"
+)
 STATISTICS = {
     "skewness": "skewness of the intensities (negative: dark nuclei)",
     "grain": "grain: details of 1 pixel over those of 2 (4 in noise, 0.25 after blur)",
@@ -106,12 +108,14 @@ def _networks(provenance: Mapping[str, Any]) -> str:
     fused = provenance.get("validation", {}).get("fused", {}).get("mean")
     if fused is not None:
         rows.append(f"<tr class='total'><td>fused<td><td><td>{fused:.3f}")
+    weights = [n["fusion_weight"] for n in provenance.get("networks", {}).values()]
+    unused = "" if min(weights, default=1) > 0 else UNUSED
     head = "<tr><th>network<th>patch, px<th>weight<th>held-out Dice"
     note = (
         "<p class='soft'>Held-out positions lie in parts of the training sections that were not "
         "trained on; their Dice does not say how well the set works on another animal.</p>"
     )
-    return f"<div class='wide'><table>{head}{''.join(rows)}</table></div>{note if figures else ''}"
+    return f"<div class='wide'><table>{head}{''.join(rows)}</table></div>{unused}{note if figures else ''}"
 
 
 def _curves(provenance: Mapping[str, Any]) -> str:

@@ -87,8 +87,7 @@ def label_map(
     SlideError
         A chunk of the label image cannot be read.
     """
-    square = max(1, min(LARGEST_SQUARE, longest // max(labels.image.shape)))
-    grid = picture_grid(labels.image.grid.refined(square), width, longest)
+    grid = map_grid(labels.image.grid, width, longest)
     values = labels_over(grid, labels)
     return map_figure(values, labels.classes, grid.pixel_size_um, note)
 
@@ -117,6 +116,12 @@ def picture_grid(
     width = width or max(1, round(cols * min(1, longest / max(rows, cols))))
     height = max(1, round(rows * width / cols))
     return PixelGrid((height, width), image.pixel_size_um * cols / width, image.corner_um)
+
+
+def map_grid(labels: PixelGrid, width: int | None = None, longest: int = LONGEST_SIDE) -> PixelGrid:
+    """Pixels of a label map: as `picture_grid`, but small label images are enlarged."""
+    square = max(1, min(LARGEST_SQUARE, longest // max(labels.shape)))
+    return picture_grid(labels.refined(square), width, longest)
 
 
 def read_thumbnail(

@@ -16,16 +16,19 @@ from typing import Any
 from morphinfer.classes import values_of
 from morphinfer.images import LabelImage
 from morphinfer.networks import UNCERTAIN_BELOW
-from morphinfer.records import RunRecord, ScoresJson, Summary, dice_interval, scores_in
+from morphinfer.records import (
+    RunRecord,
+    Summary,
+    scores_in,
+)
+from morphinfer.reports.classes import area_mm2, classes_section, confusion_section, show
+from morphinfer.reports.maps import Map
 from morphinfer.reports.models import models_section
 from morphinfer.reports.seams import SeamCheck
 from morphinfer.reports.style import STYLE
-from morphinfer.reports.svg import Whisker, line_chart, whisker_chart
-from morphinfer.scoring import FEWEST_BLOCKS, match_sentence
+from morphinfer.reports.svg import line_chart
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-DARK_SHARE = 0.55
-"""From this share of its row on, an entry of the confusion matrix is dark and its text light."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,13 @@ class Picture:
     """Whether the nuclei are visible below the classes."""
 
 
-def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamCheck) -> str:
+def page(
+    labels: LabelImage,
+    summary: Summary,
+    picture: Picture,
+    maps: Sequence[Map],
+    check: SeamCheck,
+) -> str:
     """The page of a finished segmentation.
 
     Parameters
@@ -49,6 +58,8 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
         The figures of the run (`summarise`), with the scores if there is a reference.
     picture : Picture
         The classes.
+    maps : sequence of Map
+        Reference, errors and uncertainty, as far as there are any.
     check : SeamCheck
         Result of the check for seams.
 
@@ -69,8 +80,9 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
         _warnings(record.warnings),
         _figures(labels, summary, check),
         _picture(picture, title),
-        _classes(labels, summary),
-        "" if scores is None else _confusion(labels, scores),
+        _maps(maps),
+        classes_section(labels, summary),
+        "" if scores is None else confusion_section(labels, scores),
         _seams(check),
         models_section(record.models, record.fit),
         _record(labels.record),
@@ -83,18 +95,6 @@ def page(labels: LabelImage, summary: Summary, picture: Picture, check: SeamChec
         + "\n".join(section for section in sections if section)
         + "\n</body></html>\n"
     )
-
-
-def show(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A score with three decimals, and its interval if it has one; 'n/a' if it is undefined.
-
-    >>> show(0.7421, (0.711, 0.77))
-    '0.742 [0.711, 0.770]'
-    """
-    if value is None:
-        return "n/a"
-    ends = "" if interval is None else " [{:.3f}, {:.3f}]".format(*interval)
-    return f"{value:.3f}{ends}"
 
 
 def percent(share: float) -> str:
@@ -131,7 +131,7 @@ def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
     """The main figures: area of the tissue, uncertain share, mean Dice, seams."""
     background = values_of(labels.classes, "background")
     empty = sum(summary["class_fractions"][labels.classes[value].name] for value in background)
-    figures = [(f"{(1 - empty) * _area_mm2(labels):.3g} mm²", "tissue")]
+    figures = [(f"{(1 - empty) * area_mm2(labels):.3g} mm²", "tissue")]
     uncertain = summary["uncertain_fraction"]
     if uncertain is not None:
         figures.append(
@@ -155,96 +155,20 @@ def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
 
 
 def _picture(picture: Picture, title: str) -> str:
-    image = base64.b64encode(picture.png).decode()
     caption = "The classes over the nuclei" if picture.shows_nuclei else "The classes alone"
-    return (
-        f"<figure><img alt='{caption}' src='data:image/png;base64,{image}'>"
-        f"<figcaption>{caption}: {title}.</figcaption></figure>"
+    return f"<figure>{_image(picture.png, caption)}<figcaption>{caption}: {title}.</figcaption></figure>"
+
+
+def _image(png: bytes, caption: str) -> str:
+    return f"<img alt='{caption}' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
+
+
+def _maps(maps: Sequence[Map]) -> str:
+    figures = "".join(
+        f"<figure>{_image(each.png, each.caption)}<figcaption>{each.caption}.</figcaption></figure>"
+        for each in maps
     )
-
-
-def _classes(labels: LabelImage, summary: Summary) -> str:
-    """Share and area of each class, with Dice if there is a reference."""
-    scores = scores_in(summary)
-    head = "<tr><th>class<th>share<th><th>area, mm²"
-    if scores is not None:
-        head += "<th>Dice" + ("" if dice_interval(scores) is None else " [95 %]") + "<th>IoU"
-    rows = []
-    for entry in labels.classes:
-        share = summary["class_fractions"][entry.name]
-        area_mm2 = share * _area_mm2(labels)
-        columns = f"<td>{share:.1%}<td class='bars'>{_bar(share)}<td>{area_mm2:.3f}"
-        if scores is not None:
-            columns += _class_scores(scores, entry.name)
-        rows.append(f"<tr><td>{_box(entry.colour)}{html.escape(entry.name)}{columns}")
-    if scores is not None:
-        mean = show(scores["dice"]["mean"], dice_interval(scores))
-        iou = show(scores["iou"]["mean"])
-        rows.append(f"<tr class='total'><td>mean<td><td><td><td>{mean}<td>{iou}")
-    table = f"<div class='wide'><table>{head}{''.join(rows)}</table></div>"
-    return f"<h2>Classes</h2>\n{table}{'' if scores is None else _intervals(labels, scores)}"
-
-
-def _class_scores(scores: ScoresJson, name: str) -> str:
-    dice = show(scores["dice"]["per_class"][name], dice_interval(scores, name))
-    return f"<td>{dice}<td>{show(scores['iou']['per_class'][name])}"
-
-
-def _intervals(labels: LabelImage, scores: ScoresJson) -> str:
-    """The reference and the blocks behind Dice, and a chart of Dice."""
-    dice, intervals = scores["dice"], scores["dice"]["intervals"]
-    notes = [
-        f"Dice against {html.escape(Path(str(scores['reference'])).name)}, over "
-        f"{scores['pixels_compared']} pixels with a label."
-    ]
-    for pair in scores["matched"].items():
-        sentence = html.escape(match_sentence(*pair))
-        notes.append(f"{sentence[0].upper()}{sentence[1:]}.")
-    if intervals is None or intervals["mean"] is None:
-        notes.append(
-            f"Fewer than {FEWEST_BLOCKS} blocks of the section have pixels with a label, so there are "
-            f"no intervals."
-        )
-        return f"<p class='soft'>{' '.join(notes)}</p>"
-    notes.append(
-        f"The 95 % intervals are from a bootstrap over {intervals['blocks']} square blocks of "
-        f"{intervals['block_um']:g} µm; they show how Dice varies over tissue like that of this "
-        f"section, not from animal to animal."
-    )
-    rows = [
-        Whisker(c.name, dice["per_class"][c.name], intervals["per_class"].get(c.name), c.colour)
-        for c in labels.classes
-    ]
-    rows.append(Whisker("mean", dice["mean"], intervals["mean"]))
-    chart = whisker_chart(rows, label="Dice with its 95 % interval")
-    return f"<p class='soft'>{' '.join(notes)}</p><figure>{chart}</figure>"
-
-
-def _confusion(labels: LabelImage, scores: ScoresJson) -> str:
-    """The confusion matrix, with the share of each entry in its row, also as a colour."""
-    names = [html.escape(c.name) for c in labels.classes]
-    rows = []
-    for entry, name, counts in zip(labels.classes, names, scores["confusion"], strict=True):
-        total = sum(counts)
-        if total:
-            entries = "".join(_heat(count, total) for count in counts)
-            rows.append(f"<tr><td>{_box(entry.colour)}{name}{entries}<td>{total}")
-    return (
-        "<h2>Confusion</h2>\n<p class='soft'>Rows are the classes of the reference, columns the "
-        "classes that the networks predict. Each entry is a number of pixels, with its share of the "
-        "row.</p>"
-        f"<div class='wide'><table class='matrix'><tr><th>reference<th>{'<th>'.join(names)}<th>all"
-        f"{''.join(rows)}</table></div>"
-    )
-
-
-def _heat(count: int, total: int) -> str:
-    share = count / total
-    dark = " dark" if share >= DARK_SHARE else ""
-    return (
-        f"<td class='heat{dark}' style='background:rgba(var(--heat),{0.65 * share:.3f})'>{count}"
-        f"<small>{share:.1%}</small>"
-    )
+    return f"<h2>Maps</h2>\n<div class='maps'>{figures}</div>" if figures else ""
 
 
 def _seams(check: SeamCheck) -> str:
@@ -273,16 +197,3 @@ def _record(record: Mapping[str, Any]) -> str:
     models = {k: v for k, v in record["models"].items() if k != "provenance"}
     text = html.escape(json.dumps({**record, "models": models}, indent=1))
     return f"<h2>Run record</h2>\n<details><summary>show</summary><pre>{text}</pre></details>"
-
-
-def _area_mm2(labels: LabelImage) -> float:
-    height, width = labels.image.shape
-    return height * width * labels.image.pixel_size_um**2 / 1e6
-
-
-def _box(colour: str) -> str:
-    return f"<span class='box' style='background:{html.escape(colour)}'></span>"
-
-
-def _bar(share: float) -> str:
-    return f"<span class='bar' style='width:{8 * share:.2f}rem'></span>"

@@ -34,6 +34,7 @@ td.heat small { display: block; color: var(--soft); } td.dark small { color: inh
   border-radius: .15em; vertical-align: -.05em; }
 .bar { display: inline-block; height: .55em; background: #888; border-radius: .2em; }
 td.bars { text-align: left; min-width: 9rem; }
+.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
 svg { width: 100%; max-width: 36rem; } svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); } svg .ink { stroke: var(--ink); } svg .dot { stroke: var(--ink); }

@@ -12,12 +12,15 @@ from morphinfer.errors import SlideError
 from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
 from morphinfer.records import (
     ReportFile,
+    RunRecord,
     ScoredSummary,
     SeamFigures,
     SeamVerdict,
     Summary,
+    scores_in,
 )
 from morphinfer.reports.figure import Figure, write_picture
+from morphinfer.reports.maps import report_maps
 from morphinfer.reports.overlay import label_map, overlay
 from morphinfer.reports.page import Picture, page
 from morphinfer.reports.seams import check_seams, seams_json
@@ -97,8 +100,9 @@ def write_report(
     with staged(paths.record, overwrite=overwrite) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     picture = Picture(figure.png(), True)
+    maps = report_maps(labels, scores_in(summary))
     with staged(paths.page, overwrite=overwrite) as partial:
-        partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
+        partial.write_text(page(labels, summary, picture, maps, seams), encoding="utf-8")
     return paths
 
 
@@ -149,7 +153,8 @@ def write_page(
     with staged(Path(path), overwrite=overwrite) as partial:
         seams = check_seams(labels)
         picture = Picture(draw(None).png(), slide is not None)
-        partial.write_text(page(labels, summary, picture, seams), encoding="utf-8")
+        maps = report_maps(labels, scores_in(summary))
+        partial.write_text(page(labels, summary, picture, maps, seams), encoding="utf-8")
     return seams_json(seams)
 
 
@@ -194,6 +199,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
         "slide": record.slide.path,
         "labels": str(labels.image.path),
         "models": record.models.name,
+        "organism": _organism(record),
         "classes": list(record.classes),
         "roles": roles_by_name(labels.classes),
         "pixel_size_um": record.pixel_size_um,
@@ -210,6 +216,11 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
         return summary
     scored: ScoredSummary = {**summary, **scores_json(scores)}
     return scored
+
+
+def _organism(record: RunRecord) -> str | None:
+    card = (record.models.provenance or {}).get("card", {})
+    return str(card["organism"]) if card.get("organism") else None
 
 
 def peak_rss_mb() -> float | None:

@@ -11,7 +11,7 @@ from morphinfer.scoring.bootstrap import FEWEST_BLOCKS
 from morphinfer.scoring.class_matching import match_sentence
 from morphinfer.scoring.evaluation import check_fits, evaluate
 from morphinfer.scoring.metrics import Confusion, Scores, scores, scores_json
-from morphinfer.scoring.references import AnnotatedSlide, open_reference
+from morphinfer.scoring.references import AnnotatedSlide, open_reference, slide_of
 
 __all__ = [
     "FEWEST_BLOCKS",
@@ -24,4 +24,5 @@ __all__ = [
     "open_reference",
     "scores",
     "scores_json",
+    "slide_of",
 ]
