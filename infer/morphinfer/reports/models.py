@@ -18,8 +18,8 @@ ABOUT = {
     "authors": "authors",
 }
 UNUSED = (
-    "<p class='soft'>A network of weight 0 is not run: on the held-out positions the others without it "
-    "reached a mean Dice at least as high as with it.</p>"
+    "<p class='soft'>A network of weight 0 is not run: on the held-out positions it added little or "
+    "nothing to the others.</p>"
 )
 STATISTICS = {
     "skewness": "skewness of the intensities (negative: dark nuclei)",
