@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from morphinfer.errors import OutputError
-from morphinfer.images import check_target, remove
+from morphinfer.images import check_target, make_folders, remove
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import (
     Fitted,
@@ -39,6 +40,8 @@ from morphinfer_training.publishing import (
     training_provenance,
     validation_scores,
 )
+
+logger = logging.getLogger(__name__)
 
 REFERENCES = "references"
 """Subfolder of a run with the references that were made of spots."""
@@ -76,7 +79,7 @@ def train(
     config : TrainConfig
         Training configuration.
     out : str or Path
-        Folder of the model set.
+        Folder of the model set; missing folders above it are made.
     folder : str or Path
         Folder to which paths in the configuration are relative: that of its TOML file.
     date : str
@@ -91,7 +94,7 @@ def train(
         Networks trained at a time, each in its own process with its share of the threads. With more
         than 1, a script needs the guard ``if __name__ == "__main__"``.
     progress : Progress
-        Called after every step.
+        Called after every step of every network.
 
     Returns
     -------
@@ -108,21 +111,25 @@ def train(
         An exported network does not reproduce the trained one.
     """
     out = Path(out)
+    make_folders(out.parent)
     check_target(out, overwrite=overwrite, folder=True)
     torch_device = pick_device(device)
     data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
     job = TrainingJob(config, data.sections, data.splits, run, torch_device)
     scorer = job.scorer()
+    logger.info("training %d networks, %d at a time", len(config.patch_sizes_px), jobs)
     for patch in config.patch_sizes_px:
         (run / network_name(patch)).mkdir(exist_ok=True)
     if jobs > 1:
         fit_side_by_side(job, resume=resume, progress=progress, jobs=jobs)
+        progress = silent  # below the networks are only read from their checkpoints
     networks, histories = [], {}
     with torch.random.fork_rng():
         for patch in config.patch_sizes_px:
             networks.append(job.fit(patch, scorer, resume=resume or jobs > 1, progress=progress))
             histories[network_name(patch)] = networks[-1].history
             draw_curves(run / "curves.png", histories)
+    logger.info("calibrating, exporting and comparing the networks")
     probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
     fusion = choose_fusion(scorer.merged(probabilities), scorer.labels, scorer.blocks)
     calibrate_networks(networks, fusion)

@@ -41,9 +41,9 @@ def run(folder, config, *, stop_after=None, resume=False, section=None):
     scorer = HeldOutScorer([section], splits, config, CPU)
     steps = []
 
-    def progress(network, step, loss, dice):
-        steps.append(step)
-        if step == stop_after:
+    def progress(report):
+        steps.append(report.step)
+        if report.step == stop_after:
             raise InterruptionError
 
     folder.mkdir(exist_ok=True)
@@ -76,11 +76,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
         assert torch.equal(value, last[1].network[key]), key
 
 
-def test_a_finished_run_is_resumed_without_a_step(tmp_path):
+def test_a_finished_run_is_resumed_without_a_step_but_reported(tmp_path):
     config = make_config()
     whole, _ = run(tmp_path, config)
     again, steps = run(tmp_path, config, resume=True)
-    assert steps == []
+    assert steps == [6]
+    assert again.history == whole.history
     assert np.array_equal(whole.probabilities, again.probabilities)
 
 
@@ -93,7 +94,7 @@ def test_another_configuration_is_not_resumed(tmp_path):
 def test_a_run_is_resumed_with_new_texts_of_the_card(tmp_path):
     whole, _ = run(tmp_path, make_config())
     again, steps = run(tmp_path, make_config(card={"limits": ["Added later."]}), resume=True)
-    assert steps == []
+    assert steps == [6]
     assert np.array_equal(whole.probabilities, again.probabilities)
 
 

@@ -26,7 +26,7 @@ def test_parallel_training_gives_the_same_files_as_sequential_training(tmp_path)
     for name, jobs in (("one", 1), ("two", 2)):
         train(
             short(), tmp_path / name, folder=tmp_path, date="2026-01-02", device="cpu", jobs=jobs,
-            progress=lambda network, step, loss, dice: seen.append((network, step)),
+            progress=lambda report: seen.append((report.network, report.step)),
         )  # fmt: skip
     assert len(files(tmp_path / "one")) == 2
     assert files(tmp_path / "one") == files(tmp_path / "two")
@@ -48,7 +48,7 @@ def test_an_error_in_a_process_is_raised_in_the_caller(tmp_path):
 def test_a_killed_process_is_reported_and_the_run_can_be_resumed(tmp_path):
     write_section(tmp_path)
 
-    def kill(network, step, loss, dice):
+    def kill(report):
         for child in multiprocessing.active_children():
             child.kill()
 
@@ -63,7 +63,7 @@ def test_a_killed_process_is_reported_and_the_run_can_be_resumed(tmp_path):
 def test_no_process_remains_after_an_interruption(tmp_path):
     write_section(tmp_path)
 
-    def interrupt(network, step, loss, dice):
+    def interrupt(report):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -19,7 +19,7 @@ from morphinfer.cli.console import Verbosity
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.images.labels.opening import open_labels
 from morphinfer.images.opening import open_slide
-from morphinfer_training.commands.train import printed_warnings, progress_bars
+from morphinfer_training.commands.train import printed_warnings
 from morphinfer_training.train import REFERENCES, load_data, train
 
 GENES = {"layer": ["Layer"], "rim": ["Rim"]}
@@ -175,17 +175,3 @@ def test_the_command_prints_warnings_as_single_lines(capsys):
     with printed_warnings(Verbosity.NORMAL):
         warnings.warn("6 spots lie off the slide", stacklevel=1)
     assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"
-
-
-def test_no_bar_is_shown_if_nothing_is_trained(capsys):
-    with progress_bars(make_config(), Verbosity.NORMAL):
-        pass
-    assert capsys.readouterr().err == ""
-
-
-def test_the_bars_show_steps_loss_and_dice(capsys):
-    with progress_bars(make_config(), Verbosity.NORMAL) as progress:
-        progress("p048", 2, 1.25, 0.5)
-    shown = capsys.readouterr().err
-    assert "2/6" in shown
-    assert "loss 1.250  Dice 0.500" in shown

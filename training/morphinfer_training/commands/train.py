@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
+from morphinfer.cli.console import (
+    ProgressKind,
+    Verbosity,
+    print_json,
+    progress_option,
+    say,
+    verbosity_options,
+)
 from morphinfer_training.commands.extras import require_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from morphinfer_training.config import TrainConfig
-    from morphinfer_training.learning import Progress
 
 MODULES = ("torch", "onnx", "scipy", "matplotlib", "pyarrow")
 
@@ -37,12 +41,14 @@ MODULES = ("torch", "onnx", "scipy", "matplotlib", "pyarrow")
                    "one on a graphics card]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), metavar="N",
               help="Steps of each network; overrides the configuration.")  # fmt: skip
+@progress_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing set and its run.")
 @verbosity_options
 def train(
     config_path: Path, out: str, resume: bool, device: str, threads: int | None, jobs: int | None,
-    steps: int | None, as_json: bool, overwrite: bool, verbosity: Verbosity,
+    steps: int | None, progress: ProgressKind, as_json: bool, overwrite: bool,
+    verbosity: Verbosity,
 ) -> None:  # fmt: skip
     """Train the networks that CONFIG.toml describes and write them as ONNX files.
 
@@ -51,6 +57,8 @@ def train(
     require_modules("train", MODULES)
     import torch
 
+    from morphinfer_training.commands.stages import stages_shown
+    from morphinfer_training.commands.training_progress import training_progress
     from morphinfer_training.config import read_config
     from morphinfer_training.learning import keep_freed_memory, pick_device
     from morphinfer_training.train import train as run
@@ -64,7 +72,11 @@ def train(
     if jobs is None:
         jobs = torch.get_num_threads() if pick_device(device).type == "cpu" else 1
     jobs = min(jobs, len(config.patch_sizes_px))
-    with printed_warnings(verbosity), progress_bars(config, verbosity) as progress:
+    with (
+        printed_warnings(verbosity),
+        stages_shown(verbosity),
+        training_progress(config, jobs, progress, verbosity) as show,
+    ):
         card = run(
             config,
             out,
@@ -74,7 +86,7 @@ def train(
             overwrite=overwrite,
             device=device,
             jobs=jobs,
-            progress=progress,
+            progress=show,
         )
     if as_json:
         print_json(card)
@@ -95,63 +107,21 @@ def printed_warnings(verbosity: Verbosity) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def progress_bars(config: TrainConfig, verbosity: Verbosity) -> Iterator[Progress]:
-    """Yield a callback that shows a bar for each network on stderr, with loss and latest Dice.
-
-    The bars appear with the first step; until then a line says that the sections are being read.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    from morphinfer_training.learning import network_name
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[scores]}"),
-    )
-    console = Console(stderr=True, quiet=verbosity == Verbosity.QUIET)
-    latest: dict[str, float] = {}
-    bars = Bars(*columns, console=console)
-    reading = console.status("reading the sections")
-    total = config.training.steps
-    names = [network_name(p) for p in config.patch_sizes_px]
-    tasks = {n: bars.add_task(n, total=total, start=False, scores="") for n in names}
-
-    def progress(network: str, step: int, loss: float, dice: float | None) -> None:
-        reading.stop()
-        bars.start()
-        scores = f"loss {loss:.3f}" + ("" if dice is None else f"  Dice {dice:.3f}")
-        bars.start_task(tasks[network])
-        bars.update(tasks[network], completed=step, scores=scores)
-        if verbosity == Verbosity.VERBOSE and dice is not None and latest.get(network) != dice:
-            latest[network] = dice
-            console.print(f"{network} step {step}: {scores}", highlight=False)
-
-    reading.start()
-    try:
-        yield progress
-    finally:
-        reading.stop()
-        if bars.live.is_started:
-            bars.stop()
-
-
 def print_card(card: dict[str, Any], out: str) -> None:
     """Print the Dice of each network and of their fusion, and the folders of the set and its run."""
     from rich.console import Console
     from rich.table import Table
 
-    classes, scores = card["classes"], card["provenance"]["validation"]
+    provenance = card["provenance"]
+    classes, scores = card["classes"], provenance["validation"]
     weights = {n["network"]: f"{n['fusion_weight']:.3f}" for n in card["networks"]}
-    table = Table("network", "weight", "mean Dice", *classes)
+    raw = {name: max(h["mean_dice"]) for name, h in provenance["history"].items()}
+    table = Table("network", "weight", "raw Dice", "mean Dice", *classes)
     for name, dice in [*scores["networks"].items(), ("fused", scores["fused"])]:
         values = [dice["mean"], *(dice["per_class"][c] for c in classes)]
         texts = ["n/a" if v is None else f"{v:.3f}" for v in values]
-        table.add_row(name, weights.get(name, ""), *texts)
+        first = f"{raw[name]:.3f}" if name in raw else ""
+        table.add_row(name, weights.get(name, ""), first, *texts)
     Console().print(table)
+    click.echo("held-out positions; raw Dice: as trained; mean Dice and classes: after calibration")
     click.echo(f"models   {out}\nrun      {out}.run")

@@ -2,7 +2,7 @@
 
 `sections` loads image and classes (`section_reference` makes a reference of spots), `split` chooses
 the positions that are held out, `patches` and `augmentation` draw batches, `nets` is the architecture.
-`loop` trains one network (`checkpoint`, `curves`), `parallel` several at a time (`allocator`).
+`loop` trains one network (`checkpoint`, `curves`, `progress`), `parallel` several at a time (`allocator`).
 `validation` scores networks on the held-out positions, `calibration` fits their fusion there.
 """
 
@@ -17,15 +17,10 @@ if TYPE_CHECKING:
     from morphinfer_training.learning.calibration import Fusion, choose_fusion, reliability
     from morphinfer_training.learning.checkpoint import Row
     from morphinfer_training.learning.curves import draw_curves
-    from morphinfer_training.learning.loop import (
-        Fitted,
-        Progress,
-        network_name,
-        pick_device,
-        silent,
-    )
+    from morphinfer_training.learning.loop import Fitted, network_name, pick_device
     from morphinfer_training.learning.nets import POOLINGS, PaddingFreeNet, Weights, fold
     from morphinfer_training.learning.parallel import TrainingJob, fit_side_by_side
+    from morphinfer_training.learning.progress import Progress, StepReport, silent
     from morphinfer_training.learning.section_reference import reference_names
     from morphinfer_training.learning.sections import Section, load_section
     from morphinfer_training.learning.split import (
@@ -47,6 +42,7 @@ __all__ = [
     "Row",
     "Section",
     "Split",
+    "StepReport",
     "TrainingJob",
     "Weights",
     "check_split",
@@ -81,10 +77,8 @@ if not TYPE_CHECKING:
             "curves": ("draw_curves",),
             "loop": (
                 "Fitted",
-                "Progress",
                 "network_name",
                 "pick_device",
-                "silent",
             ),
             "nets": (
                 "POOLINGS",
@@ -95,6 +89,11 @@ if not TYPE_CHECKING:
             "parallel": (
                 "TrainingJob",
                 "fit_side_by_side",
+            ),
+            "progress": (
+                "Progress",
+                "StepReport",
+                "silent",
             ),
             "section_reference": ("reference_names",),
             "sections": (

@@ -7,7 +7,6 @@ import time
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from morphinfer_training.learning.checkpoint import (
 )
 from morphinfer_training.learning.nets import PaddingFreeNet, make_network
 from morphinfer_training.learning.patches import TileSampler, balanced_loss
+from morphinfer_training.learning.progress import Progress, StepReport, silent
 from morphinfer_training.learning.validation import HeldOutScorer, mean_dice
 
 LARGEST_GRADIENT = 5.0
@@ -34,13 +34,6 @@ BIAS_FACTOR = 10.0
 learning rate a step, and the bias, which alone classifies empty patches, has to change by units."""
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
-
-
-class Progress(Protocol):
-    """Function that the loop calls after every step."""
-
-    def __call__(self, network: str, step: int, loss: float, dice: float | None) -> None:
-        """Receive the steps done by ``network``, the loss of the last one and the latest mean Dice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +48,6 @@ class Fitted:
     """All evaluations."""
     probabilities: NDArray[np.float32]
     """Its probabilities on the held-out positions, shape (K, C)."""
-
-
-def silent(network: str, step: int, loss: float, dice: float | None) -> None:
-    """Report nothing."""
 
 
 def network_name(patch_size_px: int) -> str:
@@ -101,7 +90,7 @@ def fit(
     resume : bool
         Continue from the checkpoint in ``folder`` if it exists.
     progress : Progress
-        Called after every step.
+        Called after every step, and once if the checkpoint is that of a finished network.
     weights : dict of Tensor, optional
         Weights to start from; random by default.
 
@@ -114,6 +103,8 @@ def fit(
     run = start_run(config, patch_size_px, folder, device, resume=resume, weights=weights)
     network, state = run.network, run.state
     losses: list[Tensor] = []
+    if state.finished:
+        progress(run.report(name, None))
     while not state.finished:
         rate = learning_rate(state.step, settings)
         for group in run.optimiser.param_groups:
@@ -141,8 +132,7 @@ def fit(
             save_checkpoint(folder / CHECKPOINT, run.current_state(), config)
             write_log(folder / LOG, state.history, config.classes)
             losses.clear()
-        latest = state.history[-1].mean_dice if state.history else None
-        progress(name, state.step, float(loss.detach()), latest)
+        progress(run.report(name, float(loss.detach())))
     run.average.load_state_dict(state.best)
     probabilities = scorer.probabilities(run.average, patch_size_px)
     return Fitted(run.average.cpu(), patch_size_px, state.history, probabilities)
@@ -174,6 +164,12 @@ class Run:
         per_class = tuple(float(d) for d in dice)
         state.history.append(Row(state.step, loss, rate, seconds, mean, per_class))
         state.finished = is_finished(state.history, settings)
+
+    def report(self, network: str, loss: float | None) -> StepReport:
+        """What is reported after a step with this loss."""
+        dice = [row.mean_dice for row in self.state.history]
+        latest, best = (dice[-1], max(dice)) if dice else (None, None)
+        return StepReport(network, self.state.step, loss, latest, best, self.state.finished)
 
     def current_state(self) -> TrainingState:
         """The state with the current weights."""

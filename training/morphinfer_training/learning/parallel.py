@@ -19,8 +19,9 @@ import torch
 from morphinfer.errors import MorphinferError
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning.allocator import keep_freed_memory
-from morphinfer_training.learning.loop import Fitted, Progress, fit, network_name
+from morphinfer_training.learning.loop import Fitted, fit, network_name
 from morphinfer_training.learning.patches import TileSampler
+from morphinfer_training.learning.progress import Progress, StepReport
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
 from morphinfer_training.learning.validation import HeldOutScorer
@@ -28,9 +29,6 @@ from morphinfer_training.learning.validation import HeldOutScorer
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from multiprocessing.queues import Queue
-
-    StepReport = tuple[str, int, float, float | None]
-    """Arguments of `Progress`."""
 
 POLL_S = 0.2
 """Seconds between two checks whether all processes are alive."""
@@ -107,7 +105,7 @@ def fit_side_by_side(job: TrainingJob, *, resume: bool, progress: Progress, jobs
                 continue
             if isinstance(report, Exception):
                 raise report
-            progress(*report)
+            progress(report)
         _check(workers, job.run)
     finally:
         for worker in workers:
@@ -137,12 +135,9 @@ def _train_networks(
     keep_freed_memory()
     torch.set_num_threads(threads)
 
-    def progress(network: str, step: int, loss: float, dice: float | None) -> None:
-        reports.put((network, step, loss, dice))
-
     try:
         scorer = job.scorer()
         while (patch := tasks.get()) is not None:
-            job.fit(patch, scorer, resume=resume, progress=progress)
+            job.fit(patch, scorer, resume=resume, progress=reports.put)
     except Exception as problem:
         reports.put(problem)

@@ -7,6 +7,7 @@ reference may have any pixel size and corner.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.learning.section_reference import section_reference
 from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
 from morphinfer_training.spots import open_section
+
+logger = logging.getLogger(__name__)
 
 VOTES = 4
 """The class of a position is the majority of at most VOTES x VOTES points in it."""
@@ -87,6 +90,7 @@ def load_section(
     slide = open_section(
         path, channel=section.channel or None, pixel_size_um=section.pixel_size_um
     )  # fmt: skip
+    logger.info("reading %s, %d x %d pixels", slide.name, *slide.shape)
     image = read_model_image(slide, config.pixel_size_um, config.normalisation)
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))

@@ -123,6 +123,22 @@ def check_target(
         )
 
 
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it, if they are missing.
+
+    Raises
+    ------
+    OutputError
+        A file is in the way, or a folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(
+            f"{folder}: this folder cannot be made ({problem.strerror}); name another place"
+        ) from problem
+
+
 def _is_result(folder: Path) -> bool:
     """Whether a folder is empty, or was written by morphinfer or another zarr writer."""
     return not any(folder.iterdir()) or any(
