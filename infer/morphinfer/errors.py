@@ -64,6 +64,10 @@ class SpotsError(MorphinferError, ValueError):
     """A table of spots cannot be used: no coordinates, unknown gene, spots off the slide."""
 
 
+class RoiError(MorphinferError, ValueError):
+    """A region of interest cannot be read, or lies off the slide."""
+
+
 class ConfigError(MorphinferError, ValueError):
     """A training configuration is wrong."""
 

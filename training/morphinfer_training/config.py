@@ -63,18 +63,37 @@ class SectionConfig:
     """Relative frequency with which the section is drawn among those with the same class."""
 
 
+Side = Literal["", "left", "right", "top", "bottom"]
+
+
 @dataclass(frozen=True, slots=True)
 class ValidationConfig:
-    """Positions that are held out."""
+    """Positions that are held out for choices."""
 
     fraction: float = between(0.01, 0.9, 0.25)
     """Share of each section."""
     block_um: float = between(1.0, 1e6, 400.0)
     """Side of the square blocks that are held out, in micrometres."""
-    side: Literal["", "left", "right", "top", "bottom"] = ""
+    side: Side = ""
     """Side of each section that is held out instead of blocks."""
+    polygons: tuple[str, ...] = ()
+    """Region of interest (`open_roi`) of each section that is held out instead; '' for none of it."""
     seed: int = between(0, 2**31 - 1, 1)
     """Seed of the choice of blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestConfig:
+    """Part of the sections that is measured once, at the end; without side and polygons there is none."""
+
+    __test__ = False  # no test of pytest
+
+    fraction: float = between(0.01, 0.9, 0.25)
+    """Share of each section on the side."""
+    side: Side = ""
+    """Side of each section."""
+    polygons: tuple[str, ...] = ()
+    """Region of interest (`open_roi`) of each section; '' for none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +208,9 @@ class TrainConfig:
     normalisation: Normalisation = field(default_factory=Normalisation)
     """Normalisation of intensities."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-    """Positions that are held out."""
+    """Positions that are held out for choices."""
+    test: TestConfig = field(default_factory=TestConfig)
+    """Positions that are measured once, at the end."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """Optimisation of each network."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
@@ -202,6 +223,11 @@ class TrainConfig:
         """Classes with their colours and roles."""
         return default_classes(self.classes, self.colours)
 
+    def rois(self, index: int) -> tuple[str, str]:
+        """Regions of interest of a section that are held out and that are the test part; '' for none."""
+        validation, test = self.validation.polygons, self.test.polygons
+        return validation[index] if validation else "", test[index] if test else ""
+
     def plain(self) -> dict[str, Any]:
         """The configuration as JSON types, with genes as a table as in TOML."""
         table = cast(dict[str, Any], json_types(asdict(self)))
@@ -211,6 +237,10 @@ class TrainConfig:
                 for key in ("spots", "columns", "unit", "genes", "regions"):
                     del entry[key]
             _drop_defaults(entry)
+        if not self.validation.polygons:
+            del table["validation"]["polygons"]
+        if self.test == TestConfig():
+            del table["test"]
         return table
 
 
@@ -263,7 +293,9 @@ def parse_config(table: Mapping[str, Any], source: str) -> TrainConfig:
 
 def _check(config: TrainConfig, source: str) -> None:
     """Raise if values are well formed but do not fit each other."""
-    for rule, holds in (_network_rules(config) | _section_rules(config)).items():
+    for rule, holds in (
+        _network_rules(config) | _section_rules(config) | _part_rules(config)
+    ).items():
         if not holds:
             raise ConfigError(f"{source}: {rule}")
     targets = config.classes[2:]
@@ -333,3 +365,19 @@ def _section_rules(config: TrainConfig) -> dict[str, bool]:
         ),
         "sections: one needs a weight above 0": any(s.weight > 0 for s in sections),
     }
+
+
+def _part_rules(config: TrainConfig) -> dict[str, bool]:
+    """Whether each rule about the parts that are held out holds."""
+    rules: dict[str, bool] = {}
+    for name, part in (("validation", config.validation), ("test", config.test)):
+        rules |= {
+            f"{name}: side or polygons, not both": not (part.side and part.polygons),
+            f"{name}.polygons: one file for each section, '' for none": len(part.polygons)
+            in (0, len(config.sections)),
+            f"{name}.polygons: nothing is held out of a section with image_only = true": not any(
+                file and section.image_only
+                for file, section in zip(part.polygons, config.sections, strict=False)
+            ),
+        }
+    return rules

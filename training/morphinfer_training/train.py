@@ -26,7 +26,9 @@ from morphinfer_training.learning import (
     choose_fusion,
     draw_curves,
     fit_side_by_side,
+    has_test_part,
     load_section,
+    measure_test_part,
     network_name,
     pick_device,
     reference_names,
@@ -70,6 +72,8 @@ def train(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train the networks of a configuration and publish them as a model set.
+
+    A test part is measured once, after all choices, and its figures become part of the card.
 
     Checkpoints, logs, curves and the references that were made of spots are in the folder
     ``<out>.run`` beside the set.
@@ -129,15 +133,22 @@ def train(
             networks.append(job.fit(patch, scorer, resume=resume or jobs > 1, progress=progress))
             histories[network_name(patch)] = networks[-1].history
             draw_curves(run / "curves.png", histories)
-    logger.info("calibrating, exporting and comparing the networks")
+    logger.info("calibrating the networks")
     probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
     fusion = choose_fusion(scorer.merged(probabilities), scorer.labels, scorer.blocks)
+    test = None
+    if has_test_part(data.splits):
+        logger.info("measuring the test part, once")
+        test = measure_test_part(
+            networks, fusion, data.sections, data.splits, config, torch_device
+        )  # fmt: skip
     calibrate_networks(networks, fusion)
     provenance = training_provenance(
         config, data.sections, data.splits, histories=histories, date=date, device=torch_device,
-        scores=validation_scores(config, scorer, probabilities, fusion),
+        scores=validation_scores(config, scorer, probabilities, fusion), test=test,
     )  # fmt: skip
     facts = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), provenance)
+    logger.info("exporting the networks and comparing the files with them")
     return publish_set(out, networks, facts, overwrite=overwrite)
 
 
@@ -217,13 +228,15 @@ def load_data(
     """
     paths = [references and references / name for name in reference_names(config.sections)]
     sections = [
-        load_section(each, config, folder, path, reuse=reuse)
-        for each, path in zip(config.sections, paths, strict=True)
+        load_section(each, config, folder, path, rois=config.rois(i), reuse=reuse)
+        for i, (each, path) in enumerate(zip(config.sections, paths, strict=True))
     ]
     labels = [section.labels for section in sections]
     splits = [
-        train_on_all(known) if each.image_only else split_section(known, config, i)
-        for i, (each, known) in enumerate(zip(config.sections, labels, strict=True))
+        train_on_all(section.labels)
+        if each.image_only
+        else split_section(section.labels, config, i, section.parts)
+        for i, (each, section) in enumerate(zip(config.sections, sections, strict=True))
     ]
     check_split(labels, splits, config)
     return Data(sections, splits)

@@ -8,7 +8,7 @@ from typing import Any
 
 from morphinfer.networks.session import ModelSet
 
-KEPT = ("date", "protocol", "sections", "validation")
+KEPT = ("date", "protocol", "sections", "validation", "test")
 """Keys of the cards' provenance that are kept; the rest stays in the model files."""
 MOST_POINTS = 120
 """Evaluations of a learning curve that are kept; more do not show on a page."""

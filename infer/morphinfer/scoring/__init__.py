@@ -7,7 +7,7 @@ the counts, and `bootstrap` their intervals.
 
 from __future__ import annotations
 
-from morphinfer.scoring.bootstrap import FEWEST_BLOCKS
+from morphinfer.scoring.bootstrap import FEWEST_BLOCKS, LEVEL, Intervals, bootstrap_dice
 from morphinfer.scoring.class_matching import match_sentence
 from morphinfer.scoring.evaluation import check_fits, evaluate
 from morphinfer.scoring.metrics import Confusion, Scores, scores, scores_json
@@ -15,9 +15,12 @@ from morphinfer.scoring.references import AnnotatedSlide, open_reference, slide_
 
 __all__ = [
     "FEWEST_BLOCKS",
+    "LEVEL",
     "AnnotatedSlide",
     "Confusion",
+    "Intervals",
     "Scores",
+    "bootstrap_dice",
     "check_fits",
     "evaluate",
     "match_sentence",

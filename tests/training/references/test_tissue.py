@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from region_section import PIXEL_UM, SHAPE, draw, in_tissue, make_section, nuclei
@@ -9,7 +7,7 @@ from morphinfer.geometry import PixelGrid
 from morphinfer.images.arrays import slide_from_array
 from morphinfer_training.reference_grid import ReferenceGrid
 from morphinfer_training.references.densities import count_spots, density
-from morphinfer_training.references.roi import find_region, rasterise, read_polygons
+from morphinfer_training.references.roi import find_region
 from morphinfer_training.references.tissue import (
     darkest_limit,
     find_tissue,
@@ -148,86 +146,11 @@ def test_a_malformed_distance_is_refused(roi, grid):
         find_region(roi, np.zeros(grid.shape, np.float32), grid)
 
 
-def square(left, top, side):
-    return [
-        [left, top],
-        [left + side, top],
-        [left + side, top + side],
-        [left, top + side],
-        [left, top],
-    ]
-
-
-def test_a_polygon_contains_the_pixels_whose_centres_are_inside():
-    grid = ReferenceGrid.over(PixelGrid((40, 60), 1.0, (0.0, 0.0)), 4.0)
-    mask = rasterise([np.array(square(8, 4, 12), float)], grid)
-    rows, cols = np.nonzero(mask)
-    assert (rows.min(), rows.max(), cols.min(), cols.max()) == (1, 3, 2, 4)
-    assert mask.sum() == 9
-
-
-@pytest.mark.parametrize("size", [0.1 * 3, 2.6, 1.3, 0.325 * 16, 0.1086 * 48, 1 / 3])
-@pytest.mark.parametrize("times", [7, 8, 49])
-def test_centres_on_the_edge_of_a_polygon_are_on_its_far_side_for_any_size(size, times):
-    grid = ReferenceGrid.over(PixelGrid((100 * times,) * 2, size, (0.0, 0.0)), size * times)
-    for first in range(2, 90, 11):
-        edge = (first + 0.5) * times
-        mask = rasterise([np.array(square(edge, edge, 7 * times), float)], grid)
-        expected = np.zeros((100, 100), bool)
-        expected[first : first + 7, first : first + 7] = True
-        np.testing.assert_array_equal(mask, expected)
-
-
-def test_polygons_that_extend_beyond_the_slide_are_clipped():
-    grid = ReferenceGrid.over(PixelGrid((40, 60), 1.0, (0.0, 0.0)), 4.0)
-    assert rasterise([np.array(square(-100, -100, 400), float)], grid).all()
-    assert not rasterise([np.array(square(70, 0, 10), float)], grid).any()
-
-
-def test_geojson_of_qupath_may_have_holes_and_several_features(tmp_path):
-    grid = ReferenceGrid.over(PixelGrid((100, 100), 1.0, (0.0, 0.0)), 1.0)
-    polygon = {"type": "Polygon", "coordinates": [square(10, 10, 40), square(20, 20, 10)]}
-    multi = {"type": "MultiPolygon", "coordinates": [[square(40, 40, 20)], [square(80, 80, 10)]]}
-    line = {"type": "LineString", "coordinates": [[0, 0], [9, 9]]}
-    features = [
-        {"type": "Feature", "id": "1", "properties": {"objectType": "annotation"}, "geometry": g}
-        for g in (polygon, multi, line)
-    ]
-    path = tmp_path / "roi.geojson"
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    mask = find_region(str(path), np.zeros((100, 100), np.float32), grid)
-    assert mask.sum() == 40**2 - 10**2 + 20**2 - 10**2 + 10**2
-    assert not mask[25, 25]
-    assert mask[45, 45]
-
-
-@pytest.mark.parametrize(
-    "text", ["x,y\n1,2\n9,2\n9,8\n", "1,2\n9,2\n9,8\n", "y,x\n2,1\n2,9\n8,9\n"]
-)
-def test_a_csv_polygon_may_have_a_header(tmp_path, text):
-    path = tmp_path / "roi.csv"
-    path.write_text(text)
-    [[ring]] = read_polygons(path)
-    assert ring.tolist() == [[1, 2], [9, 2], [9, 8]]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("r.geojson", "{", "neither GeoJSON nor a CSV"),
-        ("r.geojson", '{"type": "Point", "coordinates": [1, 2]}', "no Polygon or MultiPolygon"),
-        ("r.csv", "x,y\n1,2\n3,4\n", "three or more corners"),
-        ("r.csv", "a,b\nc,d\ne,f\n", "neither GeoJSON nor a CSV"),
-        ("r.csv", "", "neither GeoJSON nor a CSV"),
-        ("r.csv", "x,y\n9000,2\n9900,2\n9900,8\n", "contain no part of the slide"),
-    ],
-)
-def test_files_without_a_usable_polygon_are_refused(tmp_path, grid, name, text, message):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(SpotsError, match=message):
-        find_region(str(tmp_path / name), np.zeros(grid.shape, np.float32), grid)
-
-
-def test_a_missing_file_is_refused(grid):
-    with pytest.raises(SpotsError, match="no such file"):
-        find_region("none.geojson", np.zeros(grid.shape, np.float32), grid)
+def test_a_region_of_interest_is_the_inside_of_polygons(tmp_path, grid):
+    (tmp_path / "r.csv").write_text("0,0\n40,0\n40,40\n0,40\n")
+    mask = find_region(str(tmp_path / "r.csv"), np.zeros(grid.shape, np.float32), grid)
+    assert mask[:10, :10].all()  # 40 pixels of 0.65 are 10 of 2.6 micrometres
+    assert mask.sum() == 100
+    (tmp_path / "r.csv").write_text("0,0\n1,0\n1,1\n")
+    with pytest.raises(SpotsError, match="the centre of no pixel"):
+        find_region(str(tmp_path / "r.csv"), np.zeros(grid.shape, np.float32), grid)

@@ -122,6 +122,19 @@ def print_card(card: dict[str, Any], out: str) -> None:
         texts = ["n/a" if v is None else f"{v:.3f}" for v in values]
         first = f"{raw[name]:.3f}" if name in raw else ""
         table.add_row(name, weights.get(name, ""), first, *texts)
+    if test := provenance.get("test"):
+        values = [test["fused"]["mean"], *(test["fused"]["per_class"][c] for c in classes)]
+        table.add_section()
+        table.add_row("test part", "", "", *("n/a" if v is None else f"{v:.3f}" for v in values))
     Console().print(table)
     click.echo("held-out positions; raw Dice: as trained; mean Dice and classes: after calibration")
+    if test:
+        ends = test["intervals"]["mean"]
+        interval = (
+            "" if ends is None else ", 95 % interval of the mean {:.3f} to {:.3f}".format(*ends)
+        )
+        click.echo(
+            f"test part: {test['part']}, {test['cells']} positions, measured once by the fused networks"
+            f"{interval}"
+        )
     click.echo(f"models   {out}\nrun      {out}.run")

@@ -3,7 +3,8 @@
 `sections` loads image and classes (`section_reference` makes a reference of spots), `split` chooses
 the positions that are held out, `patches` and `augmentation` draw batches, `nets` is the architecture.
 `loop` trains one network (`checkpoint`, `curves`, `progress`), `parallel` several at a time (`allocator`).
-`validation` scores networks on the held-out positions, `calibration` fits their fusion there.
+`validation` scores networks on the held-out positions, `calibration` fits their fusion there; `unseen`
+measures the test part.
 """
 
 from __future__ import annotations
@@ -28,11 +29,19 @@ if TYPE_CHECKING:
         check_split,
         gap_positions,
         split_section,
+        test_gap_positions,
         train_on_all,
+    )
+    from morphinfer_training.learning.unseen import (
+        BLOCK_UM,
+        TestScores,
+        has_test_part,
+        measure_test_part,
     )
     from morphinfer_training.learning.validation import HeldOutScorer, mean_dice
 
 __all__ = [
+    "BLOCK_UM",
     "POOLINGS",
     "Fitted",
     "Fusion",
@@ -43,6 +52,7 @@ __all__ = [
     "Section",
     "Split",
     "StepReport",
+    "TestScores",
     "TrainingJob",
     "Weights",
     "check_split",
@@ -51,15 +61,18 @@ __all__ = [
     "fit_side_by_side",
     "fold",
     "gap_positions",
+    "has_test_part",
     "keep_freed_memory",
     "load_section",
     "mean_dice",
+    "measure_test_part",
     "network_name",
     "pick_device",
     "reference_names",
     "reliability",
     "silent",
     "split_section",
+    "test_gap_positions",
     "train_on_all",
 ]
 
@@ -93,19 +106,30 @@ if not TYPE_CHECKING:
             "progress": (
                 "Progress",
                 "StepReport",
+                "TestScores",
                 "silent",
             ),
             "section_reference": ("reference_names",),
             "sections": (
                 "Section",
                 "load_section",
+                "measure_test_part",
             ),
             "split": (
                 "Split",
                 "check_split",
                 "gap_positions",
+                "has_test_part",
                 "split_section",
+                "test_gap_positions",
+                "test_gap_positions",
                 "train_on_all",
+            ),
+            "unseen": (
+                "BLOCK_UM",
+                "TestScores",
+                "has_test_part",
+                "measure_test_part",
             ),
             "validation": (
                 "HeldOutScorer",

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from morphinfer.errors import ConfigError
-from morphinfer.images import Slide, open_labels
+from morphinfer.images import Slide, open_labels, roi_file
 from morphinfer_training.config import SectionConfig
 from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.references import NEAR_SPOTS, RegionSettings, make_regions
@@ -96,7 +96,13 @@ def with_region_file(settings: RegionSettings, folder: Path) -> RegionSettings:
     """Settings with the path of a region of interest, if any, resolved relative to ``folder``."""
     if settings.roi is None or settings.roi.startswith(NEAR_SPOTS):
         return settings
-    return replace(settings, roi=str(resolve_path(settings.roi, folder)))
+    return replace(settings, roi=roi_in(folder, settings.roi))
+
+
+def roi_in(folder: Path, roi: str) -> str:
+    """A region of interest with the path of its file resolved relative to ``folder``."""
+    prefix, file = roi_file(roi)
+    return f"{prefix}{resolve_path(file, folder)}"
 
 
 def is_up_to_date(reference: Path, section: SectionConfig, slide: Slide, spots: Spots) -> bool:

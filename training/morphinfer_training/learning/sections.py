@@ -8,7 +8,8 @@ reference may have any pixel size and corner.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
 from morphinfer.geometry import PixelGrid, ceil_div
-from morphinfer.images import LabelImage, Slide, open_labels
+from morphinfer.images import LabelImage, Slide, open_labels, open_roi
 from morphinfer.tiles import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig
 from morphinfer_training.config_parsing import resolve_path
-from morphinfer_training.learning.section_reference import section_reference
+from morphinfer_training.learning.section_reference import roi_in, section_reference
+from morphinfer_training.learning.split import Parts
 from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
 from morphinfer_training.spots import open_section
 
@@ -49,6 +51,8 @@ class Section:
     """Whether the slide is synthetic by its metadata."""
     unnamed: tuple[int, ...] = ()
     """Gene classes that the reference does not name and that positions labelled tissue may have."""
+    parts: Parts = field(default_factory=Parts)
+    """Parts that the configuration states as polygons."""
 
 
 def load_section(
@@ -57,6 +61,7 @@ def load_section(
     folder: Path,
     target: Path | None = None,
     *,
+    rois: Sequence[str] = (),
     reuse: bool = False,
 ) -> Section:
     """Load a whole section into memory.
@@ -71,6 +76,8 @@ def load_section(
         Folder to which its paths are relative.
     target : Path, optional
         Where to write a reference that is made of spots; needed if the section names spots.
+    rois : sequence of str
+        Regions of interest of the part to hold out and of the test part; '' for none.
     reuse : bool
         Use an existing ``target`` of the same slide, spots, genes, settings and version.
 
@@ -83,6 +90,8 @@ def load_section(
         The slide cannot be read or is constant.
     SpotsError
         No reference can be made of the spots.
+    RoiError
+        A region of interest cannot be read, or is off the slide.
     AlignmentError
         The reference is not a label image.
     """
@@ -104,9 +113,11 @@ def load_section(
         named |= {c.name for c in reference.classes}
     genes = enumerate(config.classes[FIRST_GENE:], FIRST_GENE)
     unnamed = tuple(k for k, name in genes if name not in named)
+    masks = [open_roi(roi_in(folder, roi), slide.grid).mask(grid) if roi else None for roi in rois]
     return Section(
-        slide.name, slide.identity, image, labels, section.weight, slide.synthetic, unnamed
-    )
+        slide.name, slide.identity, image, labels, section.weight, slide.synthetic, unnamed,
+        Parts(*masks),
+    )  # fmt: skip
 
 
 def reference_classes(

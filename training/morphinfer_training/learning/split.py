@@ -8,6 +8,9 @@ block than half of the largest patch (scaled, rotated and blurred by augmentatio
 for neither. Patches of both kinds still share pixels of the gap, which have no label. Where a tile
 extends beyond the gap, pixels of held-out blocks pass through the network without contributing to the
 loss; they influence only the running scales of the channels.
+
+A test part is measured once, at the end. Around it the gap is wider by a whole tile, for training and
+held-out positions alike, so that none of its pixels enters a network before.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from scipy.ndimage import maximum_filter
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
 from morphinfer.geometry import ceil_div
-from morphinfer_training.config import TrainConfig, ValidationConfig
+from morphinfer_training.config import Side, TrainConfig, ValidationConfig
 
+Mask = NDArray[np.bool_]
 TRIALS = 64
 """Random choices of blocks, of which the one with the most even shares of the classes is taken."""
 
@@ -35,6 +39,18 @@ class Split:
     """Positions that contribute to the loss, of the shape of the labels."""
     validation: NDArray[np.bool_]
     """Held-out positions, of the same shape."""
+    test: Mask | None = None
+    """Positions of the test part, of the same shape; None if the section has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts of a section that its configuration states as polygons; None where it does not."""
+
+    validation: Mask | None = None
+    """Positions to hold out, of the shape of the labels."""
+    test: Mask | None = None
+    """Positions of the test part, of the same shape."""
 
 
 def gap_positions(config: TrainConfig) -> int:
@@ -48,7 +64,16 @@ def gap_positions(config: TrainConfig) -> int:
     return int(np.ceil(half * config.augmentation.scale_jitter / config.stride_px))
 
 
-def split_section(labels: NDArray[np.uint8], config: TrainConfig, index: int) -> Split:
+def test_gap_positions(config: TrainConfig) -> int:
+    """Positions between the test part and all others: as `gap_positions`, and the rest of a tile."""
+    diagonal = 2**0.5 if config.augmentation.rotate == "any" else 1.0
+    tile = (config.training.tile_cells - 1) * config.augmentation.scale_jitter * diagonal
+    return gap_positions(config) + int(np.ceil(tile))
+
+
+def split_section(
+    labels: NDArray[np.uint8], config: TrainConfig, index: int, parts: Parts | None = None
+) -> Split:
     """Split of the labelled positions of one section.
 
     Parameters
@@ -59,11 +84,26 @@ def split_section(labels: NDArray[np.uint8], config: TrainConfig, index: int) ->
         Fraction, blocks or side, patch sizes and augmentation.
     index : int
         Index of the section in the configuration, part of the seed of its blocks.
+    parts : Parts, optional
+        Parts that the configuration states as polygons.
     """
-    held = _held_out(labels, config, index)
-    near = maximum_filter(held, size=2 * gap_positions(config) + 1, mode="constant", cval=False)
-    known = labels != UNLABELLED
-    return Split(known & ~near, known & held)
+    parts = parts or Parts()
+    test = parts.test
+    if config.test.side:
+        test = _side(labels.shape, config.test.side, config.test.fraction)
+    rest = labels
+    if test is not None:
+        rest = np.where(_dilated(test, test_gap_positions(config)), UNLABELLED, labels)
+        test = test & (labels != UNLABELLED)
+    held = _held_out(rest, config, index) if parts.validation is None else parts.validation
+    known = rest != UNLABELLED
+    return Split(known & ~_dilated(held, gap_positions(config)), known & held, test)
+
+
+def _dilated(mask: Mask, reach: int) -> Mask:
+    """Positions within ``reach`` rows and columns of a mask."""
+    grown = maximum_filter(mask, size=2 * reach + 1, mode="constant", cval=False)
+    return np.asarray(grown, np.bool_)
 
 
 def train_on_all(labels: NDArray[np.uint8]) -> Split:
@@ -73,7 +113,7 @@ def train_on_all(labels: NDArray[np.uint8]) -> Split:
 
 
 def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig) -> None:
-    """Raise if a class has no position for training, or if nothing is held out.
+    """Raise if a class has no position for training, nothing is held out, or the test part is empty.
 
     Parameters
     ----------
@@ -103,12 +143,19 @@ def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: Tr
             f"{config.validation.block_um:g} micrometres); use a smaller validation.block_um or a "
             f"larger validation.fraction"
         )
+    parts = [split.test for split in splits if split.test is not None]
+    if parts and not any(part.any() for part in parts):
+        raise ConfigError(
+            "the test part has no labelled position; state another side or other polygons in test"
+        )
 
 
 def _held_out(labels: NDArray[np.uint8], config: TrainConfig, index: int) -> NDArray[np.bool_]:
     validation = config.validation
     if validation.side:
-        return _side(labels.shape, validation)
+        return _side(labels.shape, validation.side, validation.fraction)
+    if validation.polygons:  # of other sections
+        return np.zeros(labels.shape, np.bool_)
     block = max(1, round(validation.block_um / (config.stride_px * config.pixel_size_um)))
     rows, cols = (np.arange(n) // block for n in labels.shape)
     blocks = rows[:, None] * ceil_div(labels.shape[1], block) + cols
@@ -118,11 +165,11 @@ def _held_out(labels: NDArray[np.uint8], config: TrainConfig, index: int) -> NDA
     return np.asarray(chosen[blocks])
 
 
-def _side(shape: tuple[int, ...], validation: ValidationConfig) -> NDArray[np.bool_]:
+def _side(shape: tuple[int, ...], side: Side, fraction: float) -> Mask:
     held = np.zeros(shape, np.bool_)
-    axis = 0 if validation.side in ("top", "bottom") else 1
-    count = round(shape[axis] * validation.fraction)
-    first = 0 if validation.side in ("top", "left") else shape[axis] - count
+    axis = 0 if side in ("top", "bottom") else 1
+    count = round(shape[axis] * fraction)
+    first = 0 if side in ("top", "left") else shape[axis] - count
     held[(slice(None),) * axis + (slice(first, first + count),)] = True
     return held
 

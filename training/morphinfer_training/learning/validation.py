@@ -97,11 +97,24 @@ class HeldOutScorer:
 
     def dice(self, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
         """Dice of each class, shape (C,), NaN if undefined, for probabilities of shape (K, C)."""
-        predicted = probabilities.argmax(axis=1)
-        if self._tissue is not None:
-            is_tissue = np.take_along_axis(self._tissue, predicted[:, None], 1)[:, 0]
-            predicted = np.where(is_tissue, TISSUE, predicted)
-        return dice_of(self.labels, predicted, self.classes)
+        return dice_of(self.labels, self.predicted(probabilities), self.classes)
+
+    def predicted(self, probabilities: NDArray[np.float32]) -> NDArray[np.integer[Any]]:
+        """Predicted classes, shape (K,), for probabilities of shape (K, C).
+
+        Classes that the reference of a section does not name are tissue.
+        """
+        predicted: NDArray[np.integer[Any]] = probabilities.argmax(axis=1)
+        if self._tissue is None:
+            return predicted
+        is_tissue = np.take_along_axis(self._tissue, predicted[:, None], 1)[:, 0]
+        return np.where(is_tissue, TISSUE, predicted)
+
+    def places(self) -> NDArray[np.intp]:
+        """Section, row and column of each held-out position, shape (K, 3)."""
+        parts = [np.add(np.argwhere(p.mask), (p.window.row, p.window.col)) for p in self._pieces]
+        sections = np.repeat([p.section for p in self._pieces], [len(part) for part in parts])
+        return np.column_stack([sections, np.concatenate(parts)])
 
     def merged(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities in which the classes that a section does not name are added to tissue.

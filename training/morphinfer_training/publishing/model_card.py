@@ -59,7 +59,7 @@ def model_card(card: Table) -> str:
     card : mapping
         Content of card.json.
     """
-    parts = [_head(card), _data(card), _validation(card)]
+    parts = [_head(card), _data(card), _validation(card), _test(card)]
     measured = card.get("figures", {}).get("sections", [])
     parts += [_figures(each, card["classes"]) for each in measured if each.get("methods")]
     parts += [_files(card), _training(card)]
@@ -130,7 +130,8 @@ def _section_line(section: Table, classes: Sequence[str]) -> str:
     positions = ", ".join(f"{name} {counts[name]}" for name in classes if counts.get(name))
     kind = " (synthetic)" if section.get("synthetic") else ""
     held_out = section["held_out_cells"]
-    return f"- {section['name']}{kind}: training positions: {positions}; held out: {held_out}"
+    test = f"; test part: {section['test_cells']}" if "test_cells" in section else ""
+    return f"- {section['name']}{kind}: training positions: {positions}; held out: {held_out}{test}"
 
 
 def _validation(card: Table) -> str:
@@ -158,6 +159,29 @@ def _validation(card: Table) -> str:
         error = validation["calibration_error"]
         notes.append(f"Expected calibration error of the fusion: {error:.3f}.")
     return "\n\n".join([text, " ".join(notes)]) if notes else text
+
+
+def _test(card: Table) -> str:
+    """The figures of the test part of the training sections; empty without one."""
+    test, names = card["provenance"].get("test"), card["classes"]
+    if test is None:
+        return ""
+    rows = [
+        [name, show(dice["mean"]), *(show(dice["per_class"][c]) for c in names)]
+        for name, dice in [*test["networks"].items(), ("fused", test["fused"])]
+    ]
+    intervals = test["intervals"]
+    ends = [intervals["mean"], *(intervals["per_class"][c] for c in names)]
+    rows.append(
+        ["95 % interval of fused", *("{:.3f} to {:.3f}".format(*e) if e else "n/a" for e in ends)]
+    )
+    return (
+        f"## Test part of the training sections\n\n{test['part']}, {test['cells']} positions: measured "
+        f"once, after all choices. No pixel of it entered a network before. It is other tissue of the same "
+        f"sections, **not** of another animal or donor. Intervals: bootstrap over {intervals['blocks']} "
+        f"blocks of {intervals['block_um']:g} micrometres.\n\n"
+        + table(["network", "mean Dice", *names], rows)
+    )
 
 
 def _figures(section: Table, classes: Sequence[str]) -> str:

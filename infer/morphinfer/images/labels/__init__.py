@@ -1,7 +1,8 @@
 """Label images: class values on the grid of a slide.
 
 `label_image` writes them and reads those of any tool, which `opening` opens; `classes` says what their
-values stand for. `annotations` draws `polygons` of GeoJSON, or `shapes` of SpatialData, as label images.
+values stand for. `annotations` draws `polygons` of GeoJSON, or `shapes` of SpatialData, as label images;
+`roi` says which part of a slide counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from morphinfer.images.labels.label_image import (
     published_paths,
 )
 from morphinfer.images.labels.opening import open_labels
+from morphinfer.images.labels.roi import Roi, open_roi, roi_file
 
 __all__ = [
     "LABEL_CHUNK",
@@ -25,10 +27,13 @@ __all__ = [
     "LabelImage",
     "Layer",
     "Layout",
+    "Roi",
     "create_labels",
     "is_annotations",
     "layer_path",
     "open_annotations",
     "open_labels",
+    "open_roi",
     "published_paths",
+    "roi_file",
 ]

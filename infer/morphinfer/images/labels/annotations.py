@@ -23,14 +23,20 @@ from morphinfer.errors import AlignmentError, MorphinferError, SlideError
 from morphinfer.geometry import PixelGrid, TileGrid
 from morphinfer.images.labels.classes import check_count
 from morphinfer.images.labels.label_image import LABEL_CHUNK, LabelImage
-from morphinfer.images.labels.polygons import Polygon, PolygonArray, Ring, on_grid
+from morphinfer.images.labels.polygons import (
+    POLYGONS,
+    Polygon,
+    PolygonArray,
+    Ring,
+    geojson_rings,
+    on_grid,
+)
 from morphinfer.images.labels.shapes import FILE, is_shapes, read_shapes
 from morphinfer.images.slides import Level, Slide
 
 SUFFIXES = (".geojson", ".json")
 CLASS_KEYS = ("classification", "class", "label", "name")
 """Keys of the properties of a feature that can hold its class."""
-POLYGONS = ("Polygon", "MultiPolygon")
 MOST_OUTSIDE = 0.01
 """Share of the corners off the slide above which a warning is given."""
 TILE = 4096
@@ -186,13 +192,11 @@ def _add_feature(
         return
     if isinstance(stated, Mapping) and isinstance(stated.get("color"), list):
         found.colours[str(name)] = "#" + bytes(stated["color"][:3]).hex()
-    parts = geometry["coordinates"]
-    for part in [parts] if geometry["type"] == "Polygon" else parts:
-        rings = [np.array([point[:2] for point in ring], np.float64) for ring in part]
+    for rings in geojson_rings(geometry):
         if not rings:
             found.left_out["without an area"] += 1
             continue
-        found.add(str(name), [on_grid(ring.reshape(-1, 2), frame, grid) for ring in rings])
+        found.add(str(name), [on_grid(ring, frame, grid) for ring in rings])
 
 
 def _class_name(stated: Mapping[str, Any]) -> Any:

@@ -6,8 +6,9 @@ that inner rings are holes. Where polygons of different classes overlap, the lat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED
 from morphinfer.geometry import PixelGrid
 
+POLYGONS = ("Polygon", "MultiPolygon")
+"""Types of GeoJSON geometries that have an area."""
 Ring = NDArray[np.float64]
 """Corners of a ring as (row, column), shape (N, 2)."""
 
@@ -102,6 +105,18 @@ def fill(rings: Sequence[Ring], top: int, left: int, shape: tuple[int, int]) -> 
         np.add.at(crossings, (row, place), 1)
     odd: NDArray[np.bool_] = np.cumsum(crossings[:, :-1], axis=1) % 2 == 1
     return odd
+
+
+def geojson_rings(geometry: Mapping[str, Any]) -> Iterator[list[NDArray[np.float64]]]:
+    """Rings of (x, y), each of shape (N, 2), of every polygon of a GeoJSON geometry; none of another type."""
+    if geometry["type"] not in POLYGONS:
+        return
+    parts = geometry["coordinates"]
+    for part in [parts] if geometry["type"] == "Polygon" else parts:
+        yield [
+            np.array([[float(x) for x in point[:2]] for point in ring], np.float64).reshape(-1, 2)
+            for ring in part
+        ]
 
 
 def on_grid(points: NDArray[np.float64], frame: PixelGrid, grid: PixelGrid) -> Ring:
