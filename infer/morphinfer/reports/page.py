@@ -27,6 +27,7 @@ from morphinfer.reports.models import models_section
 from morphinfer.reports.seams import SeamCheck
 from morphinfer.reports.style import STYLE
 from morphinfer.reports.svg import line_chart
+from morphinfer.scoring import trained_on
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -77,7 +78,7 @@ def page(
     record, scores = labels.run_record(), scores_in(summary)
     sections = [
         _head(title, labels, record),
-        _warnings(record.warnings),
+        _warnings([*record.warnings, *filter(None, [trained_on(record)])]),
         _figures(labels, summary, check),
         _picture(picture, title),
         _maps(maps),

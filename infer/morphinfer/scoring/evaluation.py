@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from morphinfer.callbacks import OnCount
 from morphinfer.classes import UNLABELLED, LabelClass
-from morphinfer.errors import AlignmentError
+from morphinfer.errors import AlignmentError, RecordError
 from morphinfer.geometry import PixelGrid, TileGrid, Window
 from morphinfer.images import LabelImage, open_labels
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.class_matching import differing, match_classes, matched
 from morphinfer.scoring.metrics import Confusion, Scores, scores
 from morphinfer.scoring.references import open_reference, slide_of
+from morphinfer.scoring.training_slides import trained_on
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,11 @@ def evaluate(
         matched=differing(theirs, names, values),
         ignored=tuple(n for n, v in zip(theirs, values, strict=True) if v == UNLABELLED),
         apart_um=apart,
-        warnings=(*reference.warnings, *_said(apart, labels, reference)),
+        warnings=(
+            *reference.warnings,
+            *_said(apart, labels, reference),
+            *_training_warnings(labels),
+        ),
         intervals=bootstrap_dice(blocks, values),
         block_um=block_um,
         blocks=blocks,
@@ -125,6 +130,18 @@ def _said(apart: tuple[float, float], labels: LabelImage, reference: LabelImage)
         f"right of that of {labels.image.name}, {most:.2g} of a pixel of {pixel_um:g}; they are compared "
         f"where they lie, so correct the translation if it is wrong"
     )
+    logger.warning("%s", text)
+    return [text]
+
+
+def _training_warnings(labels: LabelImage) -> list[str]:
+    """A warning, logged, where the models were trained on the slide of the labels."""
+    try:
+        text = trained_on(labels.run_record())
+    except RecordError:  # of another tool
+        return []
+    if text is None:
+        return []
     logger.warning("%s", text)
     return [text]
 
