@@ -27,6 +27,8 @@ from morphinfer.images.stores import (
     OpenedImage,
     Watch,
     WatchedArray,
+    in_labels_group,
+    is_node,
     is_tiff,
     level_array,
     open_image,
@@ -113,11 +115,18 @@ def open_slide(
         version=meta.version,
         metadata_sha256=hash_metadata(attributes, base),
         synthetic=_is_synthetic(attributes),
-        result=result_kind(attributes),
+        result=result_kind(attributes) or _kind_by_place(address),
         missing_chunks=missing_chunks,
         url=address.url,
         warnings=(*opened.warnings, *repaired),
     )
+
+
+def _kind_by_place(address: Address) -> str:
+    """The kind of result that lies in a group of labels; '' elsewhere, and in a mere folder of that name."""
+    above = address.path.absolute().parent if address.path else None
+    is_folder = above is not None and above.is_dir() and not is_node(above)
+    return "label image" if in_labels_group(address) and not is_folder else ""
 
 
 def _plain_slide(opened: OpenedImage, pixel_size_um: float | None, watch: Watch) -> Slide:

@@ -177,6 +177,15 @@ def test_a_plate_lists_its_wells_and_names_an_image_that_exists(make_slide, nois
     assert open_slide(root / "A/1/f0").shape == (20, 20)
 
 
+def test_an_image_in_a_group_of_labels_is_no_slide(make_slide, noise, tmp_path):
+    zarr.open_group(str(tmp_path / "s.zarr/labels"), mode="w")
+    path = make_slide(noise(20, 20, dtype="uint8"), name="s.zarr/labels/nuclei")
+    assert open_slide(path).result == "label image"
+    with pytest.raises(SlideError, match=r"a group of label images, nuclei \(20 x 20, labels\)"):
+        open_slide(path.parent)
+    assert not open_slide(make_slide(noise(20, 20), name="labels/slide.zarr")).result
+
+
 def test_a_group_above_images_names_them(make_slide, noise, tmp_path):
     zarr.open_group(str(tmp_path / "g.zarr"), mode="w")
     make_slide(noise(20, 20), name="g.zarr/a")

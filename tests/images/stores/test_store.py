@@ -46,6 +46,28 @@ def test_a_zip_file_of_one_folder_is_read(make_slide, noise, tmp_path):
     np.testing.assert_array_equal(pixels(slide), image)
 
 
+def test_an_image_at_any_depth_of_a_zip_file_is_read(make_slide, noise, tmp_path):
+    image = noise(40, 30)
+    file = zipped(make_slide(image), tmp_path / "s.zip", below="a/slide.zarr")
+    for path in (file, file / "a/slide.zarr"):
+        np.testing.assert_array_equal(pixels(open_slide(path)), image)
+
+
+def test_the_images_of_a_zip_file_are_listed(make_slide, noise, tmp_path):
+    make_slide(noise(40, 30), name="both/a.zarr")
+    make_slide(noise(40, 30), name="both/b.zarr")
+    file = zipped(tmp_path / "both", tmp_path / "s.zip")
+    with pytest.raises(
+        SlideError, match=r"holds several zarr groups; name one of .*a\.zarr, .*b\."
+    ):
+        open_slide(file)
+    assert open_slide(file / "b.zarr").shape == (40, 30)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("spots.csv", "x,y")
+    with pytest.raises(SlideError, match="no zarr array or group in this zip file"):
+        open_slide(file)
+
+
 def test_a_path_leads_into_a_zip_file(make_slide, noise, tmp_path):
     image = noise(40, 30)
     file = zipped(make_slide(image), tmp_path / "s.zarr.zip", below="images/dapi")

@@ -139,7 +139,7 @@ def test_a_missing_file_matters_only_to_its_channels(tmp_path):
     (tmp_path / "ch2.ome.tif").unlink()
     slide = open_slide(path)
     np.testing.assert_array_equal(pixels(slide), image[1])
-    assert re.search(r"channels 18S are not there \(in ch2\.ome\.tif\)", slide.warnings[0])
+    assert re.search(r"channel 18S are not there \(in ch2\.ome\.tif\)", slide.warnings[0])
     with pytest.raises(SlideError, match=r"planes of channel 18S are not there; copy all files"):
         open_slide(path, channel="18S")
     with pytest.raises(SlideError, match=r"planes of channel 18S are not there.*`channel`"):
@@ -447,3 +447,30 @@ def test_tifffile_logs_as_before_once_a_file_was_opened(tmp_path):
         open_slide(path)
     assert logging.getLogger("tifffile").level == level
     assert Path(path).exists()
+
+
+def test_a_misspelt_or_ambiguous_image_is_refused(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path) as file:
+        for name, side in (("left", 40), ("left", 50), ("right", 60), ("macro", 70)):
+            metadata = {"axes": "YX", "Name": name}
+            file.write(noise(side, side), metadata=metadata, tile=(16, 16))
+    with pytest.raises(SlideError, match=r"no image 'rigth'; did you mean 'right'\?"):
+        open_slide(path, series="rigth", pixel_size_um=0.5)
+    with pytest.raises(SlideError, match="several images have the name 'left'"):
+        open_slide(path, series="left", pixel_size_um=0.5)
+    slide = open_slide(path, pixel_size_um=0.5)
+    assert slide.shape == (60, 60)
+    assert "the largest that is no macro or label image is read, 2" in slide.warnings[0]
+
+
+def test_an_unknown_compression_is_named(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise(40, 30), tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[0].tags["Compression"].valueoffset
+    content = bytearray(path.read_bytes())
+    content[place : place + 2] = (34893).to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(SlideError, match=r"compression 34893, which tifffile .* does not decode"):
+        open_slide(path, pixel_size_um=0.5)

@@ -23,7 +23,7 @@ from morphinfer.images.labels.classes import (
 from morphinfer.images.labels.label_image import LabelImage
 from morphinfer.images.opening import open_slide
 from morphinfer.images.slides import Slide
-from morphinfer.images.stores import is_zip, open_image
+from morphinfer.images.stores import in_labels_group, is_zip, open_image
 
 SCANNED_SIDE = 4096
 """Side of the tiles in which the values of an image without named classes are looked for."""
@@ -82,18 +82,6 @@ def open_labels(path: str | Path) -> LabelImage:
     record = attributes.get("morphinfer")
     record = dict(record) if isinstance(record, Mapping) else {}
     return LabelImage(image, classes, record, codes, warnings)
-
-
-def in_labels_group(path: object) -> bool:
-    """Whether an image lies in a group 'labels', where other tools keep label images.
-
-    >>> in_labels_group("s.zarr/labels/regions"), in_labels_group("labels.zarr")
-    (True, False)
-    """
-    return (
-        len(parts := str(path).replace("\\", "/").rstrip("/").split("/")) > 1
-        and parts[-2] == "labels"
-    )
 
 
 def _check_image(image: Slide, block: Any, path: object) -> None:

@@ -8,9 +8,16 @@ that are absent or go.
 
 from __future__ import annotations
 
-from morphinfer.images.stores.addresses import TIFF_SUFFIXES, Address, enclosing_node, is_zip
+from morphinfer.images.stores.addresses import (
+    TIFF_SUFFIXES,
+    Address,
+    enclosing_node,
+    is_node,
+    is_zip,
+)
 from morphinfer.images.stores.containers import OpenedImage, open_image
 from morphinfer.images.stores.folders import (
+    in_labels_group,
     is_folder_of_slides,
     refuse_result,
     result_kind,
@@ -37,7 +44,9 @@ __all__ = [
     "bioformats_way",
     "enclosing_node",
     "foreign_format",
+    "in_labels_group",
     "is_folder_of_slides",
+    "is_node",
     "is_tiff",
     "is_zip",
     "level_array",

@@ -108,7 +108,12 @@ def _below(store: Store, names: Sequence[str], series: str | int | None) -> Open
     if members and series is not None:
         return _chosen(store, members, series, largest=False)
     if members:
-        first = next((m for m in members if m.is_slide), members[0])
+        first = next((m for m in members if not m.labels), None)
+        if first is None:
+            raise SlideError(
+                f"{store.address}: is no image but a group of label images, {listed(members)}; name the "
+                f"slide itself, or the label image where one is needed"
+            )
         raise SlideError(
             f"{store.address}: is no image but a group that holds {listed(members)}; name one of them, "
             f"for example {store.address.below(first.path)}"

@@ -48,6 +48,15 @@ def stored_result(path: str | Path) -> str:
     return ""
 
 
+def in_labels_group(path: object) -> bool:
+    """Whether an image lies in a group 'labels', where other tools keep label images.
+
+    >>> in_labels_group("s.zarr/labels/regions"), in_labels_group("labels.zarr")
+    (True, False)
+    """
+    return str(path).replace("\\", "/").rstrip("/").split("/")[-2:-1] == ["labels"]
+
+
 def refuse_result(kind: str, path: object) -> None:
     """Raise where what was named as a slide holds a result, by its `result_kind`."""
     if kind:

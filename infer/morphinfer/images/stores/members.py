@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from morphinfer.errors import SlideError
+from morphinfer.images.stores.folders import in_labels_group
 from morphinfer.images.stores.store import Store
 
 SIDE_IMAGE = re.compile(
@@ -99,7 +100,8 @@ def members_at(
             continue
         own = names[number] if number < len(names) else blocks[0].get("name", "")
         name = "" if own == f"/{path}" else str(own)
-        members.append(Member(path, name, _shape(store, path, blocks[0]), "image-label" in ome))
+        labels = "image-label" in ome or in_labels_group(store.address.below(path))
+        members.append(Member(path, name, _shape(store, path, blocks[0]), labels))
     return members
 
 

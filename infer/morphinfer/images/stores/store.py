@@ -142,7 +142,7 @@ def listed(store: Any, place: str) -> set[str]:
 
 
 def open_store(address: Address) -> Store:
-    """The store of an address; a zip file's may begin in the only folder at its top.
+    """The store of an address; a zip file's may begin in a folder, if all zarr nodes lie below that.
 
     Raises
     ------
@@ -165,7 +165,8 @@ def open_store(address: Address) -> Store:
             )
         file, inner = entered
         whole = _zip_store(Address(file), file)
-        prefix = "/".join(part for part in (whole.prefix, inner) if part)
+        named = inner == whole.prefix or inner.startswith(f"{whole.prefix}/")
+        prefix = "/".join(part for part in ("" if named else whole.prefix, inner) if part)
         return replace(whole, address=address, prefix=prefix)
     from zarr.storage import LocalStore
 
@@ -175,17 +176,23 @@ def open_store(address: Address) -> Store:
 def no_node(address: Address) -> str:
     """Message for an address without a zarr node; names images below it, where there are some."""
     path = address.path
+    if path is not None and path.is_file():
+        with zipfile.ZipFile(path) as opened:
+            below = [str(path / top) for top in top_nodes(opened.namelist())]
+        if not below:
+            return f"{path}: {NO_NODE} in this zip file; name that of an OME-Zarr image"
+        return f"{path}: holds several zarr groups; name one of {_first(below)}"
     if path is None or not path.is_dir():
         return f"{address}: {NO_NODE} at this address; name that of an OME-Zarr image"
     images = (node for node in nodes_below(path) if not stored_result(node))
     below = [str(node) for node in islice(images, MOST_NAMED + 1)]
     if not below:
         return f"{path}: {NO_NODE} in this folder; name the folder of an OME-Zarr image"
-    more = ", ..." if len(below) > MOST_NAMED else ""
-    return (
-        f"{path}: {NO_NODE} in this folder, but there are some below it; name one of "
-        f"{', '.join(below[:MOST_NAMED])}{more}"
-    )
+    return f"{path}: {NO_NODE} in this folder, but there are some below it; name one of {_first(below)}"
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
 
 
 def other_file(path: Path) -> str:
@@ -211,19 +218,22 @@ def _zip_store(address: Address, file: Path) -> Store:
             f"again"
         ) from problem
     opened_store = ZipStore(file.absolute(), mode="r")
-    return Store(address, opened_store, only_folder(names), file, stamp_of(file))
+    tops = top_nodes(names)
+    return Store(address, opened_store, tops[0] if len(tops) == 1 else "", file, stamp_of(file))
 
 
-def only_folder(names: list[str]) -> str:
-    """The folder that holds all files of a zip file that has no zarr metadata at its top, else ''.
+def top_nodes(names: list[str]) -> list[str]:
+    """Folders of a zip file that are zarr nodes and lie in no other; '' for its root.
 
-    >>> only_folder(["a.zarr/zarr.json", "a.zarr/0/zarr.json", "__MACOSX/a"])
-    'a.zarr'
+    >>> top_nodes(["a/b.zarr/zarr.json", "a/b.zarr/0/zarr.json", "__MACOSX/._zarr.json"])
+    ['a/b.zarr']
     """
-    tops = {name.split("/", 1)[0] for name in names if not name.startswith("__MACOSX")}
-    tops -= {".DS_Store"}
-    top = next(iter(tops)) if len(tops) == 1 else ""
-    return top if top and any(name.startswith(f"{top}/") for name in names) else ""
+    parts = (name.rpartition("/") for name in names if not name.startswith("__MACOSX"))
+    tops: list[str] = []
+    for folder in sorted({folder for folder, _, file in parts if file in NODE_FILES}):
+        if not any(top in ("", folder) or folder.startswith(f"{top}/") for top in tops):
+            tops.append(folder)
+    return tops
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import tifffile
 
 from morphinfer.errors import SlideError
 from morphinfer.images.stores import MOST_LISTED
@@ -54,6 +55,12 @@ def check_image(
     """
     if image.problem is not None:
         raise SlideError(image.problem)
+    compression = int(image.key.compression)
+    if compression not in tifffile.TIFF.DECOMPRESSORS:
+        raise SlideError(
+            f"{path}: its pixels have the compression {compression}, which tifffile {tifffile.__version__} "
+            f"does not decode; save the image with another, such as deflate"
+        )
     _check_photometric(image, path, colour=colour)
     for axis, length in image.first_of:
         what = AXIS_MEANINGS.get(axis, f"planes along its axis {axis}")
@@ -171,7 +178,8 @@ def check_planes(
     if absent:
         listed = ", ".join(absent[:MOST_LISTED])
         files = f" (in {', '.join(image.missing[:MOST_LISTED])})" if image.missing else ""
-        warnings.append(f"{path}: planes of the channels {listed} are not there{files}")
+        of = "channels" if len(absent) > 1 else "channel"
+        warnings.append(f"{path}: planes of the {of} {listed} are not there{files}")
 
 
 def missing_planes(image: TiffImage, channel: int) -> int:

@@ -106,9 +106,11 @@ def _check_channel(source: TiffSource, channel: int, missing_chunks: MissingChun
     name = source.channels[channel]
     absent = sum(plane is None for plane in planes)
     if absent:
+        way = "copy all files of the image into one folder"
+        if not source.missing:
+            way = "copy the file again from its source, or choose another `channel`"
         raise SlideError(
-            f"{source.path}: {absent} of {len(planes)} planes of channel {name} are not there; copy all "
-            f"files of the image into one folder"
+            f"{source.path}: {absent} of {len(planes)} planes of channel {name} are not there; {way}"
         )
     empty = sum(plane.empty for plane in planes if plane is not None)
     if empty and missing_chunks == "refuse":

@@ -29,6 +29,7 @@ from morphinfer.images.tiff.metadata import channel_names, pixel_size
 from morphinfer.images.tiff.planes import KeptPlane, Plane
 from morphinfer.images.tiff.pyramids import fold_levels, level_factor
 from morphinfer.images.tiff.segments import SMALL_BYTES, SegmentPlane
+from morphinfer.names import suggestion
 
 Pages = Literal["channels", "planes"]
 """What the pages of a file are that does not say it: channels, or planes along z."""
@@ -58,6 +59,8 @@ class TiffSource:
     """SHA-256 of its shape and data type, and of the size, the beginning and the end of the file."""
     warnings: tuple[str, ...]
     """What was left out or could not be verified, a sentence each."""
+    missing: tuple[str, ...] = ()
+    """Files that its metadata name and that are not there."""
 
     @property
     def axes(self) -> str:
@@ -118,7 +121,15 @@ def open_tiff(
         logger.warning("%s", text)
     sha256 = _identity(path, index, arrays[0])
     return TiffSource(
-        path, index, arrays, factors, names, size, sha256, tuple(dict.fromkeys(warnings))
+        path,
+        index,
+        arrays,
+        factors,
+        names,
+        size,
+        sha256,
+        tuple(dict.fromkeys(warnings)),
+        image.missing,
     )
 
 
@@ -130,7 +141,7 @@ def pick_series(
     Raises
     ------
     SlideError
-        There is no image, or none of that number or name.
+        There is no image, none of that number or name, or several of that name.
     """
     if not images:
         raise SlideError(f"{path}: not a TIFF file, or damaged (no image in it); copy it again")
@@ -143,13 +154,24 @@ def pick_series(
         if str(wanted).isdecimal() and int(wanted) < len(images):
             named.append(int(wanted))
         if not named:
-            raise SlideError(f"{path}: no image '{wanted}'; choose a `series` out of {listed}")
+            near = suggestion(str(wanted), [image.name for image in images])
+            raise SlideError(
+                f"{path}: no image '{wanted}'{near}; choose a `series` out of {listed}"
+            )
+        if len(named) > 1 and images[named[1]].name == wanted:
+            raise SlideError(
+                f"{path}: several images have the name '{wanted}'; choose a `series` by its number out of "
+                f"{listed}"
+            )
         return named[0]
     usual = [i for i, image in enumerate(images) if not image.is_extra] or [*range(len(images))]
     index = max(usual, key=lambda i: prod(images[i].shape))
-    if len(usual) > 1:
+    if len(usual) > 1 or images[index].is_extra:
+        largest = (
+            "largest" if len(usual) == len(images) else "largest that is no macro or label image"
+        )
         warnings.append(
-            f"{path}: {len(images)} images ({listed}); the largest is read, {index}; another is chosen by "
+            f"{path}: {len(images)} images ({listed}); the {largest} is read, {index}; another is chosen by "
             f"`series`"
         )
     return index
