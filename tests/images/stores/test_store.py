@@ -172,6 +172,11 @@ def test_without_the_extra_it_is_named(monkeypatch):
         open_slide("https://example.org/a.zarr")
 
 
+@pytest.mark.parametrize("kind", ["s3", "gs"])
+def test_a_file_that_goes_from_a_bucket_is_not_taken_from_a_kept_listing(kind):
+    assert remote.file_system_options(kind)["use_listings_cache"] is False
+
+
 # Remote stores, from a server of this process
 
 

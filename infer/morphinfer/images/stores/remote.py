@@ -19,12 +19,13 @@ READ_SECONDS = 60
 
 
 def remote_store(address: Address) -> Any:
-    """The store of zarr at a remote address; nothing is read yet.
+    """The store of zarr at a remote address.
 
     Raises
     ------
     SlideError
-        A package that it needs is not installed, or it is the address of a single file.
+        A package that it needs is not installed, it cannot be reached, or it is the address of a single
+        file.
     """
     url = str(address.url)
     kind = url.split("://", 1)[0]
@@ -38,21 +39,31 @@ def remote_store(address: Address) -> Any:
         raise SlideError(
             f"{url}: of remote slides only OME-Zarr folders are read, no single files; download it first"
         )
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
     from zarr.storage import FsspecStore
 
     try:
-        return FsspecStore.from_url(url, storage_options=_timeouts(kind), read_only=True)
+        store = FsspecStore.from_url(url, storage_options=file_system_options(kind), read_only=True)
+        if url.startswith(
+            LISTED
+        ):  # zarr asks for several files at once; s3fs then reports lost requests
+            sync(store.get("zarr.json", default_buffer_prototype()))
+        return store
     except Exception as problem:  # file systems have errors of their own
         raise SlideError(remote_problem(address, problem)) from problem
 
 
-def _timeouts(kind: str) -> dict[str, Any]:
-    """Options of the file system of fsspec for a kind of address."""
+def file_system_options(kind: str) -> dict[str, Any]:
+    """Options of the file system of fsspec for a kind of address.
+
+    Listings are not cached, or a chunk that was removed after it was listed would count as there.
+    """
     if kind == "s3":
         seconds = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
-        return {"config_kwargs": seconds}
+        return {"config_kwargs": seconds, "use_listings_cache": False}
     if kind == "gs":
-        return {"timeout": READ_SECONDS}
+        return {"timeout": READ_SECONDS, "use_listings_cache": False}
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
