@@ -201,6 +201,8 @@ class TrainConfig:
     contrast_floor: float = between(1e-3, 100.0, 0.05)
     """Initial value of the learned floor, which is added to the contrast of a patch. A patch with a contrast
     of about the floor may be background; with a high floor, faint tissue is predicted as background."""
+    brightness: Literal["blind", "seen", "auto"] = "blind"
+    """Whether networks see how bright the image is; 'auto' trains both kinds and keeps the better."""
     dropout: float = between(0.0, 0.95, 0.2)
     """Share of the last features that are dropped in training."""
     seed: int = between(0, 2**31 - 1, 1)
@@ -231,6 +233,8 @@ class TrainConfig:
     def plain(self) -> dict[str, Any]:
         """The configuration as JSON types, with genes as a table as in TOML."""
         table = cast(dict[str, Any], json_types(asdict(self)))
+        if self.brightness == "blind":  # as in earlier cards and checkpoints
+            del table["brightness"]
         for entry, section in zip(table["sections"], self.sections, strict=True):
             entry["genes"] = {each.name: list(each.genes) for each in section.genes}
             if not section.spots:

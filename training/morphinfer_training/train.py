@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
@@ -16,14 +16,19 @@ from morphinfer.errors import OutputError
 from morphinfer.images import check_target, make_folders, remove
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import (
+    Candidate,
     Fitted,
     Fusion,
+    HeldOutScorer,
     Progress,
+    Row,
     Section,
     Split,
     TrainingJob,
     check_split,
+    choose_candidate,
     choose_fusion,
+    configs_by_brightness,
     draw_curves,
     fit_side_by_side,
     has_test_part,
@@ -121,21 +126,18 @@ def train(
     data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
     job = TrainingJob(config, data.sections, data.splits, run, torch_device)
     scorer = job.scorer()
-    logger.info("training %d networks, %d at a time", len(config.patch_sizes_px), jobs)
-    for patch in config.patch_sizes_px:
-        (run / network_name(patch)).mkdir(exist_ok=True)
-    if jobs > 1:
-        fit_side_by_side(job, resume=resume, progress=progress, jobs=jobs)
-        progress = silent  # below the networks are only read from their checkpoints
-    networks, histories = [], {}
-    with torch.random.fork_rng():
-        for patch in config.patch_sizes_px:
-            networks.append(job.fit(patch, scorer, resume=resume or jobs > 1, progress=progress))
-            histories[network_name(patch)] = networks[-1].history
-            draw_curves(run / "curves.png", histories)
-    logger.info("calibrating the networks")
-    probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
-    fusion = choose_fusion(scorer.merged(probabilities), scorer.labels, scorer.blocks)
+    curves: dict[str, list[Row]] = {}
+    candidates = [
+        train_candidate(
+            replace(job, config=one), scorer, curves, resume=resume, jobs=jobs, progress=progress
+        )
+        for one in configs_by_brightness(config)
+    ]
+    chosen, compared = choose_candidate(candidates, scorer, job, Path(folder))
+    config, networks, fusion = chosen.config, chosen.networks, chosen.fusion
+    scores = validation_scores(config, scorer, chosen.probabilities, fusion)
+    if compared:
+        scores["brightness"] = compared
     test = None
     if has_test_part(data.splits):
         logger.info("measuring the test part, once")
@@ -144,12 +146,39 @@ def train(
         )  # fmt: skip
     calibrate_networks(networks, fusion)
     provenance = training_provenance(
-        config, data.sections, data.splits, histories=histories, date=date, device=torch_device,
-        scores=validation_scores(config, scorer, probabilities, fusion), test=test,
+        config, data.sections, data.splits, date=date, device=torch_device, scores=scores,
+        histories={network_name(n.patch_size_px): n.history for n in networks}, test=test,
     )  # fmt: skip
     facts = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), provenance)
     logger.info("exporting the networks and comparing the files with them")
     return publish_set(out, networks, facts, overwrite=overwrite)
+
+
+def train_candidate(
+    job: TrainingJob,
+    scorer: HeldOutScorer,
+    curves: dict[str, list[Row]],
+    *,
+    resume: bool,
+    jobs: int,
+    progress: Progress,
+) -> Candidate:
+    """Train and calibrate all networks of one kind, and add their evaluations to ``curves``."""
+    sizes = job.config.patch_sizes_px
+    logger.info("training %d networks, %d at a time", len(sizes), jobs)
+    if jobs > 1:
+        fit_side_by_side(job, resume=resume, progress=progress, jobs=jobs)
+        progress = silent  # below the networks are only read from their checkpoints
+    networks = []
+    with torch.random.fork_rng():
+        for patch in sizes:
+            networks.append(job.fit(patch, scorer, resume=resume or jobs > 1, progress=progress))
+            curves[network_name(patch, job.config.brightness)] = networks[-1].history
+            draw_curves(job.run / "curves.png", curves)
+    logger.info("calibrating the networks")
+    probabilities = np.stack([n.probabilities for n in networks])  # (M, K, C)
+    fusion = choose_fusion(scorer.merged(probabilities), scorer.labels, scorer.blocks)
+    return Candidate(job.config, networks, probabilities, fusion)
 
 
 def calibrate_networks(networks: list[Fitted], fusion: Fusion) -> None:

@@ -2,7 +2,7 @@
 
     MORPHINFER_DATA=/path/to/sections python training/research/misfit.py [--test]
 
-Crops of the training sections, as scanned and as the simulated scanners of `scanners.py` show them, fit.
+Crops of the training sections, as scanned and as simulated scanners show them, fit.
 Degraded copies, wrong pixel sizes and another organ do not. Each crop is a slide of its own, normalised
 by itself. For each kind: the area under the ROC curve (AUC) of its distances against those of the crops
 that fit, and the share that is warned of. Whole sections are compared too; a training section with the
@@ -33,8 +33,8 @@ from morphinfer.tiles import (
     measure_appearance,
     measure_intensity,
 )
+from morphinfer_training.learning import SCANNERS
 from protocol import CROPS, PIXEL_SIZE_UM, SETS, SetProtocol, data_folder, write_results
-from scanners import SCANNERS
 
 CROP_PX = 1000
 CROPS_EACH = 8

@@ -18,13 +18,16 @@ from morphinfer_training.learning.nets import (
 SIZES = (40, 48, 64, 96, 128, 160)
 
 
-def trained(patch, seed=0):
-    """A network with scales and a bias that differ from the initial ones."""
+def trained(patch, seed=0, brightness="blind"):
+    """A network with scales, shifts and a bias that differ from the initial ones."""
     torch.manual_seed(seed)
-    network = PaddingFreeNet((4, 6, 6, 8), 3, patch)
+    network = PaddingFreeNet((4, 6, 6, 8), 3, patch, brightness=brightness)
     for _ in range(30):
         network(torch.rand(2, 1, patch + 8, patch + 8) * 3)
     torch.nn.init.normal_(network.bias)
+    for _, scale in network.stages():
+        if brightness == "seen":
+            torch.nn.init.normal_(scale.shift)
     return network.eval()
 
 
@@ -32,9 +35,9 @@ def noise(*shape, seed=1):
     return torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("patch", SIZES)
-def test_the_output_for_a_tile_equals_that_for_its_patches(patch):
-    network = trained(patch)
+@pytest.mark.parametrize(("patch", "brightness"), [*((p, "blind") for p in SIZES), (64, "seen")])
+def test_the_output_for_a_tile_equals_that_for_its_patches(patch, brightness):
+    network = trained(patch, brightness=brightness)
     tile = noise(patch + 16, patch + 24)
     with torch.inference_mode():
         dense = network(tile)[0]
@@ -74,6 +77,25 @@ def test_without_a_floor_brightness_and_black_level_change_nothing():
             assert torch.allclose(network(gain * tile + shift), unchanged, atol=1e-4)
 
 
+def test_a_network_that_sees_brightness_depends_on_gain_and_black_level():
+    network = trained(64, brightness="seen")
+    tile = noise(80, 80)
+    with torch.inference_mode():
+        unchanged = network(tile)
+        for gain, shift in ((0.5, 0.0), (1.0, 0.4)):
+            assert float((network(gain * tile + shift) - unchanged).abs().max()) > 0.1
+
+
+def test_both_kinds_start_from_the_same_draws():
+    first = []
+    for brightness in ("blind", "seen"):
+        torch.manual_seed(5)
+        first.append(make_network(make_config(brightness=brightness), 48))
+    blind, seen = (dict(network.named_parameters()) for network in first)
+    assert torch.equal(blind["head.weight"], seen["head.weight"])
+    assert blind.keys() - seen.keys() == {"log_floor"}
+
+
 def test_the_configuration_sets_the_initial_floor():
     network = make_network(make_config(contrast_floor=0.25), 48)
     assert float(network.log_floor.detach().exp()) == pytest.approx(0.25)
@@ -98,19 +120,23 @@ def test_the_first_filters_sum_to_0_and_weaken_the_noise_of_single_pixels():
     assert float(filters.square().sum() / weight.square().sum()) < 0.2
 
 
-def test_folding_keeps_the_output():
-    network = trained(96)
+@pytest.mark.parametrize("brightness", ["blind", "seen"])
+def test_folding_keeps_the_output(brightness):
+    network = trained(96, brightness=brightness)
     tile = noise(112, 120, seed=2)
     weights = fold(network)
     x = tile
+    shifts = map(torch.from_numpy, weights.shifts or [np.zeros(1, np.float32)] * 5)
     for depth, kernel in enumerate(map(torch.from_numpy, weights.convolutions)):
-        x = functional.relu(functional.conv2d(x, kernel, dilation=2 if depth == 4 else 1))
+        x = functional.conv2d(x, kernel, dilation=2 if depth == 4 else 1)
+        x = functional.relu(x + next(shifts)[:, None, None])
         if depth < 3:
             x = functional.max_pool2d(x, 2)
     evidence = functional.avg_pool2d(functional.conv2d(x, torch.from_numpy(weights.head)), 4, 1)
     contrast = functional.avg_pool2d(x.mean(dim=1, keepdim=True), 4, 1)
     bias = torch.from_numpy(weights.bias)[:, None, None]
-    logits = evidence / (contrast + weights.floor) + bias
+    ratio = evidence if weights.floor is None else evidence / (contrast + weights.floor)
+    logits = ratio + bias
     assert torch.allclose(logits, network(tile), atol=1e-5)
 
 

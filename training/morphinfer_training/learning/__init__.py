@@ -4,7 +4,8 @@
 the positions that are held out, `patches` and `augmentation` draw batches, `nets` is the architecture.
 `loop` trains one network (`checkpoint`, `curves`, `progress`), `parallel` several at a time (`allocator`).
 `validation` scores networks on the held-out positions, `calibration` fits their fusion there; `unseen`
-measures the test part.
+measures the test part. `brightness` chooses between networks that see brightness and that do not, also by
+simulated `scanners`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
     from morphinfer_training.learning.allocator import keep_freed_memory
+    from morphinfer_training.learning.brightness import (
+        Candidate,
+        choose_candidate,
+        configs_by_brightness,
+    )
     from morphinfer_training.learning.calibration import Fusion, choose_fusion, reliability
     from morphinfer_training.learning.checkpoint import Row
     from morphinfer_training.learning.curves import draw_curves
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from morphinfer_training.learning.nets import POOLINGS, PaddingFreeNet, Weights, fold
     from morphinfer_training.learning.parallel import TrainingJob, fit_side_by_side
     from morphinfer_training.learning.progress import Progress, StepReport, silent
+    from morphinfer_training.learning.scanners import SCANNERS, scanned
     from morphinfer_training.learning.section_reference import reference_names
     from morphinfer_training.learning.sections import Section, load_section
     from morphinfer_training.learning.split import (
@@ -43,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOCK_UM",
     "POOLINGS",
+    "SCANNERS",
+    "Candidate",
     "Fitted",
     "Fusion",
     "HeldOutScorer",
@@ -56,7 +65,9 @@ __all__ = [
     "TrainingJob",
     "Weights",
     "check_split",
+    "choose_candidate",
     "choose_fusion",
+    "configs_by_brightness",
     "draw_curves",
     "fit_side_by_side",
     "fold",
@@ -70,6 +81,7 @@ __all__ = [
     "pick_device",
     "reference_names",
     "reliability",
+    "scanned",
     "silent",
     "split_section",
     "test_gap_positions",
@@ -81,6 +93,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "allocator": ("keep_freed_memory",),
+            "brightness": ("Candidate", "choose_candidate", "configs_by_brightness"),
             "calibration": (
                 "Fusion",
                 "choose_fusion",
@@ -109,6 +122,7 @@ if not TYPE_CHECKING:
                 "TestScores",
                 "silent",
             ),
+            "scanners": ("SCANNERS", "scanned"),
             "section_reference": ("reference_names",),
             "sections": (
                 "Section",

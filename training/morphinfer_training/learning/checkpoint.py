@@ -100,7 +100,8 @@ def load_checkpoint(path: Path, config: TrainConfig, device: torch.device) -> Tr
             f"with that version, or start again with `overwrite=True`"
         )
     current = config.plain()
-    changed = [key for key in current if key != "card" and current[key] != other.get(key)]
+    keys = sorted({*current, *other} - {"card"})
+    changed = [key for key in keys if current.get(key) != other.get(key)]
     if changed:
         raise ConfigError(
             f"{path}: written with another configuration (changed: {', '.join(changed)}); restore it, "

@@ -50,13 +50,13 @@ class Fitted:
     """Its probabilities on the held-out positions, shape (K, C)."""
 
 
-def network_name(patch_size_px: int) -> str:
-    """Name of a network in its set.
+def network_name(patch_size_px: int, brightness: str = "blind") -> str:
+    """Name of a network in its set; in a run, those that see brightness have another one.
 
-    >>> network_name(96)
-    'p096'
+    >>> network_name(96), network_name(96, "seen")
+    ('p096', 'p096-seen')
     """
-    return f"p{patch_size_px:03d}"
+    return f"p{patch_size_px:03d}" + ("-seen" if brightness == "seen" else "")
 
 
 def fit(
@@ -99,7 +99,7 @@ def fit(
     ConfigError
         The checkpoint is damaged, or of another configuration or version.
     """
-    settings, name = config.training, network_name(patch_size_px)
+    settings, name = config.training, network_name(patch_size_px, config.brightness)
     run = start_run(config, patch_size_px, folder, device, resume=resume, weights=weights)
     network, state = run.network, run.state
     losses: list[Tensor] = []
@@ -217,11 +217,12 @@ def step_seed(seed: int, patch_size_px: int, step: int) -> int:
 
 
 def make_optimiser(network: PaddingFreeNet, settings: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay for convolutions, and none for the contrast floor and the bias."""
+    """AdamW with weight decay for convolutions, and none for contrast floor, shifts and bias."""
     kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim < 2 and p is not network.bias]
     groups = [
         {"params": kernels, "weight_decay": settings.weight_decay, "factor": 1.0},
-        {"params": [network.log_floor], "weight_decay": 0.0, "factor": 1.0},
+        {"params": others, "weight_decay": 0.0, "factor": 1.0},
         {"params": [network.bias], "weight_decay": 0.0, "factor": BIAS_FACTOR},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate)

@@ -5,20 +5,24 @@ positions at stride 1, with k = (P - 32) / 8 for patches of P pixels, minus the 
 convolution. The average follows the last, linear convolution to classes: both are linear, so the
 result is the same as in the other order, and four channels are averaged instead of 64.
 
-The output depends on structure, not on brightness. No convolution has a bias, so the features of an
-image that is k times as bright are k times as high (Mohan, Kadkhodaie, Simoncelli and
-Fernandez-Granda, 'Robust and interpretable blind image denoising via bias-free convolutional neural
-networks', ICLR 2020). The filters of the first convolution sum to 0, so a raised black level changes
-nothing. The logits are a ratio of two averages over the patch: evidence for the classes, and contrast,
-the mean of all features. A learned floor is added to the contrast, so that the logits of a nearly
-empty patch are close to the bias. The first filters are blurred by a binomial kernel, since
-filters that sum to 0 would otherwise respond mostly to the noise of single pixels.
+By default the networks are blind to brightness: the output depends on structure alone. No convolution has
+a bias, so the features of an image that is k times as bright are k times as high (Mohan, Kadkhodaie,
+Simoncelli and Fernandez-Granda, 'Robust and interpretable blind image denoising via bias-free
+convolutional neural networks', ICLR 2020). The filters of the first convolution sum to 0, so a raised
+black level changes nothing. The logits are a ratio of two averages over the patch: evidence for the
+classes, and contrast, the mean of all features. A learned floor is added to the contrast, so that the
+logits of a nearly empty patch are close to the bias. The first filters are blurred by a binomial kernel,
+since filters that sum to 0 would otherwise respond mostly to the noise of single pixels.
+
+Networks that see brightness are the same but for three parts: channels are standardised and shifted
+(batch normalisation) instead of divided, the first filters may have any sum, and the logits are the
+average evidence plus the bias, without a ratio.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -62,6 +66,34 @@ class Scale(nn.Module):
         self.square.lerp_(square, MOMENTUM)
         return cast(Tensor, scaled)
 
+    def folded(self) -> tuple[NDArray[np.float64], None]:
+        """Factor of each channel, (c,), and no shift."""
+        return 1 / np.sqrt(_double(self.square) + TINY), None
+
+
+class Standardisation(nn.BatchNorm2d):
+    """Batch normalisation with a learned shift of each channel.
+
+    It has no learned factor, whose sign could change: a positive factor commutes with the maximum and
+    can be folded into the convolution.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=TINY, momentum=MOMENTUM, affine=False)
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Standardised and shifted features, (N, c, h, w), for features of the same shape."""
+        return super().forward(input) + self.shift[:, None, None]
+
+    def folded(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Factor and shift of each channel, (c,) each."""
+        factor = 1 / np.sqrt(_double(self.running_var) + self.eps)
+        return factor, _double(self.shift) - _double(self.running_mean) * factor
+
 
 class DivideByBatch(torch.autograd.Function):
     """Division by the root mean square of the batch, in half the time of autograd's own backward."""
@@ -90,7 +122,7 @@ def _by_channel(x: Tensor) -> Tensor:
 
 
 class PaddingFreeNet(nn.Module):
-    """Five valid convolutions without bias, three halvings, a linear head and a fixed average.
+    """Five valid convolutions, three halvings, a linear head and a fixed average.
 
     Parameters
     ----------
@@ -104,8 +136,12 @@ class PaddingFreeNet(nn.Module):
         Share of the last features left out in training.
     floor : float
         Initial value of the learned floor, which is added to the contrast of every patch; features of
-        nuclei average about 0.5.
+        nuclei average about 0.5. Not used by a network that sees brightness.
+    brightness : {'blind', 'seen'}
+        Whether the logits may depend on how bright the image is.
     """
+
+    log_floor: nn.Parameter | None
 
     def __init__(
         self,
@@ -114,8 +150,11 @@ class PaddingFreeNet(nn.Module):
         patch_size_px: int,
         dropout: float = 0.0,
         floor: float = 0.05,
+        *,
+        brightness: Literal["blind", "seen"] = "blind",
     ) -> None:
         super().__init__()
+        blind = brightness == "blind"
         positions = (patch_size_px - CONTEXT_PX) // STRIDE_PX
         self.dilation = dilation_of(positions)
         self.window = positions - 2 * self.dilation
@@ -128,31 +167,43 @@ class PaddingFreeNet(nn.Module):
         self.convolutions.append(
             nn.Conv2d(last, last, side, dilation=max(self.dilation, 1), bias=False)
         )
-        self.scales = nn.ModuleList(Scale(c) for c in (*channels, last))
+        scale = Scale if blind else Standardisation
+        self.scales = nn.ModuleList(scale(c) for c in (*channels, last))
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(last, classes, 1, bias=False)
         self.bias = nn.Parameter(torch.zeros(classes))
-        self.log_floor = nn.Parameter(torch.tensor(floor).log())
+        self.log_floor = nn.Parameter(torch.tensor(floor).log()) if blind else None
         for convolution, _ in self.stages():
             convolution.weight.data = convolution.weight.data.contiguous(
                 memory_format=torch.channels_last
             )
 
-    def stages(self) -> list[tuple[nn.Conv2d, Scale]]:
+    def stages(self) -> list[tuple[nn.Conv2d, Scale | Standardisation]]:
         """Each convolution with the scale that follows it."""
         return cast(
-            list[tuple[nn.Conv2d, Scale]], list(zip(self.convolutions, self.scales, strict=True))
+            list[tuple[nn.Conv2d, Scale | Standardisation]],
+            list(zip(self.convolutions, self.scales, strict=True)),
         )
+
+    def first_filters(self, weight: Tensor) -> Tensor:
+        """Filters of the first convolution, (out, 1, 5, 5), for its weights; of sum 0 if blind."""
+        return blurred(weight) if self.log_floor is None else band_pass(weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of shape (N, C, h, w) for images of shape (N, 1, P + 8 (h - 1), P + 8 (w - 1))."""
         x = x.contiguous(memory_format=torch.channels_last)  # (N, 1, H, W)
         for depth, (convolution, scale) in enumerate(self.stages()):
-            x = F.conv2d(x, band_pass(convolution.weight)) if depth == 0 else convolution(x)
+            x = (
+                F.conv2d(x, self.first_filters(convolution.weight))
+                if depth == 0
+                else convolution(x)
+            )
             if depth < POOLINGS:
                 x = F.max_pool2d(x, 2)
             x = F.relu(scale(x))  # (N, c, H / 2**n, W / 2**n) less the context
         evidence = F.avg_pool2d(self.head(self.dropout(x)), self.window, stride=1)  # (N, C, h, w)
+        if self.log_floor is None:
+            return evidence + self.bias[:, None, None]
         contrast = F.avg_pool2d(x.mean(dim=1, keepdim=True), self.window, stride=1)  # (N, 1, h, w)
         return evidence / (contrast + self.log_floor.exp()) + self.bias[:, None, None]
 
@@ -163,12 +214,14 @@ class Weights:
 
     convolutions: list[NDArray[np.float32]]
     """Weights of the five convolutions, each of shape (out, in, height, width)."""
+    shifts: list[NDArray[np.float32]]
+    """Biases of the five convolutions, each of shape (out,); none if the network is blind."""
     head: NDArray[np.float32]
     """Last convolution, to the evidence for the classes, shape (classes, in, 1, 1)."""
     bias: NDArray[np.float32]
-    """Logits of a patch without contrast, shape (classes,)."""
-    floor: float
-    """Added to the contrast."""
+    """Added to the logits last, shape (classes,)."""
+    floor: float | None
+    """Added to the contrast; None if the logits are no ratio to it."""
 
 
 def band_pass(weight: Tensor) -> Tensor:
@@ -184,10 +237,14 @@ def band_pass(weight: Tensor) -> Tensor:
     Tensor, shape (out, 1, 5, 5)
         Filters of sum 0.
     """
+    return blurred(weight - weight.mean(dim=(2, 3), keepdim=True))
+
+
+def blurred(weight: Tensor) -> Tensor:
+    """Filters, (out, 1, 3, 3), convolved with the binomial kernel, (out, 1, 5, 5)."""
     line = torch.tensor(BLUR, dtype=weight.dtype, device=weight.device)
     square = (line[:, None] * line)[None, None]  # (1, 1, 3, 3)
-    centred = weight - weight.mean(dim=(2, 3), keepdim=True)
-    return F.conv2d(centred, square, padding=len(BLUR) - 1)
+    return F.conv2d(weight, square, padding=len(BLUR) - 1)
 
 
 def dilation_of(positions: int) -> int:
@@ -202,21 +259,29 @@ def dilation_of(positions: int) -> int:
 def make_network(config: TrainConfig, patch_size_px: int) -> PaddingFreeNet:
     """An untrained network for one patch size, with weights drawn from torch's generator."""
     return PaddingFreeNet(
-        config.channels, len(config.classes), patch_size_px, config.dropout, config.contrast_floor
+        config.channels,
+        len(config.classes),
+        patch_size_px,
+        config.dropout,
+        config.contrast_floor,
+        brightness="seen" if config.brightness == "seen" else "blind",
     )
 
 
 def fold(network: PaddingFreeNet) -> Weights:
     """Weights of a network with its scales folded into the convolutions."""
-    convolutions = []
+    convolutions, shifts = [], []
     for depth, (convolution, scale) in enumerate(network.stages()):
         weight = _double(convolution.weight)
         if depth == 0:
-            weight = _double(band_pass(convolution.weight.double()))
-        factor = 1 / np.sqrt(_double(scale.square) + TINY)
+            weight = _double(network.first_filters(convolution.weight.double()))
+        factor, shift = scale.folded()
         convolutions.append(np.ascontiguousarray(weight * factor[:, None, None, None], np.float32))
+        if shift is not None:
+            shifts.append(shift.astype(np.float32))
     head, bias = (_double(t).astype(np.float32) for t in (network.head.weight, network.bias))
-    return Weights(convolutions, head, bias, float(network.log_floor.detach().exp()))
+    floor = None if network.log_floor is None else float(network.log_floor.detach().exp())
+    return Weights(convolutions, shifts, head, bias, floor)
 
 
 def _double(tensor: Tensor) -> NDArray[np.float64]:

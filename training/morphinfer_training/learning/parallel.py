@@ -58,8 +58,10 @@ class TrainingJob:
     ) -> Fitted:
         """Train one network; see `loop.fit`."""
         sampler = TileSampler(self.sections, self.splits, self.config, patch_size_px, self.device)
+        folder = self.run / network_name(patch_size_px, self.config.brightness)
+        folder.mkdir(exist_ok=True)
         return fit(
-            self.config, patch_size_px, sampler, scorer, self.run / network_name(patch_size_px),
+            self.config, patch_size_px, sampler, scorer, folder,
             device=self.device, resume=resume, progress=progress,
         )  # fmt: skip
 

@@ -95,10 +95,7 @@ def load_section(
     AlignmentError
         The reference is not a label image.
     """
-    path = resolve_path(section.slide, folder)
-    slide = open_section(
-        path, channel=section.channel or None, pixel_size_um=section.pixel_size_um
-    )  # fmt: skip
+    slide = open_section_slide(section, folder)
     logger.info("reading %s, %d x %d pixels", slide.name, *slide.shape)
     image = read_model_image(slide, config.pixel_size_um, config.normalisation)
     stride = config.stride_px
@@ -117,6 +114,22 @@ def load_section(
     return Section(
         slide.name, slide.identity, image, labels, section.weight, slide.synthetic, unnamed,
         Parts(*masks),
+    )  # fmt: skip
+
+
+def open_section_slide(section: SectionConfig, folder: Path) -> Slide:
+    """The slide of a section; paths are relative to ``folder``.
+
+    Raises
+    ------
+    ConfigError
+        A variable in its path is not set.
+    SlideError
+        The slide cannot be read.
+    """
+    path = resolve_path(section.slide, folder)
+    return open_section(
+        path, channel=section.channel or None, pixel_size_um=section.pixel_size_um
     )  # fmt: skip
 
 

@@ -51,19 +51,22 @@ def build_model(network: PaddingFreeNet, card: Card) -> bytes:
     weights = fold(network)
     nodes, name = [], INPUT
     for depth, (convolution, _) in enumerate(network.stages()):
+        constants = [f"weight{depth}", *([f"shift{depth}"] if weights.shifts else [])]
         dilation = convolution.dilation[0]
-        nodes.append(_conv(name, f"conv{depth}", f"weight{depth}", dilation=dilation))
+        nodes.append(_conv(name, f"conv{depth}", *constants, dilation=dilation))
         nodes.append(helper.make_node("Relu", [f"conv{depth}"], [f"relu{depth}"]))
         name = f"relu{depth}"
         if depth < POOLINGS:
             pooled = f"pool{depth}"
             nodes.append(_pool("MaxPool", name, pooled, side=2, stride=2))
             name = pooled
-    for average, *constants in (("evidence", "head"), ("contrast", "mean", "floor")):
-        nodes.append(_conv(name, f"{average}_map", *constants))
-        nodes.append(_pool("AveragePool", f"{average}_map", average, side=network.window, stride=1))
-    nodes.append(helper.make_node("Div", ["evidence", "contrast"], ["ratio"]))
-    nodes.append(helper.make_node("Add", ["ratio", "bias"], ["logits"]))
+    nodes += _average(name, "evidence", "head", side=network.window)
+    scores = "evidence"
+    if weights.floor is not None:
+        nodes += _average(name, "contrast", "mean", "floor", side=network.window)
+        nodes.append(helper.make_node("Div", ["evidence", "contrast"], ["ratio"]))
+        scores = "ratio"
+    nodes.append(helper.make_node("Add", [scores, "bias"], ["logits"]))
     nodes.append(helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1))
     ports = graph_ports(len(weights.bias))
     return model_bytes(
@@ -83,15 +86,24 @@ def _pool(kind: str, source: str, target: str, *, side: int, stride: int) -> Any
     return helper.make_node(kind, [source], [target], **square)
 
 
+def _average(source: str, average: str, *constants: str, side: int) -> list[Any]:
+    """A linear map of the features and its average over the patch."""
+    mapped = f"{average}_map"
+    return [
+        _conv(source, mapped, *constants),
+        _pool("AveragePool", mapped, average, side=side, stride=1),
+    ]
+
+
 def _initializers(weights: Weights) -> list[Any]:
     features = weights.head.shape[1]
     arrays = {f"weight{depth}": weight for depth, weight in enumerate(weights.convolutions)}
-    arrays |= {
-        "head": weights.head,
-        "mean": np.full((1, features, 1, 1), 1 / features, np.float32),
-        "floor": np.array([weights.floor], np.float32),
-        "bias": weights.bias[:, None, None],
-    }
+    arrays |= {f"shift{depth}": shift for depth, shift in enumerate(weights.shifts)}
+    arrays["head"] = weights.head
+    if weights.floor is not None:
+        arrays["mean"] = np.full((1, features, 1, 1), 1 / features, np.float32)
+        arrays["floor"] = np.array([weights.floor], np.float32)
+    arrays["bias"] = weights.bias[:, None, None]
     return [numpy_helper.from_array(array, name) for name, array in arrays.items()]
 
 

@@ -15,6 +15,12 @@ from morphinfer_training.config import CardConfig
 
 CARD, FIGURES, README = "card.json", "figures.json", "README.md"
 Table = Mapping[str, Any]
+BRIGHTNESS = {
+    "blind": "The networks are blind to brightness: they see structure, and hardly how bright it is.",
+    "seen": "The networks see brightness: nuclei brighter or fainter than on the training sections, "
+    "after normalisation, can change the labels.",
+}
+"""By the key `brightness` of the configuration."""
 
 
 def write_cards(folder: Path) -> None:
@@ -108,6 +114,7 @@ def _head(card: Table) -> str:
         f"{count} padding-free networks for nuclei images at {size:g} micrometres a pixel, one "
         f"prediction every {stride} pixels ({stride * size:g} micrometres), patches of {patches} "
         f"micrometres. Classes: {', '.join(card['classes'])}.",
+        BRIGHTNESS[card["provenance"].get("config", {}).get("brightness", "blind")],
         _list({
             "Organism": about["organism"], "Stain": about["stain"],
             "Preparation": about["preparation"], "Intended use": about["intended_use"],
@@ -152,6 +159,11 @@ def _validation(card: Table) -> str:
         "chosen on them.\n\n" + table(["network", "weight", "mean Dice", *names], rows)
     )
     notes = []
+    for kind, figures in validation.get("brightness", {}).items():
+        notes.append(
+            f"Trained as {kind}, the mean Dice is {show(figures['held_out'])} as scanned and "
+            f"{show(figures['scanners'])} under simulated scanners (mean {show(figures['mean'])})."
+        )
     for name, key in (("Class factors", "class_factors"), ("Temperatures", "temperatures")):
         if key in validation:
             notes.append(f"{name}: {', '.join(f'{value:.2f}' for value in validation[key])}.")
