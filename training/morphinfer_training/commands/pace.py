@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from morphinfer.cli.console import Clock, duration
-from morphinfer_training.learning import network_name
+from morphinfer_training.learning import network_names
 
 if TYPE_CHECKING:
     from morphinfer_training.config import TrainConfig
@@ -36,9 +36,10 @@ class Pace:
     def __init__(self, config: TrainConfig, jobs: int, clock: Clock = perf_counter) -> None:
         self.steps = config.training.steps
         self._jobs, self._clock = jobs, clock
-        patches = sorted(config.patch_sizes_px, reverse=True) if jobs > 1 else config.patch_sizes_px
+        sizes = network_names(config)
+        names = sorted(sizes, key=lambda n: sizes[n], reverse=True) if jobs > 1 else list(sizes)
         beyond = config.stride_px * (config.training.tile_cells - 1)
-        self._pixels = {network_name(p): (p + beyond) ** 2 for p in patches}
+        self._pixels = {name: (sizes[name] + beyond) ** 2 for name in names}
         self._first: dict[str, tuple[int, float]] = {}
         self._latest: dict[str, tuple[int, float]] = {}
         self.reports: dict[str, StepReport] = {}

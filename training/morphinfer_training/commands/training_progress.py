@@ -14,7 +14,7 @@ import click
 
 from morphinfer.cli.console import Clock, ProgressKind, Verbosity
 from morphinfer_training.commands.pace import Pace
-from morphinfer_training.learning import network_name
+from morphinfer_training.learning import network_names
 
 if TYPE_CHECKING:
     from morphinfer_training.config import TrainConfig
@@ -124,7 +124,7 @@ def _bars(pace: Pace, config: TrainConfig, verbosity: Verbosity) -> Iterator[Pro
         TextColumn("{task.fields[status]}", markup=False),
     )
     bars = Bars(*columns, console=Console(stderr=True))
-    names = [network_name(p) for p in config.patch_sizes_px]
+    names = network_names(config)
     tasks = {n: bars.add_task(n, total=pace.steps, start=False, status="") for n in names}
     networks = bars.add_task("networks", total=len(names), status="")
 

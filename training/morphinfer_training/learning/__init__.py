@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Candidate,
         choose_candidate,
         configs_by_brightness,
+        network_names,
     )
     from morphinfer_training.learning.calibration import Fusion, choose_fusion, reliability
     from morphinfer_training.learning.checkpoint import Row
@@ -78,6 +79,7 @@ __all__ = [
     "mean_dice",
     "measure_test_part",
     "network_name",
+    "network_names",
     "pick_device",
     "reference_names",
     "reliability",
@@ -93,7 +95,12 @@ if not TYPE_CHECKING:
         __name__,
         {
             "allocator": ("keep_freed_memory",),
-            "brightness": ("Candidate", "choose_candidate", "configs_by_brightness"),
+            "brightness": (
+                "Candidate",
+                "choose_candidate",
+                "configs_by_brightness",
+                "network_names",
+            ),
             "calibration": (
                 "Fusion",
                 "choose_fusion",
