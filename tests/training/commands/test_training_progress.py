@@ -119,3 +119,10 @@ def test_stages_are_lines_with_the_time_since_the_beginning(capsys):
         logger.warning("warnings are printed elsewhere")
     logger.info("not shown")
     assert capsys.readouterr().err == "[  62 s] reading slide.zarr\n"
+
+
+def test_where_both_kinds_are_trained_the_networks_of_each_count():
+    both = make_config(patch_sizes_px=[48, 96], brightness="auto")
+    assert Pace(both, 2, Clock()).networks == 4
+    with training_progress(both, 2, "bar", Verbosity.QUIET) as show:
+        show(report("p096-seen", 3))
