@@ -19,13 +19,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy_figures import Result, figures, print_figures, write_picture
-from baselines import BASELINES
+from morphinfer_training.baselines import (
+    Result,
+    figures,
+    forest,
+    majority,
+    network_outputs,
+    otsu_density,
+    print_figures,
+    wider_forest,
+    write_picture,
+)
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
 from morphinfer_training.learning import Section, load_section
 from morphinfer_training.publishing.model_card import write_cards
 from morphinfer_training.train import load_data
-from predictions import network_outputs
 from protocol import ROOT, SETS, WORK, SetProtocol, morphinfer, prepare, reference, slide
 
 FOREST = "random forest"
@@ -103,7 +111,8 @@ def measure(protocol: SetProtocol, *, test: bool) -> list[Result]:
     references = WORK / "references" / protocol.name
     references.mkdir(parents=True, exist_ok=True)
     data = load_data(config, protocol.config.parent, references)
-    baselines = [train(data.sections, data.splits, config) for train in BASELINES]
+    compared = (majority, otsu_density, forest, wider_forest)
+    baselines = [train(data.sections, data.splits, config) for train in compared]
     pairs = [p for p in zip(data.sections, data.splits, strict=True) if p[1].validation.any()]
     held_out = [split.validation for _, split in pairs]
     scored = [("held-out positions", [section for section, _ in pairs], held_out, False)]

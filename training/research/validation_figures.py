@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 from faint import CONTRASTS, SLIDE, faded, faint_section, faint_shares
 from morphinfer.errors import MorphinferError
 from morphinfer.images import Slide, open_slide
+from morphinfer_training.baselines import fused_labels
 from morphinfer_training.config import TrainConfig, read_config
-from morphinfer_training.learning import SCANNERS, Section, Split, mean_dice, scanned
-from morphinfer_training.learning.validation import dice_of
+from morphinfer_training.learning import SCANNERS, Section, Split, dice_of, mean_dice, scanned
 from morphinfer_training.train import load_data
-from predictions import fused_labels
 from protocol import SETS, SetProtocol, prepare, slide
 from scanners import COMPOUND, MISJUDGED, compound, misjudged
 

@@ -8,7 +8,15 @@ slides that the set was trained on.
 
 from __future__ import annotations
 
-from morphinfer.scoring.bootstrap import FEWEST_BLOCKS, LEVEL, Intervals, bootstrap_dice
+from morphinfer.scoring.bootstrap import (
+    FEWEST_BLOCKS,
+    LEVEL,
+    Intervals,
+    bootstrap_dice,
+    dice,
+    mean_dice,
+    paired_difference,
+)
 from morphinfer.scoring.class_matching import match_sentence
 from morphinfer.scoring.evaluation import check_fits, evaluate
 from morphinfer.scoring.metrics import Confusion, Scores, scores, scores_json
@@ -24,9 +32,12 @@ __all__ = [
     "Scores",
     "bootstrap_dice",
     "check_fits",
+    "dice",
     "evaluate",
     "match_sentence",
+    "mean_dice",
     "open_reference",
+    "paired_difference",
     "scores",
     "scores_json",
     "slide_of",

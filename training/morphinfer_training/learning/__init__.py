@@ -22,12 +22,19 @@ if TYPE_CHECKING:
         configs_by_brightness,
         network_names,
     )
-    from morphinfer_training.learning.calibration import Fusion, choose_fusion, reliability
+    from morphinfer_training.learning.calibration import (
+        Calibration,
+        Fusion,
+        choose_fusion,
+        class_factors,
+        reliability,
+    )
     from morphinfer_training.learning.checkpoint import Row
     from morphinfer_training.learning.curves import draw_curves
     from morphinfer_training.learning.loop import Fitted, network_name, pick_device
     from morphinfer_training.learning.nets import POOLINGS, PaddingFreeNet, Weights, fold
     from morphinfer_training.learning.parallel import TrainingJob, fit_side_by_side
+    from morphinfer_training.learning.patches import TileSampler, reflected_tile
     from morphinfer_training.learning.progress import Progress, StepReport, silent
     from morphinfer_training.learning.scanners import SCANNERS, scanned
     from morphinfer_training.learning.section_reference import reference_names
@@ -46,13 +53,20 @@ if TYPE_CHECKING:
         has_test_part,
         measure_test_part,
     )
-    from morphinfer_training.learning.validation import HeldOutScorer, mean_dice
+    from morphinfer_training.learning.validation import (
+        HeldOutScorer,
+        block_numbers,
+        dice_of,
+        held_out_pieces,
+        mean_dice,
+    )
 
 __all__ = [
     "BLOCK_UM",
     "POOLINGS",
     "SCANNERS",
     "Candidate",
+    "Calibration",
     "Fitted",
     "Fusion",
     "HeldOutScorer",
@@ -63,17 +77,22 @@ __all__ = [
     "Split",
     "StepReport",
     "TestScores",
+    "TileSampler",
     "TrainingJob",
     "Weights",
+    "block_numbers",
     "check_split",
     "choose_candidate",
     "choose_fusion",
     "configs_by_brightness",
+    "class_factors",
+    "dice_of",
     "draw_curves",
     "fit_side_by_side",
     "fold",
     "gap_positions",
     "has_test_part",
+    "held_out_pieces",
     "keep_freed_memory",
     "load_section",
     "mean_dice",
@@ -82,6 +101,7 @@ __all__ = [
     "network_names",
     "pick_device",
     "reference_names",
+    "reflected_tile",
     "reliability",
     "scanned",
     "silent",
@@ -102,8 +122,10 @@ if not TYPE_CHECKING:
                 "network_names",
             ),
             "calibration": (
+                "Calibration",
                 "Fusion",
                 "choose_fusion",
+                "class_factors",
                 "reliability",
             ),
             "checkpoint": ("Row",),
@@ -130,6 +152,7 @@ if not TYPE_CHECKING:
                 "silent",
             ),
             "scanners": ("SCANNERS", "scanned"),
+            "patches": ("TileSampler", "reflected_tile"),
             "section_reference": ("reference_names",),
             "sections": (
                 "Section",
@@ -154,6 +177,9 @@ if not TYPE_CHECKING:
             ),
             "validation": (
                 "HeldOutScorer",
+                "block_numbers",
+                "dice_of",
+                "held_out_pieces",
                 "mean_dice",
             ),
         },

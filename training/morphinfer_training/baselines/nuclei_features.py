@@ -1,4 +1,4 @@
-"""Hand-made features of nuclei around each position, for the random forest of `forest.py`.
+"""Hand-made features of nuclei around each position, for the random forest of `forest`.
 
 A tile goes in, as into a padding-free network: P + S (n - 1) pixels give the features of n x n positions,
 P being ``patch_px``. A nucleus is a bright blob: a local maximum of the Laplacian of Gaussian

@@ -1,10 +1,4 @@
-"""What the networks are compared with, trained and held out at the same positions.
-
-From a normalised nuclei image to classes, weakest first: the most frequent class everywhere;
-thresholds on the density of nuclei, found by Otsu's threshold; random forests on hand-made features of
-nuclei (`forest.py`). Each is a function of (sections, splits, config) that returns a trained
-`Predictor`; everything random follows the seed of the configuration.
-"""
+"""The weakest baselines: the most frequent class everywhere, and thresholds on the density of nuclei."""
 
 from __future__ import annotations
 
@@ -16,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from forest import forest, wider_forest
 from morphinfer.geometry import ceil_div
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.learning.sections import Section
-from morphinfer_training.learning.split import Split
-from morphinfer_training.references.densities import TISSUE
+from morphinfer_training.learning import Section, Split
+from morphinfer_training.references import TISSUE
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -195,7 +187,3 @@ def _dice_of_ranges(hits: NDArray[np.int64], everything: NDArray[np.int64]) -> N
     inside, predicted = (below[None, :] - below[:, None] for below in (hits, everything))
     dice = 2 * inside / np.maximum(hits[-1] + predicted, 1)
     return np.where(predicted >= 0, dice, -np.inf)
-
-
-BASELINES: tuple[Train, ...] = (majority, otsu_density, forest, wider_forest)
-"""All of them."""

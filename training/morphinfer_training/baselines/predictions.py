@@ -18,8 +18,7 @@ from morphinfer.networks import (
     normalised_entropy,
 )
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.learning import Section
-from morphinfer_training.learning.patches import reflected_tile
+from morphinfer_training.learning import Section, reflected_tile
 
 TILE_POSITIONS = 64
 FUSED = "fused"
@@ -37,8 +36,9 @@ def fused_labels(folder: Path, section: Section, config: TrainConfig) -> Labels:
 def network_outputs(
     folder: Path, section: Section, config: TrainConfig
 ) -> tuple[dict[str, Labels], Labels]:
-    """Labels of every network alone, of their plain mean and of their fusion, by method, and the
-    uncertainty of the fusion, 0 to 255.
+    """Labels by method (every network alone, their plain mean, their fusion), and the fusion's uncertainty.
+
+    The uncertainty is 0 to 255, see `normalised_entropy`.
     """
     models = load_models(folder)
     maps = [probability_map(file, section, config) for file in models.files]
@@ -55,7 +55,8 @@ def probability_map(file: ModelFile, section: Section, config: TrainConfig) -> N
     predictor = DensePredictor([Session(file, ProviderChoice("cpu", "the protocol"))])
     probabilities = np.empty((len(config.classes), *section.labels.shape), np.float32)
     patch, stride = file.card.patch_size_px, config.stride_px
-    for band in TileGrid(*section.labels.shape, TILE_POSITIONS).bands():
+    height, width = section.labels.shape
+    for band in TileGrid(height, width, TILE_POSITIONS).bands():
         for window in band:
             tile = reflected_tile(section.image, window, patch, stride)
             shape = (window.height, window.width)

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from morphinfer.classes import UNLABELLED
-from morphinfer.scoring.bootstrap import bootstrap_dice, dice, mean_dice, paired_difference
+from morphinfer.scoring import bootstrap_dice, dice, mean_dice, paired_difference
+from morphinfer_training.baselines.predictions import FUSED
 from morphinfer_training.config import TrainConfig
-from predictions import FUSED
 
 BLOCK_UM = 100.0
 """Of the bootstrap: as wide as the largest patch."""

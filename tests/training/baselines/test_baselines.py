@@ -1,11 +1,9 @@
-"""The baselines of training/research, on small synthetic sections."""
+"""The baselines, on small synthetic sections."""
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from itertools import combinations_with_replacement
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,51 +12,30 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 pytest.importorskip("torch", reason="the baselines are trained as networks are: morphinfer[train]")
-pytest.importorskip("sklearn", reason="scikit-learn comes with morphinfer[test]")
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.geometry import Window
 from morphinfer.phantom.section import Section as Phantom
+from morphinfer_training.baselines import density as simple
+from morphinfer_training.baselines import forest
+from morphinfer_training.baselines import nuclei_features as features
 from morphinfer_training.config import TrainConfig, parse_config
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split, split_section
 from morphinfer_training.learning.validation import dice_of, mean_dice
 
-RESEARCH = Path(__file__).parents[3] / "training/research"
 SIDE = 768
 CLASSES = 4
 Trained = tuple[list[Section], list[Split], TrainConfig]
 
 
-@pytest.fixture(scope="module")
-def modules():
-    """The scripts import each other from their folder, which is no package."""
-    sys.path.append(str(RESEARCH))
-    import baselines
-    import forest
-    import nuclei_features
-
-    yield baselines, nuclei_features, forest
-    sys.path.remove(str(RESEARCH))
-
-
-@pytest.fixture(scope="module")
-def baselines(modules):
-    return modules[0]
-
-
-@pytest.fixture(scope="module")
-def features(modules):
-    return modules[1]
-
-
-@pytest.fixture(scope="module")
-def small(modules):
-    """All baselines, with forests small enough for a test."""
-    baselines, _, forest = modules
-    size = forest.ForestSize(trees=12, positions=4000, tiles=24)
-    forests = (baselines.forest, baselines.wider_forest)
-    return [partial(make, size=size) if make in forests else make for make in baselines.BASELINES]
+SMALL = forest.ForestSize(trees=12, positions=4000, tiles=24)
+BASELINES = [
+    simple.majority,
+    simple.otsu_density,
+    partial(forest.forest, size=SMALL),
+    partial(forest.wider_forest, size=SMALL),
+]
 
 
 def synthetic(seed: int, offset: int = 0) -> Section:
@@ -100,41 +77,41 @@ def blobs(*places: tuple[int, int], side: int = 328, radius: float = 5.0, height
     return image
 
 
-def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(small, trained):
+def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(trained):
     unseen = synthetic(2)
-    reached = [dice(make(*trained), unseen) for make in small[:3]]
+    reached = [dice(make(*trained), unseen) for make in BASELINES[:3]]
     assert reached == sorted(reached)
     assert len(set(reached)) == len(reached)
 
 
-def test_the_forest_is_the_same_each_time(small, trained):
+def test_the_forest_is_the_same_each_time(trained):
     image = synthetic(2).image
-    first, second = (small[2](*trained)(image) for _ in range(2))
+    first, second = (BASELINES[2](*trained)(image) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(trained, small):
+def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(trained):
     image = np.zeros((203, 129), np.float32)
-    for make in small:
+    for make in BASELINES:
         found = make(*trained)(image)
         assert found.dtype == np.uint8
         assert found.shape == (26, 17)
         assert found.max() < CLASSES
 
 
-def test_the_majority_is_counted_at_training_positions_alone(baselines, trained):
+def test_the_majority_is_counted_at_training_positions_alone(trained):
     sections, (split,), config = trained
     labels = sections[0].labels
     only = Split(split.train & (labels == 3), split.validation)
-    assert baselines.majority(sections, [only], config).value == 3
+    assert simple.majority(sections, [only], config).value == 3
 
 
-def test_thresholds_are_the_best_of_all_choices(baselines):
+def test_thresholds_are_the_best_of_all_choices():
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 3, 300).astype(np.uint8)
     density = np.round(labels * 0.2 + rng.normal(0, 0.15, 300), 1).astype(np.float32)
     order = np.array([0, 1, 2], np.uint8)
-    thresholds, reached = baselines.best_thresholds(density, labels, order)
+    thresholds, reached = simple.best_thresholds(density, labels, order)
 
     def score(limits):
         found = np.searchsorted(limits, density, side="right")
@@ -145,27 +122,27 @@ def test_thresholds_are_the_best_of_all_choices(baselines):
     assert reached == pytest.approx(score(thresholds))
 
 
-def test_classes_are_ordered_by_their_density(baselines):
+def test_classes_are_ordered_by_their_density():
     density = np.array([0.9, 0.1, 0.5, 0.7], np.float32)
     labels = np.array([1, 3, 0, 1], np.uint8)
-    assert baselines.by_density(density, labels).tolist() == [3, 0, 1]
+    assert simple.by_density(density, labels).tolist() == [3, 0, 1]
 
 
-def test_density_is_the_share_of_bright_area(baselines, trained):
+def test_density_is_the_share_of_bright_area(trained):
     image = np.zeros((400, 400), np.float32)
     image[:, 1::4] = 1.0
-    density = baselines.nuclei_density(image, 10.0, trained[2])
+    density = simple.nuclei_density(image, 10.0, trained[2])
     np.testing.assert_allclose(density, 0.25, atol=1e-6)
 
 
-def test_the_forest_learns_from_equal_parts_of_the_classes(modules):
+def test_the_forest_learns_from_equal_parts_of_the_classes():
     labels = np.repeat(np.arange(3, dtype=np.uint8), [1000, 200, 30])
-    drawn = modules[2]._balanced(labels, 300, np.random.default_rng(0))
+    drawn = forest._balanced(labels, 300, np.random.default_rng(0))
     assert np.bincount(labels[drawn]).tolist() == [100, 100, 30]
     assert len(np.unique(drawn)) == len(drawn)
 
 
-def test_a_nucleus_is_found_once_with_its_area(features):
+def test_a_nucleus_is_found_once_with_its_area():
     nuclei = features.find_nuclei(blobs((100, 100), (100, 160)), 0.65)
     assert nuclei.places.tolist() == [[100, 100], [100, 160]]
     area, contrast, elongation, spacing = nuclei.measures[:, [0, 1, 4, 5]].T
@@ -175,7 +152,7 @@ def test_a_nucleus_is_found_once_with_its_area(features):
     np.testing.assert_allclose(spacing, 60 * 0.65, rtol=1e-6)
 
 
-def test_a_long_nucleus_is_elongated(features):
+def test_a_long_nucleus_is_elongated():
     image = np.zeros((200, 200), np.float32)
     rows, cols = np.indices(image.shape)
     image[((rows - 100) / 7) ** 2 + ((cols - 100) / 3.5) ** 2 <= 1] = 1.0
@@ -184,7 +161,7 @@ def test_a_long_nucleus_is_elongated(features):
     assert nuclei.measures[0, 4] == pytest.approx(2.0, rel=0.1)
 
 
-def test_each_position_with_a_whole_patch_has_features(features):
+def test_each_position_with_a_whole_patch_has_features():
     patch = features.patch_px(0.65, 8)
     tile = np.zeros((patch + 8 * 4, patch + 8 * 2), np.float32)
     found = features.position_features(tile, 0.65, 8)
@@ -192,14 +169,14 @@ def test_each_position_with_a_whole_patch_has_features(features):
     assert np.isfinite(found).all()
 
 
-def test_a_patch_holds_the_largest_radius(features):
+def test_a_patch_holds_the_largest_radius():
     for pixel_size_um in (0.325, 0.65, 1.0):
         patch = features.patch_px(pixel_size_um, 8)
         assert patch * pixel_size_um >= 2 * features.RADII_UM[-1]
         assert patch % 16 == 8
 
 
-def test_features_move_with_the_nuclei(features):
+def test_features_move_with_the_nuclei():
     patch = features.patch_px(0.65, 8)
     side = patch + 8 * 20
     rng = np.random.default_rng(5)
@@ -216,12 +193,12 @@ def variance_between(values, threshold):
 
 @given(hnp.arrays(np.float64, st.integers(2, 40), elements=st.integers(0, 50).map(float)))
 @example(np.array([0.0, 9.0, 12.0, 21.0]))
-def test_otsus_threshold_separates_as_well_as_any_other(baselines, values):
+def test_otsus_threshold_separates_as_well_as_any_other(values):
     assume(len(np.unique(values)) > 1)
-    chosen = variance_between(values, baselines.otsu_threshold(values, bins=5000))
+    chosen = variance_between(values, simple.otsu_threshold(values, bins=5000))
     best = max(variance_between(values, t) for t in np.unique(values)[1:])
     assert chosen == pytest.approx(best, rel=1e-2)
 
 
-def test_otsus_threshold_of_equal_values_is_that_value(baselines):
-    assert baselines.otsu_threshold(np.full(9, 3.5)) == 3.5
+def test_otsus_threshold_of_equal_values_is_that_value():
+    assert simple.otsu_threshold(np.full(9, 3.5)) == 3.5

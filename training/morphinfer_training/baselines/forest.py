@@ -1,4 +1,4 @@
-"""The random forest that networks are compared with: hand-made features of nuclei (`nuclei_features.py`).
+"""The random forest that networks are compared with: hand-made features of nuclei (`nuclei_features`).
 
 Its input is that of the networks: tiles drawn by the same sampler with the same augmentation, and a
 calibration chosen at the held-out positions. One forest sees 51 micrometres around each position, the
@@ -17,19 +17,28 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from morphinfer.geometry import TileGrid, Window, ceil_div
+from morphinfer_training.baselines.nuclei_features import (
+    RADII_UM,
+    WIDER_UM,
+    Radii,
+    patch_px,
+    position_features,
+)
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.learning.calibration import Calibration, choose_fusion, class_factors
-from morphinfer_training.learning.patches import TileSampler, reflected_tile
-from morphinfer_training.learning.sections import Section
-from morphinfer_training.learning.split import Split
-from morphinfer_training.learning.validation import (
+from morphinfer_training.learning import (
+    Calibration,
+    Section,
+    Split,
+    TileSampler,
     block_numbers,
+    choose_fusion,
+    class_factors,
     dice_of,
     held_out_pieces,
     mean_dice,
+    reflected_tile,
 )
-from morphinfer_training.references.densities import TISSUE
-from nuclei_features import RADII_UM, WIDER_UM, Radii, patch_px, position_features
+from morphinfer_training.references import TISSUE
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -111,8 +120,9 @@ def forest(
     radii_um: Radii = RADII_UM,
     size: ForestSize = FULL_SIZE,
 ) -> Forest:
-    """A random forest, calibrated as the networks are or by class factors alone, whichever is better at
-    the held-out positions.
+    """A random forest, calibrated as the networks are.
+
+    It is calibrated by class factors alone where that is better at the held-out positions.
     """
     features, labels = training_positions(sections, splits, config, radii_um, size)
     model = RandomForestClassifier(
@@ -162,9 +172,7 @@ def training_positions(
     radii_um: Radii,
     size: ForestSize,
 ) -> tuple[Image, Labels]:
-    """Features, shape (K, F), and classes, shape (K,), of positions in tiles that are augmented as for
-    the networks.
-    """
+    """Features, shape (K, F), and classes, shape (K,), of positions in tiles augmented as for networks."""
     patch = patch_px(config.pixel_size_um, config.stride_px, radii_um)
     one_tile = replace(config.training, batch=1, tile_cells=TILE_POSITIONS)
     config_of_tiles = replace(config, training=one_tile)
