@@ -52,3 +52,16 @@ def test_undefined_numbers_become_null(tmp_path):
 
 def test_a_history_of_another_form_is_left_out(tmp_path):
     assert "history" not in provenance_of(set_with(tmp_path, history=[1, 2]))
+
+
+def test_figures_of_the_set_are_kept_in_short(tmp_path):
+    models = set_with(tmp_path)
+    methods = [{"name": "fused", "dice": {"mean": 0.61234}, "intervals": {"mean": [0.5, 0.7]}}]
+    section = {"section": "rows", "verdict": "The networks win.", "methods": methods}
+    path = tmp_path / "models/figures.json"
+    path.write_text(json.dumps({"sections": [section]}))
+    (kept,) = provenance_of(models)["figures"]
+    assert kept["methods"] == [{"name": "fused", "mean_dice": 0.6123, "interval": [0.5, 0.7]}]
+    assert kept["verdict"] == "The networks win."
+    path.write_text('{"sections": [1]}')
+    assert "figures" not in provenance_of(models)

@@ -208,6 +208,17 @@ def test_the_uncertainty_has_a_map_where_it_was_kept(make, make_page):
     assert "Uncertainty of the class of each position." in page.text
 
 
+def test_the_page_shows_networks_beside_baselines(make, make_page, record):
+    methods = [{"name": "random forest", "mean_dice": 0.71, "interval": [0.6, 0.8]},
+               {"name": "fused", "mean_dice": None, "interval": None}]  # fmt: skip
+    figures = [{"section": "rows <b>", "independent": False, "verdict": "It wins.",
+                "methods": methods}]  # fmt: skip
+    provenance = {**record["models"]["provenance"], "figures": figures}
+    page, _ = make_page(make(models={**record["models"], "provenance": provenance}))
+    assert {"Networks and baselines", "rows <b>", "0.710", "0.600 to 0.800"} <= set(page.text)
+    assert any("It wins." in line for line in page.text)
+
+
 def test_the_page_says_that_models_have_no_learning_curves(make, make_page, record):
     provenance = {k: v for k, v in record["models"]["provenance"].items() if k != "history"}
     page, _ = make_page(make(models={**record["models"], "provenance": provenance}))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from morphinfer.networks.session import ModelSet
 
+FIGURES = "figures.json"
+"""File of a set with what was measured of it."""
 KEPT = ("date", "protocol", "sections", "validation", "test")
 """Keys of the cards' provenance that are kept; the rest stays in the model files."""
 MOST_POINTS = 120
@@ -22,7 +26,8 @@ def provenance_of(models: ModelSet) -> dict[str, Any]:
     -------
     dict
         The keys of `KEPT` that the first card has; 'card', use and limits in the words of its author, if
-        stated; 'networks', by name the patch size in pixels and the fusion weight; and
+        stated; 'networks', by name the patch size in pixels and the fusion weight;
+        'figures', what figures.json states of each scored part, if it exists; and
         'history', the learning curves by network, where there are any.
     """
     provenance = {
@@ -38,12 +43,38 @@ def provenance_of(models: ModelSet) -> dict[str, Any]:
         }
         for f in models.files
     }
+    if figures := _figures(models.files[0].path.parent / FIGURES):
+        provenance["figures"] = figures
     history: dict[str, Any] = {}
     for file in models.files:
         curves = file.card.provenance.get("history")
         if isinstance(curves, Mapping):
             history.update({str(name): _curve(curve) for name, curve in curves.items()})
     return {**provenance, "history": history} if history else provenance
+
+
+def _figures(path: Path) -> list[dict[str, Any]]:
+    """Mean Dice of all methods by scored part; empty where the file is missing or damaged."""
+    try:
+        sections = json.loads(path.read_text(encoding="utf-8"))["sections"]
+        return [
+            {
+                "section": str(section["section"]),
+                "independent": bool(section.get("independent")),
+                "verdict": str(section.get("verdict") or ""),
+                "methods": [
+                    {
+                        "name": str(each["name"]),
+                        "mean_dice": _rounded(each["dice"]["mean"]),
+                        "interval": _plain((each.get("intervals") or {}).get("mean")),
+                    }
+                    for each in section["methods"]
+                ],
+            }
+            for section in sections
+        ]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def _curve(curve: Any) -> dict[str, list[Any]]:

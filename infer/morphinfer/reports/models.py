@@ -38,7 +38,13 @@ def models_section(models: RunModels, fit: RunFit | None = None) -> str:
             f"{head}<p>The set <b>{_text(models.name)}</b>. The run record does not describe its "
             f"training.</p>"
         )
-    parts = (_limits(provenance), _fit(fit), _networks(provenance), _curves(provenance))
+    parts = (
+        _limits(provenance),
+        _fit(fit),
+        _networks(provenance),
+        _compared(provenance),
+        _curves(provenance),
+    )
     return head + _origin(models.name, provenance) + "".join(parts)
 
 
@@ -103,7 +109,7 @@ def _networks(provenance: Mapping[str, Any]) -> str:
         dice = figures.get(name, {}).get("mean")
         rows.append(
             f"<tr><td>{_text(name)}<td>{network['patch_size_px']}<td>"
-            f"{network['fusion_weight']:.3f}<td>{'n/a' if dice is None else f'{dice:.3f}'}"
+            f"{network['fusion_weight']:.3f}<td>{_number(dice)}"
         )
     fused = provenance.get("validation", {}).get("fused", {}).get("mean")
     if fused is not None:
@@ -116,6 +122,30 @@ def _networks(provenance: Mapping[str, Any]) -> str:
         "trained on; their Dice does not say how well the set works on another animal.</p>"
     )
     return f"<div class='wide'><table>{head}{''.join(rows)}</table></div>{unused}{note if figures else ''}"
+
+
+def _compared(provenance: Mapping[str, Any]) -> str:
+    """The networks beside other methods on each part of sections that was measured."""
+    parts = []
+    for section in provenance.get("figures", []):
+        kind = "an independent section" if section["independent"] else "no independent tissue"
+        rows = "".join(
+            f"<tr><td>{_text(each['name'])}<td>{_number(each['mean_dice'])}<td>{_range(each['interval'])}"
+            for each in section["methods"]
+        )
+        parts.append(
+            f"<p><b>{_text(section['section'])}</b> ({kind}). {_text(section['verdict'])}</p>"
+            f"<div class='wide'><table><tr><th>method<th>mean Dice<th>95 % interval{rows}</table></div>"
+        )
+    return "<h2>Networks and baselines</h2>\n" + "".join(parts) if parts else ""
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def _range(interval: Sequence[float] | None) -> str:
+    return "{:.3f} to {:.3f}".format(*interval) if interval else "n/a"
 
 
 def _curves(provenance: Mapping[str, Any]) -> str:
