@@ -14,6 +14,7 @@ import torch
 
 from morphinfer.errors import OutputError
 from morphinfer.images import check_target, make_folders, remove
+from morphinfer_training.baselines import compare_with_forest
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import (
     Candidate,
@@ -74,6 +75,7 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     jobs: int = 1,
+    baseline: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train the networks of a configuration and publish them as a model set.
@@ -102,6 +104,9 @@ def train(
     jobs : int
         Networks trained at a time, each in its own process with its share of the threads. With more
         than 1, a script needs the guard ``if __name__ == "__main__"``.
+    baseline : bool
+        Compare the networks with a random forest at the held-out positions, for the card; the command does
+        so by default.
     progress : Progress
         Called after every step of every network.
 
@@ -149,7 +154,11 @@ def train(
         config, data.sections, data.splits, date=date, device=torch_device, scores=scores,
         histories={network_name(n.patch_size_px): n.history for n in networks}, test=test,
     )  # fmt: skip
-    facts = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), provenance)
+    figures: tuple[dict[str, Any], ...] = ()
+    if baseline:
+        predicted = fusion(chosen.probabilities).argmax(axis=-1)
+        figures = (compare_with_forest(data.sections, data.splits, config, predicted),)
+    facts = SetFacts(config, tuple(round(float(w), 4) for w in fusion.weights), provenance, figures)
     logger.info("exporting the networks and comparing the files with them")
     return publish_set(out, networks, facts, overwrite=overwrite)
 

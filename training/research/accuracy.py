@@ -14,25 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
 from morphinfer_training.baselines import (
+    FUSED,
     Result,
-    figures,
-    forest,
-    majority,
-    network_outputs,
-    otsu_density,
+    ScoredPositions,
+    compare,
+    figures_json,
+    fit_baselines,
+    held_out_positions,
     print_figures,
-    wider_forest,
-    write_picture,
 )
 from morphinfer_training.config import SectionConfig, TrainConfig, read_config
 from morphinfer_training.learning import Section, load_section
-from morphinfer_training.publishing.model_card import write_cards
+from morphinfer_training.publishing import store_figures
 from morphinfer_training.train import load_data
 from protocol import ROOT, SETS, WORK, SetProtocol, morphinfer, prepare, reference, slide
 
@@ -59,15 +59,15 @@ def main() -> int:
             continue
         if options.train:
             out = str(protocol.folder)
-            morphinfer("train", str(protocol.config), "--out", out, "--overwrite")
+            morphinfer("train", str(protocol.config), "--out", out, "--no-baseline", "--overwrite")
         results = measure(protocol, test=test)
-        for result in results:
-            print_figures(result)
+        sections = [figures_json(result) for result in results]
+        for section in sections:
+            print_figures(section)
         if not test:
             continue
         if protocol.name == PICTURED:
             write_picture(ROOT / "docs" / "hippocampus.png", results[-1])
-        sections = [figures(result) for result in results]
         differing += compare_or_store(protocol, sections, store=options.train)
     return int(differing > 0)
 
@@ -80,8 +80,7 @@ def compare_or_store(protocol: SetProtocol, sections: list[dict[str, Any]], *, s
     """
     path = protocol.folder / "figures.json"
     if store or not path.exists():
-        path.write_text(json.dumps({"sections": sections}, indent=1) + "\n", encoding="utf-8")
-        write_cards(protocol.folder)
+        store_figures(protocol.folder, sections)
         return False
     stored = json.loads(path.read_text(encoding="utf-8"))["sections"]
     before, now = rounded_means(stored), rounded_means(sections)
@@ -94,6 +93,17 @@ def compare_or_store(protocol: SetProtocol, sections: list[dict[str, Any]], *, s
     differs = any(FOREST not in method for _, method in differing)
     print(f"differs from {path.relative_to(ROOT)}" if differs else "as stored")
     return differs
+
+
+def write_picture(path: Path, result: Result, method: str = FUSED) -> None:
+    """The label map of one section (left) beside its reference (right); neither shows the nuclei."""
+    colours = [bytes.fromhex(c.colour.removeprefix("#")) for c in result.config.label_classes]
+    palette = np.full((256, 3), 255, np.uint8)
+    palette[: len(colours)] = [list(c) for c in colours]
+    left, right = (palette[labels[0]] for labels in (result.methods[method], result.labels))
+    gap = np.full((len(left), 3, 3), 255, np.uint8)
+    joined = np.concatenate([left, gap, right], axis=1)
+    path.write_bytes(imagecodecs.png_encode(joined.repeat(4, axis=0).repeat(4, axis=1)))
 
 
 def rounded_means(sections: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
@@ -111,29 +121,17 @@ def measure(protocol: SetProtocol, *, test: bool) -> list[Result]:
     references = WORK / "references" / protocol.name
     references.mkdir(parents=True, exist_ok=True)
     data = load_data(config, protocol.config.parent, references)
-    compared = (majority, otsu_density, forest, wider_forest)
-    baselines = [train(data.sections, data.splits, config) for train in compared]
-    pairs = [p for p in zip(data.sections, data.splits, strict=True) if p[1].validation.any()]
-    held_out = [split.validation for _, split in pairs]
-    scored = [("held-out positions", [section for section, _ in pairs], held_out, False)]
+    baselines = fit_baselines(data.sections, data.splits, config)
+    scored = [held_out_positions(data.sections, data.splits)]
     if test:
         other = independent_section(protocol, config)
-        scored.append((protocol.test, [other], [np.ones(other.labels.shape, bool)], True))
-    results = []
-    for name, sections, masks, independent in scored:
-        methods: dict[str, list[NDArray[np.uint8]]] = {}
-        uncertainty = []
-        for section in sections:
-            by_network, entropy = network_outputs(protocol.folder, section, config)
-            uncertainty.append(entropy)
-            by_baseline = {baseline.name: baseline(section.image) for baseline in baselines}
-            for method, labels in (by_network | by_baseline).items():
-                methods.setdefault(method, []).append(labels)
-        unnamed = set.intersection(*(set(section.unnamed) for section in sections))
-        named = [k for k in range(len(config.classes)) if k not in unnamed]
-        truth = [section.labels for section in sections]
-        results.append(Result(name, independent, config, truth, masks, methods, uncertainty, named))
-    return results
+        everywhere = np.ones(other.labels.shape, bool)
+        scored.append(
+            ScoredPositions(
+                protocol.test, [other], [everywhere], independent=True, merge_unnamed=False
+            )
+        )
+    return [compare(each, baselines, config, protocol.folder) for each in scored]
 
 
 def independent_section(protocol: SetProtocol, config: TrainConfig) -> Section:

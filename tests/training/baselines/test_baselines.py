@@ -63,6 +63,11 @@ def trained() -> Trained:
     return [section], [split_section(section.labels, config, 0)], config
 
 
+@pytest.fixture(scope="module")
+def fitted(trained):
+    return [make(*trained) for make in BASELINES]
+
+
 def dice(predictor, section: Section) -> float:
     found = predictor(section.image)
     known = section.labels != UNLABELLED
@@ -77,26 +82,34 @@ def blobs(*places: tuple[int, int], side: int = 328, radius: float = 5.0, height
     return image
 
 
-def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(trained):
+def test_each_baseline_beats_the_weaker_ones_on_another_synthetic_section(fitted):
     unseen = synthetic(2)
-    reached = [dice(make(*trained), unseen) for make in BASELINES[:3]]
+    reached = [dice(each, unseen) for each in fitted[:3]]
     assert reached == sorted(reached)
     assert len(set(reached)) == len(reached)
 
 
-def test_the_forest_is_the_same_each_time(trained):
+def test_the_forest_is_the_same_each_time(trained, fitted):
     image = synthetic(2).image
-    first, second = (BASELINES[2](*trained)(image) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+    again = BASELINES[2](*trained)
+    np.testing.assert_array_equal(fitted[2](image), again(image))
 
 
-def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(trained):
+def test_every_baseline_gives_a_class_to_each_position_of_a_slide_of_any_size(fitted):
     image = np.zeros((203, 129), np.float32)
-    for make in BASELINES:
-        found = make(*trained)(image)
+    for each in fitted:
+        found = each(image)
         assert found.dtype == np.uint8
         assert found.shape == (26, 17)
         assert found.max() < CLASSES
+
+
+def test_a_forest_predicts_the_scored_positions_alike_and_no_other_block(trained, fitted):
+    (section,), (split,), _ = trained
+    scored = split.validation & (np.indices(split.validation.shape)[1] < 20)
+    part = fitted[2](section.image, scored)
+    np.testing.assert_array_equal(fitted[2](section.image)[scored], part[scored])
+    assert not part[:, 20:].any()
 
 
 def test_the_majority_is_counted_at_training_positions_alone(trained):

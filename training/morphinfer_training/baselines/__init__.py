@@ -3,8 +3,8 @@
 From a normalised nuclei image to classes, weakest first: the most frequent class, then thresholds on the
 density of nuclei (`density`), then random forests (`forest`) on hand-made features of nuclei
 (`nuclei_features`). Each is a function of (sections, splits, config) that returns a trained `Predictor`;
-everything random follows the seed of the configuration. `predictions` runs a model set on the sections,
-and `figures` scores all methods with intervals.
+everything random follows the seed of the configuration. `predictions` runs a model set on a section,
+`comparison` all methods at the same positions, and `figures` scores them with intervals.
 """
 
 from __future__ import annotations
@@ -14,31 +14,49 @@ from typing import TYPE_CHECKING
 from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
-    from morphinfer_training.baselines.density import majority, otsu_density
-    from morphinfer_training.baselines.figures import Result, figures, print_figures, write_picture
-    from morphinfer_training.baselines.forest import forest, wider_forest
-    from morphinfer_training.baselines.predictions import fused_labels, network_outputs
+    from morphinfer_training.baselines.comparison import (
+        ScoredPositions,
+        compare,
+        compare_with_forest,
+        fit_baselines,
+        held_out_positions,
+        test_part,
+    )
+    from morphinfer_training.baselines.figures import Result, figures_json, print_figures
+    from morphinfer_training.baselines.forest import FULL_SIZE, ForestSize
+    from morphinfer_training.baselines.predictions import FUSED, fused_labels
 
 __all__ = [
+    "FULL_SIZE",
+    "FUSED",
+    "ForestSize",
     "Result",
-    "figures",
-    "forest",
+    "ScoredPositions",
+    "compare",
+    "compare_with_forest",
+    "figures_json",
+    "fit_baselines",
     "fused_labels",
-    "majority",
-    "network_outputs",
-    "otsu_density",
+    "held_out_positions",
     "print_figures",
-    "wider_forest",
-    "write_picture",
+    "test_part",
 ]
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "density": ("majority", "otsu_density"),
-            "figures": ("Result", "figures", "print_figures", "write_picture"),
-            "forest": ("forest", "wider_forest"),
-            "predictions": ("fused_labels", "network_outputs"),
+            "comparison": (
+                "ScoredPositions",
+                "compare",
+                "compare_with_forest",
+                "compare_with_forest",
+                "fit_baselines",
+                "held_out_positions",
+                "test_part",
+            ),
+            "figures": ("Result", "figures_json", "print_figures"),
+            "forest": ("FULL_SIZE", "ForestSize"),
+            "predictions": ("FUSED", "fused_labels"),
         },
     )

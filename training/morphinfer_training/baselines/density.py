@@ -17,6 +17,7 @@ from morphinfer_training.references import TISSUE
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 SIGMAS_UM = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
 """Widths of the density of nuclei, of which the best on the training positions is used."""
@@ -31,8 +32,16 @@ class Predictor(Protocol):
     def name(self) -> str:
         """Name in the table."""
 
-    def __call__(self, image: Image) -> Labels:
-        """Classes, shape (ceil(M / S), ceil(N / S)), of a normalised image of shape (M, N)."""
+    def __call__(self, image: Image, scored: Mask | None = None) -> Labels:
+        """Classes of the positions of a normalised image.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (M, N)
+            Normalised intensities.
+        scored : ndarray of bool, shape (ceil(M / S), ceil(N / S)), optional
+            Positions whose classes are needed; others may be 0.
+        """
 
 
 Train = Callable[[Sequence[Section], Sequence[Split], TrainConfig], Predictor]
@@ -48,7 +57,7 @@ class Majority:
     """Distance of positions in pixels."""
     name: str = "majority class"
 
-    def __call__(self, image: Image) -> Labels:
+    def __call__(self, image: Image, scored: Mask | None = None) -> Labels:
         """See `Predictor`."""
         return np.full([ceil_div(n, self.stride_px) for n in image.shape], self.value, np.uint8)
 
@@ -67,7 +76,7 @@ class OtsuDensity:
     """Pixel size and stride."""
     name: str = "Otsu and density"
 
-    def __call__(self, image: Image) -> Labels:
+    def __call__(self, image: Image, scored: Mask | None = None) -> Labels:
         """See `Predictor`."""
         density = nuclei_density(image, self.sigma_um, self.config)
         return np.asarray(self.order[np.searchsorted(self.thresholds, density, side="right")])

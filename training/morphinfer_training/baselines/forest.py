@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from morphinfer.geometry import TileGrid, Window, ceil_div
+from morphinfer.geometry import Window, ceil_div
 from morphinfer_training.baselines.nuclei_features import (
     RADII_UM,
     WIDER_UM,
@@ -48,8 +48,6 @@ LEAF_POSITIONS = 5
 """Fewest training positions in a leaf: neighbours nearly share their features."""
 TILE_POSITIONS = 20
 """Side of such a tile in positions."""
-BLOCK_POSITIONS = 128
-"""Side of the blocks in which a whole section is predicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,8 @@ class ForestSize:
 
 
 FULL_SIZE = ForestSize()
+QUICK_SIZE = ForestSize(trees=100, positions=20_000, tiles=100)
+"""Of the forest that a training is compared with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,14 +80,15 @@ class Forest:
     radii_um: Radii = RADII_UM
     """Of its features."""
     name: str = "random forest"
+    held_out: Labels = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """Its classes at the held-out positions, in the order of `HeldOutScorer`, shape (K,)."""
 
-    def __call__(self, image: Image) -> Labels:
+    def __call__(self, image: Image, scored: NDArray[np.bool_] | None = None) -> Labels:
         """See `Predictor`."""
         shape = [ceil_div(n, self.config.stride_px) for n in image.shape]
-        labels = np.empty(shape, np.uint8)
-        windows = [
-            w for band in TileGrid(shape[0], shape[1], BLOCK_POSITIONS).bands() for w in band
-        ]
+        labels = np.zeros(shape, np.uint8)
+        mask = np.ones(shape, np.bool_) if scored is None else scored
+        windows = [piece.window for piece in held_out_pieces(0, mask)]
         for window, probabilities in zip(windows, self.probabilities(image, windows), strict=True):
             if self.calibration:
                 probabilities = self.calibration(probabilities)
@@ -151,7 +152,9 @@ def forest(
             dice_of(truth, calibration(probabilities).argmax(axis=1), len(config.classes))
         )
 
-    return replace(plain, calibration=max(candidates, key=held_out_dice))
+    best = max(candidates, key=held_out_dice)
+    held_out = best(probabilities).argmax(axis=1).astype(np.uint8)
+    return replace(plain, calibration=best, held_out=held_out)
 
 
 def wider_forest(

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.geometry import TileGrid
 from morphinfer.networks import (
     DensePredictor,
     ModelFile,
@@ -18,12 +17,12 @@ from morphinfer.networks import (
     normalised_entropy,
 )
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.learning import Section, reflected_tile
+from morphinfer_training.learning import Section, held_out_pieces, reflected_tile
 
-TILE_POSITIONS = 64
 FUSED = "fused"
 """The method that is the fusion of all networks by their weights."""
 Labels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 
 def fused_labels(folder: Path, section: Section, config: TrainConfig) -> Labels:
@@ -34,14 +33,15 @@ def fused_labels(folder: Path, section: Section, config: TrainConfig) -> Labels:
 
 
 def network_outputs(
-    folder: Path, section: Section, config: TrainConfig
+    folder: Path, section: Section, config: TrainConfig, scored: Mask | None = None
 ) -> tuple[dict[str, Labels], Labels]:
     """Labels by method (every network alone, their plain mean, their fusion), and the fusion's uncertainty.
 
-    The uncertainty is 0 to 255, see `normalised_entropy`.
+    The uncertainty is 0 to 255, see `normalised_entropy`. Only the positions ``scored`` are predicted, all by
+    default.
     """
     models = load_models(folder)
-    maps = [probability_map(file, section, config) for file in models.files]
+    maps = [probability_map(file, section, config, scored) for file in models.files]
     names = [file.card.network for file in models.files]
     labels = {n: m.argmax(axis=0).astype(np.uint8) for n, m in zip(names, maps, strict=True)}
     labels["mean"] = fuse(maps, [1.0] * len(maps)).labels
@@ -50,15 +50,16 @@ def network_outputs(
     return labels, normalised_entropy(fused.total)
 
 
-def probability_map(file: ModelFile, section: Section, config: TrainConfig) -> NDArray[np.float32]:
-    """Probabilities of one network at all positions of a section, shape (C, M, N)."""
+def probability_map(
+    file: ModelFile, section: Section, config: TrainConfig, scored: Mask | None = None
+) -> NDArray[np.float32]:
+    """Probabilities of one network at the positions of a section, shape (C, M, N); 0 where not scored."""
     predictor = DensePredictor([Session(file, ProviderChoice("cpu", "the protocol"))])
-    probabilities = np.empty((len(config.classes), *section.labels.shape), np.float32)
+    probabilities = np.zeros((len(config.classes), *section.labels.shape), np.float32)
     patch, stride = file.card.patch_size_px, config.stride_px
-    height, width = section.labels.shape
-    for band in TileGrid(height, width, TILE_POSITIONS).bands():
-        for window in band:
-            tile = reflected_tile(section.image, window, patch, stride)
-            shape = (window.height, window.width)
-            probabilities[(slice(None), *window.slices)] = predictor.predict(tile, shape)[0]
+    mask = np.ones(section.labels.shape, np.bool_) if scored is None else scored
+    for window in (piece.window for piece in held_out_pieces(0, mask)):
+        tile = reflected_tile(section.image, window, patch, stride)
+        shape = (window.height, window.width)
+        probabilities[(slice(None), *window.slices)] = predictor.predict(tile, shape)[0]
     return probabilities

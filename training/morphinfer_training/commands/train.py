@@ -24,7 +24,7 @@ from morphinfer_training.commands.extras import require_modules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODULES = ("torch", "onnx", "scipy", "matplotlib", "pyarrow")
+MODULES = ("torch", "onnx", "scipy", "sklearn", "matplotlib", "pyarrow")
 
 
 @click.command()
@@ -41,13 +41,15 @@ MODULES = ("torch", "onnx", "scipy", "matplotlib", "pyarrow")
                    "one on a graphics card]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), metavar="N",
               help="Steps of each network; overrides the configuration.")  # fmt: skip
+@click.option("--baseline/--no-baseline", default=True, show_default=True,
+              help="Compare the networks with a random forest at the held-out positions.")  # fmt: skip
 @progress_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing set and its run.")
 @verbosity_options
 def train(
     config_path: Path, out: str, resume: bool, device: str, threads: int | None, jobs: int | None,
-    steps: int | None, progress: ProgressKind, as_json: bool, overwrite: bool,
+    steps: int | None, baseline: bool, progress: ProgressKind, as_json: bool, overwrite: bool,
     verbosity: Verbosity,
 ) -> None:  # fmt: skip
     """Train the networks that CONFIG.toml describes and write them as ONNX files.
@@ -86,6 +88,7 @@ def train(
             overwrite=overwrite,
             device=device,
             jobs=jobs,
+            baseline=baseline,
             progress=show,
         )
     if as_json:
@@ -137,4 +140,6 @@ def print_card(card: dict[str, Any], out: str) -> None:
             f"test part: {test['part']}, {test['cells']} positions, measured once by the fused networks"
             f"{interval}"
         )
+    for section in card.get("figures", {}).get("sections", []):
+        click.echo(section["verdict"])
     click.echo(f"models   {out}\nrun      {out}.run")

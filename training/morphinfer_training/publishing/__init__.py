@@ -15,18 +15,23 @@ from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
     from morphinfer_training.publishing.bioimageio import export_package
+    from morphinfer_training.publishing.exported_set import load_exported_set
     from morphinfer_training.publishing.half import halve_set
+    from morphinfer_training.publishing.model_card import CARD, store_figures
     from morphinfer_training.publishing.provenance import training_provenance, validation_scores
     from morphinfer_training.publishing.publish import SetFacts, publish_set
     from morphinfer_training.publishing.rewording import add_appearances, reword_set
 
 __all__ = [
+    "CARD",
     "SetFacts",
     "add_appearances",
     "export_package",
     "halve_set",
+    "load_exported_set",
     "publish_set",
     "reword_set",
+    "store_figures",
     "training_provenance",
     "validation_scores",
 ]
@@ -36,7 +41,9 @@ if not TYPE_CHECKING:
         __name__,
         {
             "bioimageio": ("export_package",),
+            "exported_set": ("load_exported_set",),
             "half": ("halve_set",),
+            "model_card": ("CARD", "store_figures"),
             "provenance": (
                 "training_provenance",
                 "validation_scores",

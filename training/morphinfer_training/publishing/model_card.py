@@ -52,6 +52,39 @@ def write_cards(folder: Path) -> None:
             partial.write_text(content, encoding="utf-8")
 
 
+def store_figures(folder: Path, sections: Sequence[Table]) -> None:
+    """Write what was measured into figures.json, card.json and README.md of a model set.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of a model set.
+    sections : sequence of mapping
+        One for each scored part; those of the same name are replaced, others stay.
+
+    Raises
+    ------
+    ModelError
+        The folder contains no card.json, or card.json or figures.json is damaged.
+    OutputError
+        The folder cannot be written.
+    """
+    path = folder / FIGURES
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))["sections"] if path.exists() else []
+        by_name = {each["section"]: each for each in [*stored, *sections]}
+    except (OSError, ValueError, LookupError, TypeError) as problem:
+        raise ModelError(f"{path}: cannot be read ({problem!r}); delete it") from problem
+    with staged(path, overwrite=True) as partial:
+        partial.write_text(figures_text(list(by_name.values())), encoding="utf-8")
+    write_cards(folder)
+
+
+def figures_text(sections: Sequence[Table]) -> str:
+    """Text of figures.json."""
+    return json.dumps({"sections": sections}, indent=1) + "\n"
+
+
 def card_text(card: Table) -> str:
     """Text of card.json."""
     return json.dumps(card, indent=2, sort_keys=True) + "\n"
@@ -211,6 +244,8 @@ def _figures(section: Table, classes: Sequence[str]) -> str:
             )
         text += ".\n\n"
     text += table(head, rows)
+    if "verdict" in section:
+        text += f"\n\n{section['verdict']}"
     if errors := section.get("errors_by_uncertainty"):
         shares = ", ".join(f"{share:.1%}" for share in errors)
         text += (

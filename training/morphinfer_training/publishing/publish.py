@@ -15,8 +15,10 @@ from morphinfer_training.learning import Fitted, network_name
 from morphinfer_training.publishing.export import build_model, check_parity, make_test_vectors
 from morphinfer_training.publishing.model_card import (
     CARD,
+    FIGURES,
     README,
     card_text,
+    figures_text,
     model_card,
     network_entry,
 )
@@ -32,6 +34,8 @@ class SetFacts:
     """Fusion weights, in the order of the networks."""
     provenance: dict[str, Any]
     """Sections, versions, protocol and figures; see `training_provenance`."""
+    figures: tuple[dict[str, Any], ...] = ()
+    """What was measured beside baselines, for figures.json."""
 
 
 def publish_set(
@@ -79,6 +83,9 @@ def publish_set(
         "networks": entries,
         "provenance": facts.provenance,
     }
+    if facts.figures:
+        summary["figures"] = {"sections": list(facts.figures)}
+        files[FIGURES] = figures_text(facts.figures).encode()
     with staged(out, overwrite=overwrite, folder=True) as partial:
         partial.mkdir()
         for name, content in files.items():
