@@ -66,7 +66,31 @@ def _section(section: Any) -> str:
     positions = section.get("trained_cells", {})
     counts = ", ".join(f"{count} {name}" for name, count in positions.items() if count)
     kind = " (synthetic)" if section.get("synthetic") else ""
-    return f"{section.get('name', 'a section')}{kind}" + (f": {counts} positions" if counts else "")
+    return (
+        f"{section.get('name', 'a section')}{kind}"
+        + (f": {counts} positions" if counts else "")
+        + _reference(section)
+    )
+
+
+def _reference(section: Mapping[str, Any]) -> str:
+    """Genes and region of interest of the reference of a section, if the card states them."""
+    reference = section.get("reference")
+    genes = reference.get("genes") if isinstance(reference, Mapping) else None
+    if not isinstance(genes, Mapping) or not isinstance(reference, Mapping):
+        return ""
+    spots = reference.get("spots") or {}
+    thresholds = reference.get("thresholds") or {}
+    classes = "; ".join(
+        f"{name} = {' + '.join(map(str, _listed(each)))} (threshold {thresholds.get(name)}, "
+        f"{spots.get(name)} spots)"
+        for name, each in genes.items()
+    )
+    roi = reference.get("roi")
+    part = (
+        "" if not isinstance(roi, Mapping) else f", only inside {roi.get('file', 'reach of spots')}"
+    )
+    return f", reference: {classes}{part}"
 
 
 def _limits(provenance: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from region_section import PIXEL_UM, SHAPE
 
 from morphinfer.cli import cli
 from morphinfer.errors import OutputError, SpotsError
+from morphinfer.images import open_labels
 from morphinfer.images.opening import open_slide
 
 
@@ -141,3 +142,43 @@ def test_thresholds_of_nuclei_are_printed_in_reads(on_disk, tmp_path):
     assert done.exit_code == 0, done.output
     assert "threshold: reads per nucleus" in done.stdout
     assert "unlabelled" in done.stdout
+
+
+def test_another_section_takes_genes_thresholds_and_settings_of_a_reference(on_disk, tmp_path):
+    first, second = tmp_path / "first.zarr", tmp_path / "second.zarr"
+    section = (on_disk / "slide.zarr", on_disk / "spots.csv")
+    done = call(
+        *section, "--class", "rim=Rim", "--fraction", "0.4", "--border", "8", "--out", first
+    )
+    assert done.exit_code == 0, done.output
+    (tmp_path / "part.csv").write_text("x,y\n0,0\n600,0\n600,700\n0,700\n")
+    done = call(
+        *section, "--like", first, "--border", "5", "--roi", tmp_path / "part.csv", "--json",
+        "--out", second,
+    )  # fmt: skip
+    record = json.loads(done.stdout)["record"]
+    earlier = open_labels(first).record
+    assert record["genes"] == {"rim": ["Rim"]}
+    assert record["classes"][2]["threshold"] == earlier["classes"][2]["threshold"]
+    assert (record["settings"]["fraction"], record["settings"]["border_um"]) == (0.4, 5.0)
+    assert record["roi"]["file"] == "part.csv"
+    assert 0 < record["classes"][2]["spots_inside"] < record["classes"][2]["spots"]
+    assert earlier["roi"] is None
+    assert earlier["classes"][2]["spots_inside"] == earlier["classes"][2]["spots"]
+
+
+def test_the_genes_are_named_once(tmp_path):
+    done = call(
+        "s.zarr", "s.csv", "--like", "r.zarr", "--gene-a", "A", "--out", tmp_path / "o.zarr"
+    )
+    assert done.exit_code == 2
+    assert "leave out --class" in done.output
+
+
+def test_the_stages_are_lines_on_stderr(on_disk, tmp_path):
+    done = call(
+        on_disk / "slide.zarr", on_disk / "spots.csv", "--gene-a", "Layer", "--out",
+        tmp_path / "ref.zarr",
+    )  # fmt: skip
+    stages = [line.split("] ")[1] for line in done.stderr.splitlines() if line.startswith("[")]
+    assert [stage.split()[0] for stage in stages] == ["reading", "testing", "making", "writing"]

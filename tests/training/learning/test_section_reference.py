@@ -175,3 +175,16 @@ def test_the_command_prints_warnings_as_single_lines(capsys):
     with printed_warnings(Verbosity.NORMAL):
         warnings.warn("6 spots lie off the slide", stacklevel=1)
     assert capsys.readouterr().err == "morphinfer: warning: 6 spots lie off the slide\n"
+
+
+def test_the_card_states_how_each_reference_was_made(folder):
+    """Alike whether `train` made it of spots, or it was made before."""
+    config = config_of(section_of("first"))
+    made = load_data(config, folder, folder / "made").sections[0].reference
+    named = {"slide": "first/slide.zarr", "reference": "made/slide.zarr"}
+    given = load_data(config_of(named), folder).sections[0].reference
+    assert given == made
+    assert made["genes"] == GENES
+    assert made["thresholds"].keys() == made["spots"].keys() == GENES.keys()
+    assert made["spots_inside"] == made["spots"]
+    assert made["roi"] is None

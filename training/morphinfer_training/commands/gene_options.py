@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import click
 
 from morphinfer.classes import role_of
+from morphinfer.errors import SpotsError
 from morphinfer.names import suggestion
 
 
@@ -101,3 +106,45 @@ def _numbers(named: dict[str, str], genes: dict[str, tuple[str, ...]]) -> dict[s
         return {name: float(number) for name, number in named.items()}
     except ValueError as problem:
         raise click.UsageError(f"--threshold: {problem}; write NAME=N") from problem
+
+
+OF_ITS_SECTION = {"thresholds", "roi", "orientation", "check_registration", "accept_registration"}
+"""Settings of a reference that belong to its own section and table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """What `--like` takes from a reference of another section."""
+
+    genes: dict[str, tuple[str, ...]]
+    """Genes of each class."""
+    thresholds: dict[str, str]
+    """Threshold of each class, as for --threshold."""
+    settings: dict[str, Any]
+    """Other settings, by the names of the fields of `RegionSettings`."""
+
+
+def precedent(path: Path) -> Precedent:
+    """Genes, thresholds and settings of a reference that 'morphinfer regions' or 'train' made.
+
+    Raises
+    ------
+    SpotsError
+        Its record does not say how it was made.
+    SlideError, AlignmentError
+        It is no label image.
+    """
+    from morphinfer.images import open_labels
+
+    record = open_labels(path).record
+    try:
+        return Precedent(
+            {str(name): tuple(map(str, genes)) for name, genes in record["genes"].items()},
+            {c["name"]: repr(float(c["threshold"])) for c in record["classes"] if c["threshold"]},
+            {k: v for k, v in record["settings"].items() if k not in OF_ITS_SECTION},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise SpotsError(
+            f"{path}: its record does not say of which genes it was made; name a reference that "
+            f"'morphinfer regions' wrote"
+        ) from problem

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.cli.pictures import picture_width_option
@@ -15,9 +16,11 @@ from morphinfer_training.commands.extras import require_modules
 from morphinfer_training.commands.gene_options import (
     class_thresholds,
     gene_classes,
+    precedent,
     split_genes,
     split_pairs,
 )
+from morphinfer_training.commands.stages import stages_shown
 from morphinfer_training.spots import ORIENTATIONS
 
 if TYPE_CHECKING:
@@ -43,6 +46,11 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 @click.option(
     "--gene-b", callback=split_genes, metavar="NAME[,NAME...]",
     help="Genes of the second gene class; without it there are three classes.",
+)  # fmt: skip
+@click.option(
+    "--like", type=click.Path(path_type=Path), metavar="REFERENCE.zarr",
+    help="Take genes, thresholds and settings of this reference of another section, instead of --class; "
+    "other options override them. Region of interest and orientation are not taken.",
 )  # fmt: skip
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="REFERENCE.zarr",
@@ -78,9 +86,9 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     help="Islands and holes smaller than this are removed.  [default: a disc of radius sigma]",
 )  # fmt: skip
 @click.option(
-    "--roi", metavar="near-spots:UM|FILE",
+    "--roi", metavar="near-spots:UM|[um:]FILE",
     help="Label only what is within UM micrometres of a spot, or inside the polygons of a GeoJSON or "
-    "CSV file with pixel coordinates.",
+    "CSV file in pixels of the slide, or with um: in micrometres.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice(["regions", "nuclei"]), default="regions", show_default=True,
@@ -160,6 +168,7 @@ def regions(
     gene_lists: dict[str, str],
     gene_a: tuple[str, ...],
     gene_b: tuple[str, ...],
+    like: Path | None,
     out: Path,
     thresholds: dict[str, str],
     threshold_a: float | None,
@@ -188,7 +197,17 @@ def regions(
     no nuclei image: tissue is then found from the spots, and --shape and --pixel-size are needed.
     """
     _check_usage(slide, shape, pixel_size_um)
-    classes = gene_classes(gene_lists, gene_a, gene_b)
+    if like is not None:
+        if gene_lists or gene_a or gene_b:
+            raise click.UsageError("--like takes the genes of a reference; leave out --class")
+        earlier = precedent(like)
+        classes = earlier.genes
+        in_order = {name for name, n in zip(classes, (threshold_a, threshold_b), strict=False) if n}
+        kept = {k: v for k, v in earlier.thresholds.items() if k not in in_order}
+        thresholds = {**kept, **thresholds}
+        settings |= {k: v for k, v in earlier.settings.items() if not _is_given(k)}
+    else:
+        classes = gene_classes(gene_lists, gene_a, gene_b)
     limits = class_thresholds(classes, thresholds, (threshold_a, threshold_b))
     started = perf_counter()
     require_modules("regions", ("scipy", "pyarrow"))
@@ -198,27 +217,34 @@ def regions(
     region_settings = RegionSettings(thresholds=limits, **settings)
     table_path = spots or _spots_beside(slide)
     section, grid = _section(slide, shape, channel, pixel_size_um)
-    table = read_spots(
-        table_path,
-        columns=parse_columns(columns) if columns else None,
-        unit=unit,
-        pixel_size_um=grid.pixel_size_um,
-        origin_um=world_origin_um(grid),
-        min_qv=min_qv,
-        transform=transform,
-        shift=parse_shift(shift) if shift else (0.0, 0.0),
-    )
-    say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
-    result = make_regions(
-        section, table, classes, out,
-        settings=region_settings, picture_width=picture_width, overwrite=overwrite,
-    )  # fmt: skip
+    with stages_shown(verbosity):
+        table = read_spots(
+            table_path,
+            columns=parse_columns(columns) if columns else None,
+            unit=unit,
+            pixel_size_um=grid.pixel_size_um,
+            origin_um=world_origin_um(grid),
+            min_qv=min_qv,
+            transform=transform,
+            shift=parse_shift(shift) if shift else (0.0, 0.0),
+        )
+        say(verbosity, f"{len(table)} spots of {len(table.genes)} genes", least=Verbosity.VERBOSE)
+        result = make_regions(
+            section, table, classes, out,
+            settings=region_settings, picture_width=picture_width, overwrite=overwrite,
+        )  # fmt: skip
     seconds = perf_counter() - started
     say(verbosity, f"{seconds:.1f} s", least=Verbosity.VERBOSE)
     if as_json:
         print_json(_summary(result, seconds))
     else:
         _print_table(result, region_settings.scale)
+
+
+def _is_given(name: str) -> bool:
+    """Whether the option of a parameter was given on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def _check_usage(slide: str, shape: tuple[int, int] | None, pixel_size: float | None) -> None:
@@ -276,12 +302,15 @@ def _print_table(result: RegionsResult, scale: str) -> None:
     from rich.table import Table
 
     table = Table("class")
-    for name in ("pixels", "mm2", "threshold", "spots"):
+    part = result.record["roi"] is not None
+    for name in ("pixels", "mm2", "threshold", "spots", *(["spots inside"] if part else [])):
         table.add_column(name, justify="right")
     for each in result.classes:
         threshold = "" if each.threshold is None else f"{each.threshold:.1f}"
         spots = "" if each.spots is None else str(each.spots)
-        table.add_row(each.name, str(each.cells), f"{each.area_mm2:.3f}", threshold, spots)
+        inside = "" if each.spots_inside is None else str(each.spots_inside)
+        row = (each.name, str(each.cells), f"{each.area_mm2:.3f}", threshold, spots)
+        table.add_row(*row, *([inside] if part else []))
     if result.unlabelled_cells:
         table.add_row("unlabelled", str(result.unlabelled_cells), "", "", "")
     Console().print(table)

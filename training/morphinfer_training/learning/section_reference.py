@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from morphinfer.errors import ConfigError
-from morphinfer.images import Slide, open_labels, roi_file
+from morphinfer.images import LabelImage, Slide, open_labels, roi_file
 from morphinfer_training.config import SectionConfig
 from morphinfer_training.config_parsing import resolve_path
-from morphinfer_training.references import NEAR_SPOTS, RegionSettings, make_regions
+from morphinfer_training.reference_grid import ReferenceGrid
+from morphinfer_training.references import NEAR_SPOTS, RegionSettings, make_regions, roi_record
 from morphinfer_training.spots import Spots, is_affine_text, read_spots, world_origin_um
 
 
@@ -112,6 +114,9 @@ def is_up_to_date(reference: Path, section: SectionConfig, slide: Slide, spots: 
         "morphinfer": version("morphinfer"),
         "genes": {each.name: each.genes for each in section.genes},
         "settings": asdict(section.regions),
+        "roi": roi_record(
+            section.regions.roi, ReferenceGrid.over(slide.grid, section.regions.cell_um)
+        ),
     }
     image, table = record.get("slide") or {}, record.get("spots") or {}
     return (
@@ -119,3 +124,25 @@ def is_up_to_date(reference: Path, section: SectionConfig, slide: Slide, spots: 
         and image.get("identity") == slide.identity
         and (table.get("name"), table.get("checksum")) == (spots.name, spots.checksum)
     )
+
+
+def reference_facts(reference: LabelImage) -> dict[str, Any]:
+    """What the record of a reference says of its making, as JSON types without paths.
+
+    Genes, thresholds and spots by class, and the region of interest, whether `regions` or `train` made it;
+    only the name for a label image of another origin.
+    """
+    record, name = reference.record, reference.image.name
+    if record.get("command") != "regions":
+        return {"name": name}
+    classes = [each for each in record.get("classes", []) if each.get("spots") is not None]
+    table = record.get("spots") or {}
+    return {
+        "name": name,
+        "genes": record.get("genes"),
+        "thresholds": {each["name"]: round(each["threshold"], 3) for each in classes},
+        "spots": {each["name"]: each["spots"] for each in classes},
+        "spots_inside": {each["name"]: each.get("spots_inside") for each in classes},
+        "table": {"name": table.get("name"), "used": table.get("used")},
+        "roi": record.get("roi"),
+    }

@@ -8,9 +8,10 @@ reference may have any pixel size and corner.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,11 @@ from morphinfer.images import LabelImage, Slide, open_labels, open_roi
 from morphinfer.tiles import read_model_image
 from morphinfer_training.config import SectionConfig, TrainConfig
 from morphinfer_training.config_parsing import resolve_path
-from morphinfer_training.learning.section_reference import roi_in, section_reference
+from morphinfer_training.learning.section_reference import (
+    reference_facts,
+    roi_in,
+    section_reference,
+)
 from morphinfer_training.learning.split import Parts
 from morphinfer_training.references import BACKGROUND, FIRST_GENE, TISSUE, slide_tissue
 from morphinfer_training.spots import open_section
@@ -53,6 +58,8 @@ class Section:
     """Gene classes that the reference does not name and that positions labelled tissue may have."""
     parts: Parts = field(default_factory=Parts)
     """Parts that the configuration states as polygons."""
+    reference: Mapping[str, Any] | None = None
+    """How its reference was made (`reference_facts`); None without one."""
 
 
 def load_section(
@@ -101,11 +108,12 @@ def load_section(
     stride = config.stride_px
     shape = (ceil_div(image.shape[0], stride), ceil_div(image.shape[1], stride))
     grid = PixelGrid(shape, stride * config.pixel_size_um, slide.grid.corner_um)
-    named = set(section.absent)
+    named, facts = set(section.absent), None
     if section.image_only:
         labels = image_classes(slide, grid)
     else:
         reference = open_labels(section_reference(section, slide, folder, target, reuse=reuse))
+        facts = reference_facts(reference)
         labels = reference_classes(reference, grid, config.classes)
         named |= {c.name for c in reference.classes}
     genes = enumerate(config.classes[FIRST_GENE:], FIRST_GENE)
@@ -113,7 +121,7 @@ def load_section(
     masks = [open_roi(roi_in(folder, roi), slide.grid).mask(grid) if roi else None for roi in rois]
     return Section(
         slide.name, slide.identity, image, labels, section.weight, slide.synthetic, unnamed,
-        Parts(*masks),
+        Parts(*masks), facts,
     )  # fmt: skip
 
 

@@ -171,7 +171,24 @@ def _section_line(section: Table, classes: Sequence[str]) -> str:
     kind = " (synthetic)" if section.get("synthetic") else ""
     held_out = section["held_out_cells"]
     test = f"; test part: {section['test_cells']}" if "test_cells" in section else ""
-    return f"- {section['name']}{kind}: training positions: {positions}; held out: {held_out}{test}"
+    counts = f"training positions: {positions}; held out: {held_out}{test}"
+    return f"- {section['name']}{kind}: {counts}{_reference(section)}"
+
+
+def _reference(section: Table) -> str:
+    """Genes, thresholds, spots and region of interest of the reference of a section."""
+    reference = section.get("reference") or {}
+    if not reference.get("genes"):
+        return ""
+    classes = "; ".join(
+        f"{name} = {' + '.join(genes)} from {reference['thresholds'][name]:.3g} on, "
+        f"{reference['spots'][name]} spots"
+        for name, genes in reference["genes"].items()
+    )
+    roi = reference.get("roi")
+    inside = roi and (roi.get("file") or f"{roi['near_spots_um']:g} micrometres around spots")
+    part = f"; only inside {inside}" if inside else ""
+    return f"; reference: {classes} of {reference['table']['used']} in {reference['table']['name']}{part}"
 
 
 def _validation(card: Table) -> str:

@@ -199,6 +199,7 @@ def _section_facts(section: Section, split: Split, config: TrainConfig) -> dict[
         "synthetic": section.synthetic,
         "trained_cells": dict(zip(config.classes, counts.tolist(), strict=True)),
         "held_out_cells": int(split.validation.sum()),
+        **({} if section.reference is None else {"reference": dict(section.reference)}),
         **({} if split.test is None else {"test_cells": int(split.test.sum())}),
         APPEARANCE_KEY: None if appearance is None else json_types(asdict(appearance)),
     }

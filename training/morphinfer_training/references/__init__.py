@@ -13,7 +13,7 @@ from morphinfer.lazy import attach
 if TYPE_CHECKING:
     from morphinfer_training.references.densities import BACKGROUND, FIRST_GENE, TISSUE
     from morphinfer_training.references.make import RegionsResult, make_regions
-    from morphinfer_training.references.roi import NEAR_SPOTS
+    from morphinfer_training.references.roi import NEAR_SPOTS, roi_record
     from morphinfer_training.references.settings import RegionSettings
     from morphinfer_training.references.tissue import slide_tissue
 
@@ -25,6 +25,7 @@ __all__ = [
     "RegionSettings",
     "RegionsResult",
     "make_regions",
+    "roi_record",
     "slide_tissue",
 ]
 
@@ -34,7 +35,10 @@ if not TYPE_CHECKING:
         {
             "densities": ("BACKGROUND", "FIRST_GENE", "TISSUE"),
             "make": ("RegionsResult", "make_regions"),
-            "roi": ("NEAR_SPOTS",),
+            "roi": (
+                "NEAR_SPOTS",
+                "roi_record",
+            ),
             "settings": ("RegionSettings",),
             "tissue": ("slide_tissue",),
         },

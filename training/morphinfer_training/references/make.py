@@ -28,6 +28,7 @@ from morphinfer_training.reference_grid import Labels, ReferenceGrid
 from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE
 from morphinfer_training.references.nuclei_labels import nuclei_labels
 from morphinfer_training.references.region_labels import Genes, SectionLabels, region_labels
+from morphinfer_training.references.roi import roi_record
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.tissue import read_on_grid
 from morphinfer_training.registration import (
@@ -65,6 +66,8 @@ class ClassRegion:
     tissue."""
     spots: int | None
     """Number of spots of its genes on the slide; None for background and tissue."""
+    spots_inside: int | None
+    """Number of those inside the region of interest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +163,11 @@ def make_regions(
     reference = ReferenceGrid.over(grid, settings.cell_um)
     earlier = [*(image.warnings if image else ()), *spots.warnings]
     warnings: list[str] = []
+    logger.info("testing whether %d spots lie on the nuclei", len(spots))
     registration = _register(image, spots, settings, warnings)
     oriented = spots.oriented(settings.orientation, grid.shape)
     kept = drop_off_slide(oriented, grid.shape, warnings)
+    logger.info("making densities and classes of %d spots", len(kept))
     if settings.scale == "nuclei":
         section = nuclei_labels(kept, genes, settings, reference)
     else:
@@ -174,6 +179,8 @@ def make_regions(
     record = _record(
         image, grid, spots, len(kept), section, genes, classes, settings, registration, warnings
     )
+    record["roi"] = roi_record(settings.roi, reference)
+    logger.info("writing %s and its picture", out)
     written = _write(out, image, reference.pixels, section.labels, classes, record, overwrite)
     figure = (
         label_map(written, picture_width)
@@ -223,12 +230,15 @@ def _class_regions(
     pixels = np.bincount(section.labels.ravel(), minlength=UNLABELLED + 1)
     thresholds = [None] * FIRST_GENE + list(section.thresholds)
     spots = [None] * FIRST_GENE + list(section.spots)
+    inside = [None] * FIRST_GENE + list(section.inside)
     warnings += [
         f"class {name} has no pixel" for name, n in zip(names, pixels, strict=False) if not n
     ]
     return tuple(
-        ClassRegion(name, int(n), float(n) * pixel_um**2 / 1e6, threshold, number)
-        for name, n, threshold, number in zip(names, pixels, thresholds, spots, strict=False)
+        ClassRegion(name, int(n), float(n) * pixel_um**2 / 1e6, threshold, number, within)
+        for name, n, threshold, number, within in zip(
+            names, pixels, thresholds, spots, inside, strict=False
+        )
     )
 
 

@@ -23,7 +23,7 @@ from morphinfer_training.references.densities import (
     count_spots,
 )
 from morphinfer_training.references.region_labels import Genes, SectionLabels, choose_thresholds
-from morphinfer_training.references.roi import find_region
+from morphinfer_training.references.roi import count_inside, find_region
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.spots import Spots
 
@@ -71,8 +71,12 @@ def nuclei_labels(
     labels = _discs(centres, classes, settings, grid)
     # Cells without reads are part of the region of interest, so rows are counted instead of reads.
     counts = count_spots(spots.row, spots.col, np.ones(len(spots), np.float32), grid)
-    labels[~find_region(settings.roi, counts, grid)] = UNLABELLED
-    return SectionLabels(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), None)
+    interest = find_region(settings.roi, counts, grid)
+    labels[~interest] = UNLABELLED
+    totals = tuple(int(np.count_nonzero(m)) for m in masks)
+    return SectionLabels(
+        labels, thresholds, totals, count_inside(masks, spots, interest, grid), None
+    )
 
 
 def _discs(

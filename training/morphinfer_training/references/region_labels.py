@@ -19,7 +19,7 @@ from morphinfer_training.references.densities import (
     near_borders,
     relative_threshold,
 )
-from morphinfer_training.references.roi import find_region
+from morphinfer_training.references.roi import count_inside, find_region
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.tissue import Tissue, find_tissue, read_on_grid
 from morphinfer_training.spots import Spots
@@ -38,6 +38,8 @@ class SectionLabels:
     """Threshold of each gene class, in spots per (100 micrometres)^2 or reads per nucleus."""
     spots: tuple[int, ...]
     """Number of rows of the table with a gene of each gene class."""
+    inside: tuple[int, ...]
+    """The number of them inside the region of interest."""
     tissue: Tissue | None
     """The tissue; None if nuclei are labelled."""
 
@@ -87,7 +89,10 @@ def region_labels(
     labels = assign_regions(densities, thresholds, tissue.mask)
     labels = clean_regions(labels, settings.smallest_um2, settings.cell_um)
     labels[near_borders(labels, settings.border_um, settings.cell_um) | ~interest] = UNLABELLED
-    return SectionLabels(labels, thresholds, tuple(int(np.count_nonzero(m)) for m in masks), tissue)
+    totals = tuple(int(np.count_nonzero(m)) for m in masks)
+    return SectionLabels(
+        labels, thresholds, totals, count_inside(masks, spots, interest, grid), tissue
+    )
 
 
 def _gene_density(spots: Spots, settings: RegionSettings, grid: ReferenceGrid) -> Floats:

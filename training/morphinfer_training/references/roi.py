@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from morphinfer.errors import SpotsError
 from morphinfer.images import open_roi
 from morphinfer_training.reference_grid import Floats, Mask, ReferenceGrid
+from morphinfer_training.spots import Spots
 
 NEAR_SPOTS = "near-spots:"
 """Before the distance in micrometres."""
@@ -49,6 +53,24 @@ def find_region(roi: str | None, counts: Floats, grid: ReferenceGrid) -> Mask:
             f"give a smaller `cell_um`"
         )
     return inside
+
+
+def count_inside(
+    masks: Sequence[Mask], spots: Spots, interest: Mask, grid: ReferenceGrid
+) -> tuple[int, ...]:
+    """Number of rows inside a region of interest, for each of several selections of the rows."""
+    rows, cols = grid.locate(spots.row, spots.col)
+    within = interest[np.minimum(rows, grid.shape[0] - 1), np.minimum(cols, grid.shape[1] - 1)]
+    return tuple(int(np.count_nonzero(mask & within)) for mask in masks)
+
+
+def roi_record(roi: str | None, grid: ReferenceGrid) -> dict[str, Any] | None:
+    """What the record of a reference keeps of its region of interest; None for the whole slide."""
+    if roi is None:
+        return None
+    if roi.startswith(NEAR_SPOTS):
+        return {"near_spots_um": _distance(roi)}
+    return open_roi(roi, grid.slide).record()
 
 
 def _distance(roi: str) -> float:

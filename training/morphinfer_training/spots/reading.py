@@ -79,6 +79,7 @@ def read_spots(
         The file does not exist or is not a table, a gene or coordinate column or all rows are missing,
         two pairs of coordinates disagree, or too many rows are unreadable.
     """
+    logger.info("reading the spots of %s", path)
     if transform is not None and unit is not None:
         raise SpotsError(
             "`transform` takes the coordinates as the table has them; leave out the `unit`"
