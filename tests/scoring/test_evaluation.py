@@ -117,6 +117,16 @@ def test_unlabelled_pixels_of_the_reference_are_left_out(make):
     assert agreement.dice == (1, 1, None, None)
 
 
+@pytest.mark.parametrize("size", [2.0, 4.0])
+def test_only_the_inside_of_a_region_of_interest_is_compared(make, tmp_path, size):
+    labels, reference = random_values(30, 20), random_values(30, 20, seed=1)
+    fine = np.kron(reference, np.ones((int(4 / size),) * 2, np.uint8))
+    (tmp_path / "part.csv").write_text("x_um,y_um\n0,0\n40,0\n40,60\n0,60\n")
+    part = evaluate(make(labels), make(fine, size), roi=tmp_path / "part.csv", tile=7)
+    expected = matrix(reference[:15, :10], labels[:15, :10]) * int(4 / size) ** 2
+    np.testing.assert_array_equal(part.confusion, expected)
+
+
 def test_classes_are_matched_by_name_whatever_their_values(make):
     reference = make([[3, 0, 2, 1]], names=("tissue", "Lamp5", "Slc17a7", "background"))
     agreement = evaluate(make([[0, 1, 2, 3]]), reference)

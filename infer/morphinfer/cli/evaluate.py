@@ -14,6 +14,9 @@ from morphinfer.records import Evaluation, ScoresJson
 @click.argument("labels", type=click.Path())
 @click.argument("reference", type=click.Path())
 @match_option
+@click.option("--roi", metavar="[um:]FILE",
+              help="Compare only what is inside the polygons of a GeoJSON or CSV file in pixels of the "
+                   "slide, or with um: in micrometres.")  # fmt: skip
 @click.option("--block-um", type=click.FloatRange(min=0, min_open=True), default=200,
               show_default=True, metavar="UM",
               help="Side of the blocks for the bootstrap of the intervals.")  # fmt: skip
@@ -24,6 +27,7 @@ def evaluate(
     reference: str,
     match: dict[str, str] | None,
     ignore: tuple[str, ...],
+    roi: str | None,
     block_um: float,
     as_json: bool,
     verbosity: Verbosity,
@@ -40,12 +44,15 @@ def evaluate(
     from morphinfer.scoring import match_sentence, scores_json
 
     with progress_bar("comparing", verbosity) as progress:
-        scores = run(labels, reference, progress, match=match, ignore=ignore, block_um=block_um)
+        scores = run(
+            labels, reference, progress, match=match, ignore=ignore, roi=roi, block_um=block_um
+        )
     for pair in scores.matched:
         say(verbosity, match_sentence(*pair))
     evaluation: Evaluation = {
         "labels": labels,
         "warnings": list(scores.warnings),
+        "roi": roi,
         **scores_json(scores),
     }
     if as_json:

@@ -82,6 +82,8 @@ class Evaluation(ScoresJson):
     """Path of the label image."""
     warnings: list[str]
     """What could not be verified, a sentence each."""
+    roi: str | None
+    """Region of interest, outside of which nothing was compared; null for none."""
 
 
 class Summary(TypedDict):

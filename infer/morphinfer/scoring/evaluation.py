@@ -20,7 +20,7 @@ from morphinfer.callbacks import OnCount
 from morphinfer.classes import UNLABELLED, LabelClass
 from morphinfer.errors import AlignmentError, RecordError
 from morphinfer.geometry import PixelGrid, TileGrid, Window
-from morphinfer.images import LabelImage, open_labels
+from morphinfer.images import LabelImage, Roi, open_labels, open_roi
 from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.class_matching import differing, match_classes, matched
 from morphinfer.scoring.metrics import Confusion, Scores, scores
@@ -46,6 +46,7 @@ def evaluate(
     *,
     match: Mapping[str, str] | None = None,
     ignore: Collection[str] = (),
+    roi: str | Path | None = None,
     block_um: float = BLOCK_UM,
     tile: int = TILE,
 ) -> Scores:
@@ -65,6 +66,8 @@ def evaluate(
         classes are matched by name.
     ignore : collection of str
         Classes of the reference whose pixels are not compared.
+    roi : str or Path, optional
+        Region of interest on the slide (`open_roi`); only pixels inside are compared.
     block_um : float
         Side in micrometres of the square blocks of the reference that the bootstrap draws.
     tile : int
@@ -83,6 +86,8 @@ def evaluate(
         Their extents differ by more than one pixel of the coarser image, the reference has classes
         that the label image lacks, a value has no class, no pixel is labelled, or a block is smaller
         than a pixel.
+    RoiError
+        The region of interest cannot be read, or is off the slide.
 
     Notes
     -----
@@ -90,13 +95,15 @@ def evaluate(
     """
     labels = labels if isinstance(labels, LabelImage) else open_labels(labels)
     grid = labels.image.grid
-    reference = open_reference(reference, grid, slide_of(labels), name=labels.image.name)
+    slide = slide_of(labels)
+    reference = open_reference(reference, grid, slide, name=labels.image.name)
+    part = None if roi is None else open_roi(roi, slide.grid if slide else grid)
     names, theirs = [c.name for c in labels.classes], [c.name for c in reference.classes]
     values = check_fits(
         reference, grid, labels.classes, match, ignore=ignore, name=labels.image.name
     )
     tally = _Tally.over(labels, reference, block_um)
-    _count(tally, labels, reference, tile, progress)
+    _count(tally, labels, reference, part, tile, progress)
     counts = matched(tally.all.counts, values)
     _check_values(tally.all.counts, counts, labels, reference)
     blocks = matched(tally.blocks.reshape(-1, *tally.blocks.shape[2:]), values, len(names))
@@ -194,7 +201,12 @@ class _Tally:
 
 
 def _count(
-    tally: _Tally, labels: LabelImage, reference: LabelImage, side: int, progress: OnCount | None
+    tally: _Tally,
+    labels: LabelImage,
+    reference: LabelImage,
+    roi: Roi | None,
+    side: int,
+    progress: OnCount | None,
 ) -> None:
     reference_is_finer = reference.image.pixel_size_um < labels.image.pixel_size_um
     fine, coarse = (reference, labels) if reference_is_finer else (labels, reference)
@@ -204,6 +216,9 @@ def _count(
         if window.height and window.width:
             pair = fine.read(window), coarse.look_up(fine.image.grid, window)
             theirs, ours = pair if reference_is_finer else pair[::-1]
+            if roi is not None:
+                inside = roi.mask(fine.image.grid, window)
+                theirs = np.where(inside, theirs, np.uint8(UNLABELLED))
             tally.add(window, fine.image.grid, theirs, ours)
         if progress is not None:
             progress(done, len(grid))
