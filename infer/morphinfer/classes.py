@@ -14,8 +14,12 @@ from morphinfer.errors import ColourError, RoleError
 UNLABELLED = 255
 """Value of pixels without a label; they are left out of training and of Dice."""
 
-DEFAULT_COLOURS = ("#000000", "#808080", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7")
-"""Background black, tissue grey, then the colour-blind safe palette of Okabe and Ito."""
+DEFAULT_COLOURS = (
+    "#000000", "#808080", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#0072b2", "#d55e00",
+    "#882255", "#44aa99", "#999933", "#332288", "#ddcc77", "#aa4499", "#661100", "#cc6677",
+)  # fmt: skip
+"""Background black, tissue grey, then the colour-blind safe palettes of Okabe and Ito and, from the eighth
+target on, of Tol."""
 
 Role = Literal["background", "tissue", "target"]
 """What a class stands for: no tissue, general tissue, or a kind of tissue that is looked for."""
@@ -123,6 +127,6 @@ def default_classes(names: Sequence[str], colours: Sequence[str] = ()) -> tuple[
     colours : sequence of str, optional
         Colours as '#rrggbb', one for each name; default ones where there are none.
     """
-    colours = colours or DEFAULT_COLOURS + DEFAULT_COLOURS[2:] * (len(names) // 5)
+    colours = colours or DEFAULT_COLOURS + DEFAULT_COLOURS[2:] * (len(names) // 10)
     roles: chain[Role] = chain(ROLES, repeat("target"))
     return tuple(map(LabelClass, names, colours, roles))

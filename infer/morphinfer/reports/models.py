@@ -82,7 +82,8 @@ def _reference(section: Mapping[str, Any]) -> str:
     spots = reference.get("spots") or {}
     thresholds = reference.get("thresholds") or {}
     classes = "; ".join(
-        f"{name} = {' + '.join(map(str, _listed(each)))} (threshold {thresholds.get(name)}, "
+        f"{name} = {' + '.join(map(str, _listed(each)))} "
+        f"({f'threshold {thresholds[name]}' if name in thresholds else 'a cluster'}, "
         f"{spots.get(name)} spots)"
         for name, each in genes.items()
     )

@@ -39,6 +39,19 @@ def test_the_command_prints_one_json_object(on_disk, tmp_path):
     assert summary["record"]["slide"]["name"] == "slide.zarr"
 
 
+def test_clusters_are_printed_with_numbers_and_strongest_genes_and_take_names(on_disk, tmp_path):
+    names = tmp_path / "names.toml"
+    names.write_text('[clusters]\n1 = "tissue"\n3 = "islets"\n')
+    done = call(
+        on_disk / "slide.zarr", on_disk / "spots.csv", "--cluster", 3, "--cluster-names", names,
+        "--no-registration-check", "--out", tmp_path / "ref.zarr",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "strongest genes" in done.stdout
+    assert "islets" in done.stdout
+    assert "per (100 um)^2" not in done.stdout
+
+
 def test_the_command_works_without_a_slide(on_disk, tmp_path):
     done = call(
         "-", on_disk / "spots.csv", "--gene-a", "Layer", "--shape", *SHAPE, "--pixel-size", PIXEL_UM,
@@ -57,6 +70,9 @@ def test_the_command_works_without_a_slide(on_disk, tmp_path):
         ["slide.zarr", "--gene-a", ","],
         ["slide.zarr", "--gene-a", "Layer", "--sigma", "0"],
         ["slide.zarr"],
+        ["slide.zarr", "--cluster", "3", "--gene-a", "Layer"],
+        ["slide.zarr", "--gene-a", "Layer", "--cluster-names", "names.toml"],
+        ["slide.zarr", "--cluster", "1"],
     ],
 )
 def test_wrong_usage_exits_with_2(options, tmp_path):

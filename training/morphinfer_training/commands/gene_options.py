@@ -137,6 +137,11 @@ def precedent(path: Path) -> Precedent:
     from morphinfer.images import open_labels
 
     record = open_labels(path).record
+    if "clusters" in record:
+        raise SpotsError(
+            f"{path}: made of clusters, whose numbers do not carry over to another section; name genes "
+            f"with `gene_lists`"
+        )
     try:
         return Precedent(
             {str(name): tuple(map(str, genes)) for name, genes in record["genes"].items()},

@@ -53,6 +53,15 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     "other options override them. Region of interest and orientation are not taken.",
 )  # fmt: skip
 @click.option(
+    "--cluster", type=click.IntRange(2, 50), metavar="K",
+    help="Find K classes from all transcripts, instead of naming genes.",
+)  # fmt: skip
+@click.option(
+    "--cluster-names", type=click.Path(path_type=Path), metavar="FILE.toml",
+    help="Names of clusters by their number, as 3 = \"acinar\" in a table [clusters]; clusters of one "
+    "name are merged, and 'tissue' is general tissue.",
+)  # fmt: skip
+@click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="REFERENCE.zarr",
     help="Label image to write; its picture is written as REFERENCE.png and REFERENCE.svg beside it.",
 )  # fmt: skip
@@ -169,6 +178,8 @@ def regions(
     gene_a: tuple[str, ...],
     gene_b: tuple[str, ...],
     like: Path | None,
+    cluster: int | None,
+    cluster_names: Path | None,
     out: Path,
     thresholds: dict[str, str],
     threshold_a: float | None,
@@ -195,26 +206,36 @@ def regions(
     background. With --scale nuclei, SPOTS is a table of cells, and a disc around the centre of each cell
     gets the class of its reads; --between says what is between the nuclei. SLIDE '-' means that there is
     no nuclei image: tissue is then found from the spots, and --shape and --pixel-size are needed.
+    With --cluster K, no gene is chosen: places with similar transcripts are one class, named by its strongest
+    genes.
     """
     _check_usage(slide, shape, pixel_size_um)
+    _check_clusters(cluster, cluster_names, bool(gene_lists or gene_a or gene_b or like))
     if like is not None:
         if gene_lists or gene_a or gene_b:
             raise click.UsageError("--like takes the genes of a reference; leave out --class")
         earlier = precedent(like)
-        classes = earlier.genes
-        in_order = {name for name, n in zip(classes, (threshold_a, threshold_b), strict=False) if n}
+        genes = earlier.genes
+        in_order = {name for name, n in zip(genes, (threshold_a, threshold_b), strict=False) if n}
         kept = {k: v for k, v in earlier.thresholds.items() if k not in in_order}
         thresholds = {**kept, **thresholds}
         settings |= {k: v for k, v in earlier.settings.items() if not _is_given(k)}
     else:
-        classes = gene_classes(gene_lists, gene_a, gene_b)
-    limits = class_thresholds(classes, thresholds, (threshold_a, threshold_b))
+        genes = {} if cluster else gene_classes(gene_lists, gene_a, gene_b)
+    limits = class_thresholds(genes, thresholds, (threshold_a, threshold_b))
     started = perf_counter()
-    require_modules("regions", ("scipy", "pyarrow"))
-    from morphinfer_training.references import RegionSettings, make_regions
+    require_modules("regions", ("scipy", "pyarrow", *(("sklearn",) if cluster else ())))
+    from morphinfer_training.references import (
+        Clustering,
+        RegionSettings,
+        make_regions,
+        read_cluster_names,
+    )
     from morphinfer_training.spots import parse_columns, parse_shift, read_spots, world_origin_um
 
     region_settings = RegionSettings(thresholds=limits, **settings)
+    names = read_cluster_names(cluster_names) if cluster_names else {}
+    classes = Clustering(cluster, names) if cluster else genes
     table_path = spots or _spots_beside(slide)
     section, grid = _section(slide, shape, channel, pixel_size_um)
     with stages_shown(verbosity):
@@ -252,6 +273,13 @@ def _check_usage(slide: str, shape: tuple[int, int] | None, pixel_size: float | 
         raise click.UsageError("SLIDE '-' needs --shape H W and --pixel-size UM")
     if slide != "-" and shape is not None:
         raise click.UsageError("--shape is only for SLIDE '-'; leave it out for a slide")
+
+
+def _check_clusters(cluster: int | None, names: Path | None, genes: bool) -> None:
+    if cluster and genes:
+        raise click.UsageError("--cluster finds classes without genes; leave one of the two out")
+    if names and not cluster:
+        raise click.UsageError("--cluster-names needs --cluster K")
 
 
 def _spots_beside(slide: str) -> Path:
@@ -314,6 +342,20 @@ def _print_table(result: RegionsResult, scale: str) -> None:
     if result.unlabelled_cells:
         table.add_row("unlabelled", str(result.unlabelled_cells), "", "", "")
     Console().print(table)
-    unit = "reads per nucleus" if scale == "nuclei" else "spots per (100 um)^2"
-    click.echo(f"threshold: {unit}")
+    if result.clusters:
+        _print_clusters(result)
+    else:
+        unit = "reads per nucleus" if scale == "nuclei" else "spots per (100 um)^2"
+        click.echo(f"threshold: {unit}")
     click.echo(f"{result.path}\n{result.picture}")
+
+
+def _print_clusters(result: RegionsResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("cluster", "class", "mm2", "strongest genes, times their share in all clusters")
+    for each in result.clusters:
+        genes = ", ".join(f"{gene} {times:.1f}" for gene, (_, times) in [*each.genes.items()][:5])
+        table.add_row(str(each.number), each.name, f"{each.area_mm2:.3f}", genes)
+    Console().print(table)

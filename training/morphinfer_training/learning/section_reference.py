@@ -140,7 +140,11 @@ def reference_facts(reference: LabelImage) -> dict[str, Any]:
     return {
         "name": name,
         "genes": record.get("genes"),
-        "thresholds": {each["name"]: round(each["threshold"], 3) for each in classes},
+        "thresholds": {
+            each["name"]: round(each["threshold"], 3)
+            for each in classes
+            if each["threshold"] is not None  # of clusters
+        },
         "spots": {each["name"]: each["spots"] for each in classes},
         "spots_inside": {each["name"]: each.get("spots_inside") for each in classes},
         "table": {"name": table.get("name"), "used": table.get("used")},

@@ -181,14 +181,19 @@ def _reference(section: Table) -> str:
     if not reference.get("genes"):
         return ""
     classes = "; ".join(
-        f"{name} = {' + '.join(genes)} from {reference['thresholds'][name]:.3g} on, "
-        f"{reference['spots'][name]} spots"
+        f"{name} = {_rule(genes, reference['thresholds'].get(name))}, {reference['spots'][name]} spots"
         for name, genes in reference["genes"].items()
     )
     roi = reference.get("roi")
     inside = roi and (roi.get("file") or f"{roi['near_spots_um']:g} micrometres around spots")
     part = f"; only inside {inside}" if inside else ""
     return f"; reference: {classes} of {reference['table']['used']} in {reference['table']['name']}{part}"
+
+
+def _rule(genes: Sequence[str], threshold: float | None) -> str:
+    if threshold is None:
+        return f"cluster of {', '.join(genes)}"
+    return f"{' + '.join(genes)} from {threshold:.3g} on"
 
 
 def _validation(card: Table) -> str:

@@ -1,7 +1,9 @@
 """From the spots of a section to its reference, the label image that supervises training.
 
 `densities` and `tissue` turn spots and image into fields, from which `region_labels` or `nuclei_labels`
-derive classes, inside a region of interest (`roi`) and by the `settings`. `make` writes the label image.
+derive classes, inside a region of interest (`roi`) and by the `settings`. `cluster_labels` does so without
+a choice of genes, by `clusters` of all transcripts, which `cluster_names` names. `make` writes the label
+image.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING
 from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
+    from morphinfer_training.references.cluster_names import read_cluster_names
+    from morphinfer_training.references.clusters import Clustering
     from morphinfer_training.references.densities import BACKGROUND, FIRST_GENE, TISSUE
     from morphinfer_training.references.make import RegionsResult, make_regions
     from morphinfer_training.references.roi import NEAR_SPOTS, roi_record
@@ -22,9 +26,11 @@ __all__ = [
     "FIRST_GENE",
     "NEAR_SPOTS",
     "TISSUE",
+    "Clustering",
     "RegionSettings",
     "RegionsResult",
     "make_regions",
+    "read_cluster_names",
     "roi_record",
     "slide_tissue",
 ]
@@ -33,6 +39,8 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "cluster_names": ("read_cluster_names",),
+            "clusters": ("Clustering",),
             "densities": ("BACKGROUND", "FIRST_GENE", "TISSUE"),
             "make": ("RegionsResult", "make_regions"),
             "roi": (

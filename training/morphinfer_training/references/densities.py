@@ -44,10 +44,19 @@ def count_spots(
         The sums.
     """
     height, width = grid.shape
-    rows, cols = grid.locate(row, col)
-    index = rows.clip(0, height - 1) * width + cols.clip(0, width - 1)
+    rows, cols = pixels_of(row, col, grid)
+    index = rows * width + cols
     counts = np.bincount(index, weights=weight, minlength=height * width)
     return counts.astype(np.float32).reshape(height, width)
+
+
+def pixels_of(
+    row: NDArray[np.float64], col: NDArray[np.float64], grid: ReferenceGrid
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pixels of a reference in which spots on the slide lie."""
+    height, width = grid.shape
+    rows, cols = grid.locate(row, col)
+    return rows.clip(0, height - 1), cols.clip(0, width - 1)
 
 
 def smooth(image: Floats, sigma_um: float, grid: ReferenceGrid) -> Floats:

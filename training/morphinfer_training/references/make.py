@@ -25,6 +25,9 @@ from morphinfer.images import (
 from morphinfer.reports import label_map, overlay, write_picture
 from morphinfer.runs import refuse_inputs
 from morphinfer_training.reference_grid import Labels, ReferenceGrid
+from morphinfer_training.references.cluster_labels import check_clustering, cluster_labels
+from morphinfer_training.references.cluster_names import Cluster
+from morphinfer_training.references.clusters import Clustering
 from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE
 from morphinfer_training.references.nuclei_labels import nuclei_labels
 from morphinfer_training.references.region_labels import Genes, SectionLabels, region_labels
@@ -56,16 +59,17 @@ class ClassRegion:
     """Size and threshold of one class."""
 
     name: str
-    """Name; by default the names of its genes joined by '+'."""
+    """Name; by default the names of its genes, or of the strongest genes of a cluster, joined by '+'."""
     cells: int
     """Number of its pixels."""
     area_mm2: float
     """Area of its pixels."""
     threshold: float | None
-    """Least density in spots per (100 micrometres)^2, or least reads per nucleus; None for background and
-    tissue."""
+    """Least density in spots per (100 micrometres)^2, or least reads per nucleus; None for background,
+    tissue and clusters."""
     spots: int | None
-    """Number of spots of its genes on the slide; None for background and tissue."""
+    """Number of spots of its genes on the slide, or of all spots inside clusters; None for background and
+    tissue."""
     spots_inside: int | None
     """Number of those inside the region of interest."""
 
@@ -86,6 +90,8 @@ class RegionsResult:
     """Warnings for the user, a sentence each."""
     record: dict[str, Any]
     """The run record, as stored in the label image."""
+    clusters: tuple[Cluster, ...] = ()
+    """The clusters from the largest on, if classes are found without genes."""
 
 
 def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
@@ -113,7 +119,7 @@ def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
 def make_regions(
     slide: Slide | PixelGrid,
     spots: Spots,
-    gene_lists: Genes | GeneLists,
+    gene_lists: Genes | GeneLists | Clustering,
     out: str | Path,
     *,
     settings: RegionSettings | None = None,
@@ -128,8 +134,9 @@ def make_regions(
         The nuclei image, or only its grid; tissue is then found from the spots.
     spots : Spots
         All spots of the section, in pixels of the slide.
-    gene_lists : mapping of str to sequence of str, or sequence of sequence of str
-        Genes of each gene class, by its name or in order; the spots of a class are added up.
+    gene_lists : mapping of str to sequence of str, or sequence of sequence of str, or Clustering
+        Genes of each gene class, by its name or in order; the spots of a class are added up. Or the
+        number of clusters that are found from all genes.
     out : str or Path
         Folder of the label image, ``NAME.zarr``; the picture is ``NAME.png`` and ``NAME.svg`` beside it.
     settings : RegionSettings, optional
@@ -156,10 +163,10 @@ def make_regions(
         check_target(path, overwrite=overwrite)
     image, grid = (slide, slide.grid) if isinstance(slide, Slide) else (None, slide)
     refuse_inputs(out, [image and image.path])
-    check_genes(spots, gene_lists.values() if isinstance(gene_lists, Mapping) else gene_lists)
-    genes = named_classes(gene_lists)
-    check_names(genes)
-    check_thresholds(settings.thresholds, genes)
+    if isinstance(gene_lists, Clustering):
+        check_clustering(gene_lists, settings)
+    else:
+        gene_lists = _checked_genes(spots, gene_lists, settings)
     reference = ReferenceGrid.over(grid, settings.cell_um)
     earlier = [*(image.warnings if image else ()), *spots.warnings]
     warnings: list[str] = []
@@ -168,18 +175,24 @@ def make_regions(
     oriented = spots.oriented(settings.orientation, grid.shape)
     kept = drop_off_slide(oriented, grid.shape, warnings)
     logger.info("making densities and classes of %d spots", len(kept))
-    if settings.scale == "nuclei":
-        section = nuclei_labels(kept, genes, settings, reference)
+    if isinstance(gene_lists, Clustering):
+        section = cluster_labels(image, kept, gene_lists, settings, reference)
+    elif settings.scale == "nuclei":
+        section = nuclei_labels(kept, gene_lists, settings, reference)
     else:
-        section = region_labels(image, kept, genes, settings, reference)
-    classes = _class_regions(section, genes, settings.cell_um, warnings)
+        section = region_labels(image, kept, gene_lists, settings, reference)
+    classes = _class_regions(section, settings.cell_um, warnings)
     for text in warnings:
         logger.warning("%s", text)
     warnings = [*earlier, *warnings]
     record = _record(
-        image, grid, spots, len(kept), section, genes, classes, settings, registration, warnings
+        image, grid, spots, len(kept), section, classes, settings, registration, warnings
     )
     record["roi"] = roi_record(settings.roi, reference)
+    if isinstance(gene_lists, Clustering):
+        record["clusters"] = {"count": gene_lists.count, "seed": gene_lists.seed,
+                              "each": [asdict(cluster) for cluster in section.clusters]}  # fmt: skip
+        record["versions"]["scikit-learn"] = version("scikit-learn")
     logger.info("writing %s and its picture", out)
     written = _write(out, image, reference.pixels, section.labels, classes, record, overwrite)
     figure = (
@@ -189,7 +202,20 @@ def make_regions(
     )
     write_picture(picture, figure, overwrite=overwrite)
     unlabelled = int(np.count_nonzero(section.labels == UNLABELLED))
-    return RegionsResult(out, picture, classes, unlabelled, tuple(warnings), record)
+    return RegionsResult(
+        out, picture, classes, unlabelled, tuple(warnings), record, section.clusters
+    )
+
+
+def _checked_genes(
+    spots: Spots, gene_lists: Genes | GeneLists, settings: RegionSettings
+) -> dict[str, tuple[str, ...]]:
+    """Genes by the name of their class, after all checks that need no densities."""
+    check_genes(spots, gene_lists.values() if isinstance(gene_lists, Mapping) else gene_lists)
+    genes = named_classes(gene_lists)
+    check_names(genes)
+    check_thresholds(settings.thresholds, genes)
+    return genes
 
 
 def _register(
@@ -224,9 +250,9 @@ def _register(
 
 
 def _class_regions(
-    section: SectionLabels, genes: Genes, pixel_um: float, warnings: list[str]
+    section: SectionLabels, pixel_um: float, warnings: list[str]
 ) -> tuple[ClassRegion, ...]:
-    names = [*GENERAL, *genes]
+    names = [*GENERAL, *section.genes]
     pixels = np.bincount(section.labels.ravel(), minlength=UNLABELLED + 1)
     thresholds = [None] * FIRST_GENE + list(section.thresholds)
     spots = [None] * FIRST_GENE + list(section.spots)
@@ -248,7 +274,6 @@ def _record(
     spots: Spots,
     kept: int,
     section: SectionLabels,
-    genes: Genes,
     classes: tuple[ClassRegion, ...],
     settings: RegionSettings,
     registration: dict[str, Any] | None,
@@ -274,7 +299,7 @@ def _record(
         },
         "settings": asdict(settings),
         "density_area_um2": AREA_UM2,
-        "genes": {name: list(each) for name, each in genes.items()},
+        "genes": {name: list(each) for name, each in section.genes.items()},
         "tissue": None
         if section.tissue is None
         else {

@@ -75,7 +75,7 @@ def nuclei_labels(
     labels[~interest] = UNLABELLED
     totals = tuple(int(np.count_nonzero(m)) for m in masks)
     return SectionLabels(
-        labels, thresholds, totals, count_inside(masks, spots, interest, grid), None
+        labels, thresholds, totals, count_inside(masks, spots, interest, grid), None, genes
     )
 
 

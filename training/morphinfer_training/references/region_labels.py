@@ -10,7 +10,8 @@ import numpy as np
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SpotsError
 from morphinfer.images import Slide
-from morphinfer_training.reference_grid import Floats, Labels, ReferenceGrid
+from morphinfer_training.reference_grid import Floats, Labels, Mask, ReferenceGrid
+from morphinfer_training.references.cluster_names import Cluster
 from morphinfer_training.references.densities import (
     assign_regions,
     clean_regions,
@@ -34,14 +35,19 @@ class SectionLabels:
 
     labels: Labels
     """Class of each pixel, or UNLABELLED, shape ``grid.shape``."""
-    thresholds: tuple[float, ...]
-    """Threshold of each gene class, in spots per (100 micrometres)^2 or reads per nucleus."""
+    thresholds: tuple[float | None, ...]
+    """Threshold of each gene class, in spots per (100 micrometres)^2 or reads per nucleus; None for
+    clusters."""
     spots: tuple[int, ...]
-    """Number of rows of the table with a gene of each gene class."""
+    """Number of rows of the table with a gene of each gene class; all rows inside a class of clusters."""
     inside: tuple[int, ...]
     """The number of them inside the region of interest."""
     tissue: Tissue | None
     """The tissue; None if nuclei are labelled."""
+    genes: Genes
+    """Genes of each gene class; the strongest genes of a class of clusters."""
+    clusters: tuple[Cluster, ...] = ()
+    """The clusters, if there are any."""
 
 
 def region_labels(
@@ -73,13 +79,7 @@ def region_labels(
     SlideError
         The slide is constant or cannot be read.
     """
-    image = None if slide is None else read_on_grid(slide, grid.pixels)
-    counts = count_spots(spots.row, spots.col, spots.weight, grid)
-    overall = density(counts, settings.sigma_um, grid)
-    tissue = find_tissue(
-        image, counts, overall, settings.sigma_um, grid.pixels, settings.tissue_from
-    )
-    interest = find_region(settings.roi, counts, grid)
+    tissue, interest, _ = section_fields(slide, spots, settings, grid)
     masks = [spots.of(each) for each in genes.values()]
     densities = [_gene_density(spots.where(mask), settings, grid) for mask in masks]
     inside = tissue.mask & interest
@@ -91,8 +91,21 @@ def region_labels(
     labels[near_borders(labels, settings.border_um, settings.cell_um) | ~interest] = UNLABELLED
     totals = tuple(int(np.count_nonzero(m)) for m in masks)
     return SectionLabels(
-        labels, thresholds, totals, count_inside(masks, spots, interest, grid), tissue
+        labels, thresholds, totals, count_inside(masks, spots, interest, grid), tissue, genes
     )
+
+
+def section_fields(
+    slide: Slide | None, spots: Spots, settings: RegionSettings, grid: ReferenceGrid
+) -> tuple[Tissue, Mask, Floats]:
+    """The tissue, the region of interest, and the density of all spots."""
+    image = None if slide is None else read_on_grid(slide, grid.pixels)
+    counts = count_spots(spots.row, spots.col, spots.weight, grid)
+    overall = density(counts, settings.sigma_um, grid)
+    tissue = find_tissue(
+        image, counts, overall, settings.sigma_um, grid.pixels, settings.tissue_from
+    )
+    return tissue, find_region(settings.roi, counts, grid), overall
 
 
 def _gene_density(spots: Spots, settings: RegionSettings, grid: ReferenceGrid) -> Floats:
