@@ -31,12 +31,14 @@ PIXEL_SIZE_UM = {
     "midbrain_nuclei": 0.33,
     "hippocampus_merfish": 0.1086,
     "septum_3": 0.21,
+    "pancreas_top": 0.2125,
 }
 TABLES = {
     "ca1": "spots.parquet",
     "hippocampus_merfish": "spots.parquet",
     "septum_1": "cell_counts.parquet",
     "septum_3": "cell_counts.parquet",
+    "pancreas_top": "spots.parquet",
 }
 CROPS = {
     "midbrain_corner": ("midbrain_nuclei", Window(3000, 1500, 9000, 9000)),
