@@ -21,6 +21,7 @@ KEYS = {
     "warnings",
     "slide", "labels", "models", "classes", "roles", "pixel_size_um", "stride_px", "provider", "seconds",
     "megapixels_per_second", "peak_rss_mb", "class_fractions", "uncertain_fraction",
+    "organism",
 }  # fmt: skip
 
 

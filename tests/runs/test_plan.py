@@ -40,7 +40,7 @@ def test_the_run_record_has_tile_edges_and_provenance_as_json(plan):
 
 def test_a_plan_counts_what_the_planes_of_a_chunk_take(tmp_path, make_slide):
     planes = np.broadcast_to(nuclei(300, 420), (40, 300, 420))
-    path = make_slide(np.ascontiguousarray(planes), axes="zyx", scales=[0.65])
+    path = make_slide(np.ascontiguousarray(planes), axes="zyx", scales=[0.65], chunk=512)
     array = zarr.create_array(
         str(path / "s0"), shape=planes.shape, chunks=planes.shape, dtype="uint8", overwrite=True
     )

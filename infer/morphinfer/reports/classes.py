@@ -143,7 +143,7 @@ def _heat(count: int, total: int) -> str:
     share = count / total
     dark = " dark" if share >= DARK_SHARE else ""
     return (
-        f"<td class='heat{dark}' style='background:rgba(var(--heat),{0.65 * share:.3f})'>{count}"
+        f"<td class='heat{dark}' style='--share:{0.65 * share:.3f}'>{count}"
         f"<small>{share:.1%}</small>"
     )
 

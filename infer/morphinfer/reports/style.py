@@ -28,7 +28,8 @@ td, th { padding: .3em 1em; border-bottom: 1px solid var(--line); text-align: ri
 td:first-child, th:first-child { text-align: left; padding-left: .2em; }
 th { color: var(--soft); font-weight: 500; font-size: .88rem; } tr.total td { font-weight: 600; }
 .matrix th { text-align: center; } .matrix th:first-child { text-align: left; }
-td.heat { border: 2px solid var(--back); border-radius: .4rem; text-align: center; }
+td.heat { background: rgba(var(--heat), var(--share)); border: 2px solid var(--back);
+  border-radius: .4rem; text-align: center; }
 td.heat small { display: block; color: var(--soft); } td.dark small { color: inherit; opacity: .8; }
 .box { display: inline-block; width: .9em; height: .9em; margin-right: .5em; border: 1px solid #888;
   border-radius: .15em; vertical-align: -.05em; }
