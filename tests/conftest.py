@@ -16,7 +16,12 @@ from morphinfer import load_models
 from networks import save_set
 
 # Nothing is timed in a test; CI tries the same examples each time, a developer's machine new ones.
-settings.register_profile("morphinfer", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(
+    "morphinfer",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    max_examples=int(os.environ.get("MORPHINFER_EXAMPLES", "40")),
+)
 settings.load_profile("morphinfer")
 
 
