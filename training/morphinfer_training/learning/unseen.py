@@ -66,19 +66,18 @@ def measure_test_part(
         Where to compute.
     """
     parts = [replace(s, validation=_or_none(s)) for s in splits]
-    scorer = HeldOutScorer(sections, parts, config, device)
+    blocks = replace(config.validation, block_um=BLOCK_UM)
+    scorer = HeldOutScorer(sections, parts, replace(config, validation=blocks), device)
     probabilities = np.stack(
         [scorer.probabilities(n.network.to(device), n.patch_size_px) for n in networks]
     )  # (M, K, C)
     for each in networks:
         each.network.cpu()
     fused = fusion(probabilities)
-    block = max(1, round(BLOCK_UM / (config.stride_px * config.pixel_size_um)))
-    blocks = _block_confusions(scorer, scorer.predicted(fused), block)
     return TestScores(
         tuple(scorer.dice(p) for p in fusion.calibrated(probabilities)),
         scorer.dice(fused),
-        bootstrap_dice(blocks),
+        bootstrap_dice(_block_confusions(scorer, scorer.predicted(fused))),
         np.bincount(scorer.labels, minlength=scorer.classes),
     )
 
@@ -87,13 +86,9 @@ def _or_none(split: Split) -> NDArray[np.bool_]:
     return np.zeros_like(split.validation) if split.test is None else split.test
 
 
-def _block_confusions(
-    scorer: HeldOutScorer, predicted: NDArray[np.integer], block: int
-) -> NDArray[np.int64]:
-    """Confusion matrix of each square of ``block`` positions, shape (B, C, C)."""
-    places = scorer.places()
-    places[:, 1:] //= block
-    _, index = np.unique(places, axis=0, return_inverse=True)
-    counts = np.zeros((int(index.max()) + 1, scorer.classes, scorer.classes), np.int64)
-    np.add.at(counts, (index.ravel(), scorer.labels, predicted), 1)
+def _block_confusions(scorer: HeldOutScorer, predicted: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Confusion matrix of each block, shape (B, C, C)."""
+    numbers, index = np.unique(scorer.blocks, return_inverse=True)
+    counts = np.zeros((len(numbers), scorer.classes, scorer.classes), np.int64)
+    np.add.at(counts, (index, scorer.labels, predicted), 1)
     return counts

@@ -110,12 +110,6 @@ class HeldOutScorer:
         is_tissue = np.take_along_axis(self._tissue, predicted[:, None], 1)[:, 0]
         return np.where(is_tissue, TISSUE, predicted)
 
-    def places(self) -> NDArray[np.intp]:
-        """Section, row and column of each held-out position, shape (K, 3)."""
-        parts = [np.add(np.argwhere(p.mask), (p.window.row, p.window.col)) for p in self._pieces]
-        sections = np.repeat([p.section for p in self._pieces], [len(part) for part in parts])
-        return np.column_stack([sections, np.concatenate(parts)])
-
     def merged(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities in which the classes that a section does not name are added to tissue.
 
