@@ -56,6 +56,23 @@ def test_a_reference_adds_dice(call, labels):
     assert json.loads(call(*words)[1])["dice"]["mean"] == 1
 
 
+def test_the_page_names_the_regions_of_interest_of_the_run_and_of_the_scores(
+    call, labels, slide, models, tmp_path
+):
+    (tmp_path / "run.csv").write_text("x,y\n0,0\n64,0\n64,150\n0,150\n")
+    (tmp_path / "part.csv").write_text("x,y\n0,0\n64,0\n64,75\n0,75\n")
+    words = ("--models", models, "--roi", "run.csv", "--provider", "cpu")
+    code, _, err = call("segment", slide, "--out", "m.zarr", *words)
+    assert code == 0
+    assert "only 152 positions inside run.csv have labels" in err
+    scored = ("report", "m.zarr", "--reference", labels, "--roi", "part.csv", "--out", "p.html")
+    assert json.loads(call(*scored, "--json", "-q")[1])["roi"] == "part.csv"
+    page = (tmp_path / "p.html").read_text()
+    assert "of which the 152 inside run.csv (SHA-256 " in page
+    assert "72 pixels with a label inside part.csv" in page
+    assert "in tiles of 100 % of the slide" in call("plan", slide, *words)[1]
+
+
 def test_a_foreign_reference_is_refused_and_taken_as_matched(call, labels, tmp_path):
     with create_labels(
         tmp_path / "r.zarr", grid=PixelGrid((19, 25), 5.2, (0, 0)),

@@ -43,6 +43,11 @@ def stop_when(monkeypatch, problem, condition):
     monkeypatch.setattr("morphinfer.cli.jobs.tile_progress", progress)
 
 
+def test_a_region_of_interest_is_of_one_slide(call):
+    result = call("segment", "a.zarr", "b.zarr", "--roi", "r.csv")
+    refused(result, "--roi is drawn on one slide and there are 2", code=2)
+
+
 def test_a_broken_slide_does_not_stop_the_others(call, slides, models, tmp_path):
     code, out, err = call("segment", *slides, "--models", models, "--json", "-q", *CPU)
     assert code == 1

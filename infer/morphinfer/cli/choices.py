@@ -71,6 +71,9 @@ ENGINE_OPTIONS = (
     click.option("--on-empty", type=click.Choice(["error", "background"]), default="error",
                  show_default=True,
                  help="What a slide without any contrast is: an error, or background everywhere."),
+    click.option("--roi", metavar="[um:]FILE",
+                 help="Segment only what is inside the polygons of a GeoJSON or CSV file in pixels of "
+                 "the slide, or with um: in micrometres."),
     click.option("--probabilities", is_flag=True, help="Also write the probabilities, as uint8."),
     click.option("--uncertainty", is_flag=True,
                  help="Also write the uncertainty of each position, as uint8 (255: all classes are "

@@ -52,7 +52,6 @@ def evaluate(
     evaluation: Evaluation = {
         "labels": labels,
         "warnings": list(scores.warnings),
-        "roi": roi,
         **scores_json(scores),
     }
     if as_json:

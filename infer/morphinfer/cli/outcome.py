@@ -27,6 +27,8 @@ def print_outcome(
 
     provider = result.record.provider
     say(verbosity, f"ran on {provider.ran} ({provider.why})")
+    if (roi := result.record.roi) is not None:
+        say(verbosity, f"only {roi.positions} positions inside {roi.file} have labels")
     if (scores := scores_in(result.summary)) is not None:
         for pair in scores["matched"].items():
             say(verbosity, match_sentence(*pair))

@@ -56,10 +56,11 @@ def forecast_rows(forecast: Forecast) -> list[tuple[str, str]]:
     size_um = forecast.level_pixel_size_um
     level = f"{forecast.level}, {by(*forecast.level_shape)} pixels of {size_um:g} um"
     skipping = "are skipped" if forecast.skips_background else "are computed like all others"
-    most = "at most " if forecast.skips_background else ""
+    most = "at most " if forecast.skips_background or forecast.roi_percent is not None else ""
     rate = f"{forecast.megapixels_per_second:.1f} megapixels a second"
     positions = f"{by(*forecast.cells)} positions of {forecast.cell_um:g} um"
     megapixels = f"{forecast.megapixels:.1f} megapixels ({rate}, limited by {forecast.limited_by})"
+    roi = forecast.roi_percent
     return [
         ("slide", forecast.slide),
         ("level to read", f"{level}, in chunks of {by(*forecast.chunk)}"),
@@ -70,6 +71,7 @@ def forecast_rows(forecast: Forecast) -> list[tuple[str, str]]:
         ("at once", f"{forecast.workers} tiles, {forecast.threads} threads each"),
         ("provider", f"{forecast.provider} ({forecast.provider_reason})"),
         ("memory", f"about {forecast.memory_mb:.0f} MB"),
+        *([] if roi is None else [("region of interest", f"in tiles of {roi:.0f} % of the slide")]),
         ("empty positions", f"{skipping} ({forecast.skipping_reason})"),
         ("time", f"{most}{duration(forecast.seconds)} for {megapixels}"),
     ]

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 @click.option("--reference", type=click.Path(), metavar="REF.zarr",
               help="Label image to score the result against (Dice, IoU).")  # fmt: skip
 @match_option
+@click.option("--roi", metavar="[um:]FILE",
+              help="Score only what is inside the polygons of a GeoJSON or CSV file in pixels of the "
+                   "slide, or with um: in micrometres.")  # fmt: skip
 @picture_width_option
 @click.option("--out", type=click.Path(), metavar="PAGE.html",
               help="Page to write.  [default: LABELS.html beside the label image]")  # fmt: skip
@@ -51,7 +54,7 @@ def report(
     from morphinfer.images import check_target, open_labels
     from morphinfer.reports import ReportPaths, write_page
 
-    for name in ("match", "ignore"):
+    for name in ("match", "ignore", "roi"):
         if choices[name] and not choices["reference"]:
             raise click.UsageError(f"--{name} needs a --reference; give one")
     image = open_labels(labels)
@@ -103,8 +106,9 @@ def _summary(labels: LabelImage, choices: Mapping[str, Any], verbosity: Verbosit
         return summarise(labels, None)
     with progress_bar("comparing", verbosity) as progress:
         scores = evaluate(
-            labels, choices["reference"], progress, match=choices["match"], ignore=choices["ignore"]
-        )
+            labels, choices["reference"], progress,
+            match=choices["match"], ignore=choices["ignore"], roi=choices["roi"],
+        )  # fmt: skip
     for pair in scores.matched:
         say(verbosity, match_sentence(*pair))
     return summarise(labels, scores)

@@ -111,6 +111,8 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
          "other"),
         (many and choices["reference"], f"--reference scores one slide and there are {len(slides)}; "
          "score each with 'morphinfer evaluate'"),
+        (many and choices["roi"], f"--roi is drawn on one slide and there are {len(slides)}; segment "
+         "each by a command of its own"),
         (choices["match"] and not choices["reference"], "--match needs a --reference; give one"),
         (choices["ignore"] and not choices["reference"], "--ignore needs a --reference; give one"),
         (shard and many, f"--shard takes one slide and there are {len(slides)}"),

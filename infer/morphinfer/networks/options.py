@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from morphinfer.errors import OptionsError
@@ -74,8 +75,14 @@ class Options:
     """Side of the chunks of the label image in positions, an even number. Work is kept after an
     interruption, and split into shards, by rows of chunks."""
 
+    roi: str | Path | None = None
+    """Region of interest on the slide, a GeoJSON or CSV file of polygons (`open_roi`); positions outside
+    it are unlabelled."""
+
     def __post_init__(self) -> None:
         """Refuse what no run can be made with."""
+        if self.roi is not None:  # text, which the run record can hold
+            object.__setattr__(self, "roi", str(self.roi))
         for problem in _problems(self):
             raise OptionsError(problem)
         for name in LEAST:  # numbers of NumPy become those of Python, which the run record can hold

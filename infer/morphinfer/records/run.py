@@ -133,6 +133,22 @@ class RunFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRoi:
+    """The region of interest, outside of which positions are unlabelled."""
+
+    file: str
+    """Name of the file."""
+    sha256: str
+    """Its hash."""
+    unit: Literal["pixel", "micrometer"]
+    """Unit of its coordinates."""
+    polygons: int
+    """Number of polygons."""
+    positions: int
+    """Number of positions inside; shares are of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStart:
     """The run record as far as it is known before the first tile."""
 
@@ -170,10 +186,17 @@ class RunStart:
     """What was repaired, left out or could not be verified, a sentence each (contract C9)."""
     fit: RunFit | None = None
     """Whether the slide looks like those that the models were trained on."""
+    roi: RunRoi | None = None
+    """The region of interest; null for the whole slide."""
 
     @property
     def megapixels(self) -> float:
-        """Model pixels of the slide, in millions; 0 where an early record lacks its shape."""
+        """Model pixels of the slide, or inside the region of interest, in millions.
+
+        0 where an early record lacks the shape of the slide.
+        """
+        if self.roi is not None:
+            return self.roi.positions * self.stride_px**2 / 1e6
         return math.prod(self.model_shape or (0,)) / 1e6
 
     def to_json(self) -> dict[str, Any]:
@@ -222,7 +245,7 @@ class RunRecord(RunStart):
     megapixels_per_second: float
     """Model pixels in that time, in millions."""
     class_fractions: Mapping[str, float]
-    """Share of the positions of each class, by name; 0 to 1."""
+    """Share of the labelled positions of each class, by name; 0 to 1."""
     uncertain_fraction: float | None = None
     """Share of the tissue whose class is uncertain, 0 to 1; null where there is no tissue."""
     uncertain_below: float | None = None

@@ -55,6 +55,8 @@ class ScoresJson(TypedDict):
     """Our name of each class that has another name in the reference, by that name."""
     ignored: list[str]
     """Classes of the reference whose pixels were not compared."""
+    roi: str | None
+    """Region of interest, outside of which nothing was compared; null for none."""
     apart_um: list[float] | None
     """How far the corner of the reference lies below and right of that of the labels, in micrometres."""
     dice: DiceJson
@@ -82,8 +84,6 @@ class Evaluation(ScoresJson):
     """Path of the label image."""
     warnings: list[str]
     """What could not be verified, a sentence each."""
-    roi: str | None
-    """Region of interest, outside of which nothing was compared; null for none."""
 
 
 class Summary(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,10 +19,10 @@ DARK_SHARE = 0.55
 
 def classes_section(labels: LabelImage, summary: Summary) -> str:
     """Share and area of each class, and its scores if there is a reference."""
-    rows = []
+    rows, all_mm2 = [], area_mm2(labels)
     for entry in labels.classes:
         share = summary["class_fractions"][entry.name]
-        area = f"{share * area_mm2(labels):.3f}"
+        area = f"{share * all_mm2:.3f}"
         rows.append(
             f"<tr><td>{_named(entry)}<td>{share:.1%}<td class='bars'>{_bar(share)}<td>{area}"
         )
@@ -86,9 +87,10 @@ def show(value: float | None, interval: Sequence[float] | None = None) -> str:
 
 
 def area_mm2(labels: LabelImage) -> float:
-    """Area of a label image in square millimetres."""
-    height, width = labels.image.shape
-    return height * width * labels.image.pixel_size_um**2 / 1e6
+    """Area of a label image, or of its region of interest, in square millimetres."""
+    roi = labels.run_record().roi
+    positions = math.prod(labels.image.shape) if roi is None else roi.positions
+    return positions * labels.image.pixel_size_um**2 / 1e6
 
 
 def _class_scores(scores: ScoresJson, value: int, name: str) -> str:
@@ -112,9 +114,10 @@ def _scored_mm2(scores: ScoresJson, pixels: int) -> str:
 def _intervals(labels: LabelImage, scores: ScoresJson) -> str:
     """The reference and the blocks behind Dice, and a chart of Dice."""
     dice, intervals = scores["dice"], scores["dice"]["intervals"]
+    inside = "" if scores["roi"] is None else f" inside {html.escape(Path(scores['roi']).name)}"
     notes = [
         f"Dice against {html.escape(Path(str(scores['reference'])).name)}, over "
-        f"{scores['pixels_compared']} pixels with a label; areas are of that part."
+        f"{scores['pixels_compared']} pixels with a label{inside}; areas are of that part."
     ]
     for pair in scores["matched"].items():
         sentence = html.escape(match_sentence(*pair))

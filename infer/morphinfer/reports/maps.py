@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass
-from morphinfer.errors import AlignmentError, SlideError
+from morphinfer.errors import AlignmentError, RoiError, SlideError
 from morphinfer.geometry import PixelGrid
-from morphinfer.images import LabelImage, layer_path, open_slide
+from morphinfer.images import LabelImage, layer_path, open_roi, open_slide
 from morphinfer.records import ScoresJson
 from morphinfer.reports.figure import Entry, Figure, text_size
 from morphinfer.reports.overlay import (
@@ -53,23 +53,25 @@ def report_maps(labels: LabelImage, scores: ScoresJson | None) -> list[Map]:
 
 def _compared(labels: LabelImage, scores: ScoresJson, grid: PixelGrid) -> list[Map]:
     """Reference, result and errors, with the classes of the result."""
-    name = labels.image.name
+    name, slide = labels.image.name, slide_of(labels)
     try:
-        reference = open_reference(
-            str(scores["reference"]), labels.image.grid, slide_of(labels), name=name
-        )
+        reference = open_reference(str(scores["reference"]), labels.image.grid, slide, name=name)
         values = check_fits(
             reference, labels.image.grid, labels.classes, scores["matched"],
             ignore=scores["ignored"], name=name,
         )  # fmt: skip
         stored = labels_over(grid, reference)
-    except (SlideError, AlignmentError):
+        frame = labels.image.grid if slide is None else slide.grid
+        inside = None if scores["roi"] is None else open_roi(scores["roi"], frame).mask(grid)
+    except (SlideError, AlignmentError, RoiError):
         return []
     ours_of = np.full(256, UNLABELLED, np.uint8)
     ours_of[: len(values)] = values
     theirs, ours = ours_of[stored], labels_over(grid, labels)
+    if inside is not None:
+        theirs[~inside] = UNLABELLED
     errors = np.where(theirs == ours, 0, ours + 1).astype(np.uint8)
-    errors[theirs == UNLABELLED] = UNLABELLED
+    errors[(theirs == UNLABELLED) | (ours == UNLABELLED)] = UNLABELLED
     kinds = (SAME, *labels.classes)
     return [
         Map("Reference", map_figure(theirs, labels.classes, grid.pixel_size_um).png()),

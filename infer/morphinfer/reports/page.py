@@ -18,6 +18,7 @@ from morphinfer.images import LabelImage
 from morphinfer.networks import UNCERTAIN_BELOW
 from morphinfer.records import (
     RunRecord,
+    RunRoi,
     Summary,
     scores_in,
 )
@@ -118,8 +119,16 @@ def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
         f"<h1>{title}{badge}</h1>\n<p class='soft'>{kind} with the model set "
         f"<b>{html.escape(record.models.name)}</b> on {html.escape(record.provider.ran)} in "
         f"{record.seconds:.1f} s by morphinfer {html.escape(record.morphinfer)}: "
-        f"{rows} × {cols} positions of {size_um:g} µm.</p>"
+        f"{rows} × {cols} positions of {size_um:g} µm{_roi(record.roi)}.</p>"
     )
+
+
+def _roi(roi: RunRoi | None) -> str:
+    """The region of interest, by the name and the hash of its file."""
+    if roi is None:
+        return ""
+    name = html.escape(roi.file)
+    return f", of which the {roi.positions} inside {name} (SHA-256 {roi.sha256}) have labels"
 
 
 def _warnings(warnings: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from morphinfer.classes import values_of
 from morphinfer.errors import OutputError
+from morphinfer.geometry import Window
 from morphinfer.images import (
     LAYERS,
     ImageSpec,
@@ -78,6 +79,11 @@ class Draft:
     def position_rows(self, row: int) -> tuple[int, int]:
         """First and one past the last row of positions of a row of chunks."""
         return row_positions(row, self.layout.grid.shape[0], self.layout.chunk)
+
+    def window(self, row: int) -> Window:
+        """The positions of a row of chunks."""
+        start, stop = self.position_rows(row)
+        return Window(start, 0, stop - start, self.layout.grid.shape[1])
 
     @classmethod
     def open(cls, target: Path, header: DraftHeader, *, overwrite: bool = False) -> Draft:

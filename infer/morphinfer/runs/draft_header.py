@@ -78,6 +78,7 @@ class DraftHeader:
             **{key: getattr(record, key) for key in COMPARED},
             "models": (record.models.name, record.models.sha256),
             "slide": replace(record.slide, path=""),
+            "roi": record.roi and replace(record.roi, file=""),
             "provider": record.provider.ran,
             "skipping": record.skipping is not None and record.skipping.on,
             **{layer: layer in self.layers for layer in LAYERS},

@@ -16,6 +16,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.geometry import Window, receptive_window
 from morphinfer.networks import Fused, fuse
@@ -93,6 +94,21 @@ class Worker:
         return parts + self.predict(block, second)
 
     def _predict(self, block: Block, positions: Window) -> Fused:
+        """The whole tile, or what is inside the region of interest; no network runs where nothing is."""
+        roi, grid = self._plan.roi, self._plan.layout.grid
+        if roi is None:
+            return self._predict_all(block, positions)
+        outside = ~roi.mask(grid, positions)
+        if outside.all():
+            shape = (positions.height, positions.width)
+            total = np.zeros((len(self._plan.layout.classes), *shape), np.float32)
+            return Fused(np.full(shape, UNLABELLED, np.uint8), total)
+        fused = self._predict_all(block, positions)
+        fused.labels[outside] = UNLABELLED
+        fused.total[:, outside] = 0
+        return fused
+
+    def _predict_all(self, block: Block, positions: Window) -> Fused:
         plan = self._plan
         shape = (positions.height, positions.width)
         if plan.intensity.is_flat:

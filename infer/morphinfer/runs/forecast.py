@@ -13,7 +13,7 @@ grows with the width of the slide:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from heapq import nsmallest
@@ -71,6 +71,8 @@ class Forecast:
     """Why that one."""
     memory_mb: float
     """Most memory that the process is expected to take."""
+    roi_percent: float | None
+    """Part of the slide in tiles that touch the region of interest, in percent; None without one."""
     skips_background: bool
     """Whether empty positions are skipped."""
     skipping_reason: str
@@ -106,6 +108,8 @@ def forecast_run(plan: Plan) -> Forecast:
     level = image.slide.levels[image.level]
     megapixels = math.prod(image.shape) / 1e6
     computing, reading = measure_pace(plan)
+    share = 1.0 if plan.roi is None else touched_share(plan)
+    computing *= share
     seconds = megapixels * max(computing, reading)
     return Forecast(
         slide=str(image.slide.path or image.slide.url or image.slide.name),
@@ -126,6 +130,7 @@ def forecast_run(plan: Plan) -> Forecast:
         provider=ensemble.provider.name,
         provider_reason=ensemble.provider.reason,
         memory_mb=memory_mb(plan),
+        roi_percent=None if plan.roi is None else 100 * share,
         skips_background=plan.skipping.on,
         skipping_reason=plan.skipping.reason,
         megapixels=megapixels,
@@ -182,7 +187,7 @@ def measure_pace(plan: Plan) -> tuple[float, float]:
     networks. Nothing is skipped, so the time is an upper bound for slides with empty parts.
     Reading counts the chunks that were touched.
     """
-    whole = replace(plan, skipping=replace(plan.skipping, on=False))
+    whole = replace(plan, skipping=replace(plan.skipping, on=False), roi=None)
     tiling, worker = plan.tiling, Worker(whole)
     windows = middle_tiles(tiling, plan.ensemble.resources.workers)
     small = _warm_up(windows[0])
@@ -201,20 +206,28 @@ def measure_pace(plan: Plan) -> tuple[float, float]:
     return computed / (share_computed * megapixels), read / (share_read * megapixels)
 
 
+def touched_share(plan: Plan) -> float:
+    """Share of the positions in tiles that touch the region of interest."""
+    touched = (w for w in _windows(plan.tiling) if plan.touches(w))
+    return sum(w.height * w.width for w in touched) / math.prod(plan.tiling.shape)
+
+
 def middle_tiles(tiling: Tiling, count: int) -> list[Window]:
     """The tiles nearest to the middle of the slide, ``count`` of them or as many as there are."""
     height, width = tiling.shape
-    windows = (
-        Window(row, col, rows, cols)
-        for (row, rows), (col, cols) in product(_tiles(tiling, 0), _tiles(tiling, 1))
-    )
     return nsmallest(
         count,
-        windows,
+        _windows(tiling),
         key=lambda w: math.hypot(
             w.row + w.height / 2 - height / 2, w.col + w.width / 2 - width / 2
         ),
     )
+
+
+def _windows(tiling: Tiling) -> Iterator[Window]:
+    """All tiles, in positions."""
+    for (row, rows), (col, cols) in product(_tiles(tiling, 0), _tiles(tiling, 1)):
+        yield Window(row, col, rows, cols)
 
 
 def _tiles(tiling: Tiling, axis: int) -> list[tuple[int, int]]:

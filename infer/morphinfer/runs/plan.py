@@ -6,15 +6,16 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 from morphinfer.classes import roles_by_name, values_of
-from morphinfer.errors import SlideError
-from morphinfer.geometry import PixelGrid, ceil_div, patch_offset
-from morphinfer.images import Layout, Slide
+from morphinfer.errors import RoiError, SlideError
+from morphinfer.geometry import PixelGrid, Window, ceil_div, patch_offset
+from morphinfer.images import Layout, Roi, Slide, open_roi
 from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
 from morphinfer.records import (
     RunFit,
     RunIntensity,
     RunModels,
     RunProvider,
+    RunRoi,
     RunSlide,
     RunStart,
     RunTiling,
@@ -48,10 +49,22 @@ class Plan:
     """Those of slide and model set, and what else the result cannot be trusted for, a sentence each."""
     fit: RunFit | None = None
     """Whether the slide looks like those that the networks were trained on; see `with_fit`."""
+    roi: Roi | None = None
+    """The region of interest, outside of which positions are unlabelled; None for the whole slide."""
+    roi_positions: int = 0
+    """Number of positions inside it."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
-        """Plan for a slide."""
+        """Plan for a slide.
+
+        Raises
+        ------
+        SlideError
+            The slide cannot be read.
+        RoiError
+            The region of interest cannot be read, or contains no position.
+        """
         card = ensemble.models.card
         image = ModelImage.of(slide, card.pixel_size_um)
         slide = image.slide
@@ -72,18 +85,34 @@ class Plan:
             slide, card.normalisation, card.pixel_size_um, may_be_empty=may_be_empty
         )
         undecided = Skipping(on=False, reason="not decided")
-        return cls(image, intensity, ensemble, tiling, layout, undecided, options, warnings)
+        plan = cls(image, intensity, ensemble, tiling, layout, undecided, options, warnings)
+        return plan if options.roi is None else _inside(plan, open_roi(options.roi, slide.grid))
 
     @property
     def background(self) -> tuple[int, ...]:
         """Values of the classes whose role is background; there may be none."""
         return values_of(self.layout.classes, "background")
 
+    def touches(self, window: Window) -> bool:
+        """Whether any position of a window is inside the region of interest."""
+        return self.roi is None or bool(self.roi.mask(self.layout.grid, window).any())
+
     @property
     def halo_positions(self) -> int:
         """Positions by which the mean patch reaches past its own; the cost of a window at its rim."""
         patches = [f.card.patch_size_px for f in self.ensemble.models.used]
         return round(sum(patches) / len(patches) / self.tiling.stride_px) - 1
+
+
+def _inside(plan: Plan, roi: Roi) -> Plan:
+    """The plan for a region of interest alone."""
+    positions = roi.count(plan.layout.grid)
+    if not positions:
+        raise RoiError(
+            f"{roi.path}: its polygons contain the centre of no position of "
+            f"{plan.layout.grid.pixel_size_um:g} micrometres; draw a larger one"
+        )
+    return replace(plan, roi=roi, roi_positions=positions)
 
 
 def absent_warning(slide: Slide, level: int) -> tuple[str, ...]:
@@ -156,6 +185,7 @@ def run_start(plan: Plan) -> RunStart:
         intensity=RunIntensity(**asdict(plan.intensity)),
         warnings=plan.warnings,
         fit=plan.fit,
+        roi=None if plan.roi is None else RunRoi(**plan.roi.record(), positions=plan.roi_positions),
     )
 
 

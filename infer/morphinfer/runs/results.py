@@ -100,8 +100,8 @@ class ArraySegmentation:
         return self.grid.pixel_size_um
 
     def __repr__(self) -> str:
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
-        shares = {c.name: n / self.labels.size for c, n in zip(self.classes, counts, strict=True)}
+        counts = np.bincount(self.labels.ravel(), minlength=256)[: len(self.classes)]
+        shares = {c.name: n / counts.sum() for c, n in zip(self.classes, counts, strict=True)}
         return f"<ArraySegmentation: {_in_words(self.grid, shares)}>"
 
     def _repr_png_(self) -> bytes:

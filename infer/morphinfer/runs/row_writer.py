@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.classes import UNLABELLED
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window, ceil_div
 from morphinfer.images import NewImage, as_output_errors
@@ -75,6 +76,14 @@ class RowWriter:
             if open_row.positions_left == 0:
                 self._complete(row)
 
+    def leave_out(self, row: int) -> None:
+        """Write a row of chunks that lies outside the region of interest: unlabelled, and zeros."""
+        labels, *layers = self._open(row).blocks
+        labels.fill(UNLABELLED)
+        for layer in layers:
+            layer.fill(0)
+        self._complete(row)
+
     def _open(self, row: int) -> OpenRow:
         if row not in self._rows:
             start, stop = row_positions(row, self._height, self._chunk)
@@ -99,8 +108,8 @@ class RowWriter:
 
     def _note(self, row: int, done: OpenRow) -> None:
         # Line by line: counting takes eight bytes for every position at once.
-        lines = [np.bincount(line, minlength=self._classes) for line in done.blocks[0]]
-        counts = tuple(np.sum(lines, axis=0).tolist())
+        lines = [np.bincount(line, minlength=256) for line in done.blocks[0]]
+        counts = tuple(np.sum(lines, axis=0)[: self._classes].tolist())
         checksums = tuple(checksum(block) for block in done.blocks)
         now = time.perf_counter()
         entry = RowDone(row, checksums, counts, done.uncertain, now - self._since)

@@ -78,8 +78,8 @@ def segment(
     ignore : collection of str
         Classes of the reference whose pixels are not compared.
     options : Options, optional
-        Mode, stride, provider, threads, memory, probabilities; those of the ensemble by default where
-        ``models`` is one.
+        Mode, stride, provider, threads, memory, probabilities, region of interest; those of the
+        ensemble by default where ``models`` is one.
     overwrite : bool
         Replace existing results.
     progress : callable, optional
@@ -103,6 +103,8 @@ def segment(
         reference is checked before the work begins.
     OptionsError
         Loaded networks contradict the options.
+    RoiError
+        The region of interest cannot be read, or is off the slide.
     CancelledError
         ``cancel`` was set.
 
@@ -228,7 +230,7 @@ def segment_array(
 
     Raises
     ------
-    SlideError, ModelError, ProviderError, OptionsError, CancelledError
+    SlideError, ModelError, ProviderError, OptionsError, RoiError, CancelledError
         As for `segment`.
     """
     plan = make_plan(slide_from_array(image, pixel_size_um, channel=channel), models, options)
@@ -244,7 +246,7 @@ def segment_array(
             if uncertainty is not None:
                 uncertainty[tile.positions.slices] = normalised_entropy(tile.fused.total)
             count(tile.completes, tile.positions.height, tile.positions.width)
-    counts = np.bincount(labels.ravel(), minlength=len(classes)).tolist()
+    counts = np.bincount(labels.ravel(), minlength=256)[: len(classes)].tolist()
     doubts = doubt_background(plan.image.slide.name, classes, counts)
     for doubt in doubts:
         logger.warning("%s", doubt)

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from morphinfer.errors import OutputError, ProviderError
-from morphinfer.images import Slide
+from morphinfer.images import Slide, roi_file
 from morphinfer.networks import Ensemble, Options, SkipBackground, load_ensemble
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.outputs import default_out
@@ -126,7 +126,7 @@ def compute_on(
     models = str(plan.ensemble.models.path.absolute())
     decided: SkipBackground = "on" if plan.skipping.on else "off"
     threads_each = plan.options.threads or 1
-    own = replace(plan.options, threads=threads_each, skip_background=decided)
+    own = replace(plan.options, threads=threads_each, skip_background=decided, roi=_roi(plan))
     task = plan.image.slide, models, own, draft.target.absolute()
     parts = split(draft.missing(), TASKS_PER_THREAD * threads)
     futures = {
@@ -149,6 +149,14 @@ def compute_rows(
     """One task: rows of chunks of the draft of a target."""
     plan = make_plan(slide, _ensemble(models, options), options)
     write_rows(plan, open_draft(plan, target, overwrite=False), rows)
+
+
+def _roi(plan: Plan) -> str | None:
+    """The region of interest, by a path that holds in any folder."""
+    if plan.options.roi is None:
+        return None
+    prefix, path = roi_file(str(plan.options.roi))
+    return f"{prefix}{Path(path).absolute()}"
 
 
 @lru_cache(maxsize=1)

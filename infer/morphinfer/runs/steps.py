@@ -14,6 +14,7 @@ from threading import Event
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.classes import UNLABELLED
 from morphinfer.errors import CancelledError
 from morphinfer.images import Layer, Slide, check_target, published_paths, refuse_result
 from morphinfer.networks import (
@@ -110,16 +111,20 @@ def write_rows(
 ) -> None:
     """Compute rows of chunks of a draft and write them; neighbouring rows are computed together."""
     slide, level = plan.image.slide, plan.image.level
+    no_tissue = (*plan.background, UNLABELLED)
     slide.check_source(level)
     writer = draft.writer(since)
-    runs = position_runs(draft, rows)
+    outside = {row for row in rows if not plan.touches(draft.window(row))}
+    runs = position_runs(draft, [row for row in rows if row not in outside])
     count = tile_counter(plan, runs, progress, cancel)
+    for row in sorted(outside):
+        writer.leave_out(row)
     for run in runs:
         with closing(run_tiles(plan, *run)) as tiles:
             for tile in tiles:
                 fused = tile.fused
                 soft = [layer_values(fused, layer) for layer in draft.layers]
-                uncertain = uncertain_tissue(fused.labels, fused.total, plan.background)
+                uncertain = uncertain_tissue(fused.labels, fused.total, no_tissue)
                 writer.write(tile.positions, [fused.labels, *soft], uncertain)
                 count(tile.completes, tile.positions.height, tile.positions.width)
     slide.check_source(level)

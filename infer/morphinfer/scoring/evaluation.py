@@ -68,6 +68,7 @@ def evaluate(
         Classes of the reference whose pixels are not compared.
     roi : str or Path, optional
         Region of interest on the slide (`open_roi`); only pixels inside are compared.
+        Labels that were themselves made inside a region of interest are compared there alone.
     block_um : float
         Side in micrometres of the square blocks of the reference that the bootstrap draws.
     tile : int
@@ -114,6 +115,7 @@ def evaluate(
         reference=str(reference.image.path or reference.image.name),
         matched=differing(theirs, names, values),
         ignored=tuple(n for n, v in zip(theirs, values, strict=True) if v == UNLABELLED),
+        roi=None if roi is None else str(roi),
         apart_um=apart,
         warnings=(
             *reference.warnings,
@@ -211,6 +213,7 @@ def _count(
     reference_is_finer = reference.image.pixel_size_um < labels.image.pixel_size_um
     fine, coarse = (reference, labels) if reference_is_finer else (labels, reference)
     grid = TileGrid(*fine.image.shape, side)
+    limited = labels.record.get("roi") is not None
     for done, tile in enumerate((tile for band in grid.bands() for tile in band), start=1):
         window = fine.image.grid.window(coarse.image.grid, tile)
         if window.height and window.width:
@@ -219,6 +222,8 @@ def _count(
             if roi is not None:
                 inside = roi.mask(fine.image.grid, window)
                 theirs = np.where(inside, theirs, np.uint8(UNLABELLED))
+            if limited:
+                theirs = np.where(ours == UNLABELLED, np.uint8(UNLABELLED), theirs)
             tally.add(window, fine.image.grid, theirs, ours)
         if progress is not None:
             progress(done, len(grid))

@@ -83,6 +83,8 @@ class Scores:
     """Name in the reference and name in the result of each class whose names differ."""
     ignored: tuple[str, ...] = ()
     """Classes of the reference whose pixels were not compared."""
+    roi: str | None = None
+    """Region of interest, outside of which nothing was compared; None for none."""
     apart_um: tuple[float, float] | None = None
     """How far the corner of the reference lies below and right of that of the result, in micrometres."""
     warnings: tuple[str, ...] = ()
@@ -167,6 +169,7 @@ def scores_json(scores: Scores) -> ScoresJson:
         "reference": scores.reference,
         "matched": dict(scores.matched),
         "ignored": list(scores.ignored),
+        "roi": scores.roi,
         "apart_um": None if scores.apart_um is None else list(scores.apart_um),
         "dice": {
             "mean": scores.mean_dice,

@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import RoiError
-from morphinfer.geometry import TIE, PixelGrid, Window
+from morphinfer.geometry import TIE, PixelGrid, TileGrid, Window
 from morphinfer.images.labels.polygons import Ring, fill, geojson_rings
 
 UM = "um:"
 """Before the path of a file whose coordinates are micrometres."""
+BAND = 2048
+"""Side of the tiles in which pixels are counted, which bounds the memory."""
 IN_UM = re.compile(r"[µμu]m\b|micron|micromet", re.IGNORECASE)
 GROUPS = ("polygon", "selection", "roi", "group", "id", "name")
 """Names of the column of a CSV file whose values keep polygons apart."""
@@ -60,6 +62,11 @@ class Roi:
             part = inside[int(top) : int(bottom), int(left) : int(right)]
             part |= fill(rings, window.row + int(top), window.col + int(left), part.shape)
         return inside
+
+    def count(self, grid: PixelGrid) -> int:
+        """Number of pixels of a grid whose centre is inside."""
+        bands = (band for row in TileGrid(*grid.shape, BAND).bands() for band in row)
+        return sum(int(np.count_nonzero(self.mask(grid, band))) for band in bands)
 
     def record(self) -> dict[str, Any]:
         """What a run record keeps of it, in JSON values."""
