@@ -128,7 +128,7 @@ def verdict(networks: float, best: str, of_best: float, interval: Interval | Non
     Examples
     --------
     >>> verdict(0.6, "random forest", 0.65, (-0.08, -0.02))[:67]
-    'A baseline beats the networks, random forest: mean Dice 0.650 agai'
+    'A baseline beats the networks, random forest: mean Dice 0.650 again'
     """
     ends, scores = interval, (networks, of_best)
     sentence = f"The networks beat the best baseline, {best}"
