@@ -9,7 +9,7 @@ import pytest
 from commands import CPU, pixel_files, refused
 
 from morphinfer import open_slide
-from morphinfer.cli.outcome import print_slides, print_summary, uncertain_sentence
+from morphinfer.cli.outcome import models_line, print_slides, print_summary, uncertain_sentence
 
 pytest_plugins = ["commands"]
 
@@ -78,3 +78,15 @@ def test_shards_with_the_layer_are_finished_to_that_of_one_run(call, tall, model
     assert json.loads(out)["uncertain_fraction"] == one["uncertain_fraction"]
     layers = [tmp_path / f"{name}_uncertainty.zarr" for name in ("l", "one")]
     assert pixel_files(layers[0]) == pixel_files(layers[1])
+
+
+@pytest.mark.parametrize(
+    ("organism", "shown"),
+    [
+        ("mouse", "mouse"),
+        ("not documented", "its card names no organism"),
+        (None, "its card names no organism"),
+    ],
+)
+def test_the_organism_of_the_set_is_printed(organism, shown):
+    assert models_line({"models": "mine", "organism": organism}) == f"models   mine ({shown})"

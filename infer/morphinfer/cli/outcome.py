@@ -69,7 +69,9 @@ def print_summary(summary: Summary) -> None:
 
 def models_line(summary: Summary) -> str:
     """The model set, with the organism and the tissue that it is for."""
-    organism = summary["organism"] or "its card names no organism"
+    organism = summary["organism"]
+    if organism in (None, "not documented"):  # what 'train' writes if its configuration names none
+        organism = "its card names no organism"
     return f"models   {summary['models']} ({organism})"
 
 
