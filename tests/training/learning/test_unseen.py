@@ -11,7 +11,7 @@ from synthetic_section import STRIDE, make_config, make_section, write_section
 
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError
-from morphinfer_training.learning.split import Parts, split_section
+from morphinfer_training.learning.split import Parts, Split, check_split, split_section
 from morphinfer_training.learning.split import test_gap_positions as gap_around
 from morphinfer_training.publishing.model_card import model_card
 from morphinfer_training.train import load_data, train
@@ -84,3 +84,11 @@ def test_a_test_part_without_labels_is_refused(tmp_path):
     (tmp_path / "test.csv").write_text("x,y\n0,0\n7,0\n7,200\n0,200\n")  # column 0 is unlabelled
     with pytest.raises(ConfigError, match="the test part has no labelled position"):
         load_data(config_of(test={"polygons": ["test.csv"]}), tmp_path)
+
+
+def test_classes_that_the_test_part_lacks_are_named():
+    labels = np.tile(np.array([0, 1, 2], np.uint8), (24, 20))
+    test = np.zeros(labels.shape, np.bool_)
+    test[:, :18:3] = True
+    with pytest.warns(UserWarning, match="no position of 'tissue', 'gene A' in the test part"):
+        check_split([labels], [Split(~test, ~test, test)], config_of())

@@ -15,6 +15,7 @@ held-out positions alike, so that none of its pixels enters a network before.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,6 +116,8 @@ def train_on_all(labels: NDArray[np.uint8]) -> Split:
 def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: TrainConfig) -> None:
     """Raise if a class has no position for training, nothing is held out, or the test part is empty.
 
+    Warns if the reference lacks a class in the test part.
+
     Parameters
     ----------
     labels : list of ndarray of uint8, shape (M, N)
@@ -147,6 +150,18 @@ def check_split(labels: list[NDArray[np.uint8]], splits: list[Split], config: Tr
     if parts and not any(part.any() for part in parts):
         raise ConfigError(
             "the test part has no labelled position; state another side or other polygons in test"
+        )
+    tested = [known[split.test] for known, split in pairs if split.test is not None]
+    absent = [
+        f"'{name}'"
+        for value, name in enumerate(config.classes)
+        if tested and not any((part == value).any() for part in tested)
+    ]
+    if absent:
+        warnings.warn(
+            f"the reference has no position of {', '.join(absent)} in the test part, so the Dice of such a "
+            f"class is 0 or n/a there; another side or other polygons in test may hold all classes",
+            stacklevel=2,
         )
 
 
