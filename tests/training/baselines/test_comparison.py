@@ -59,7 +59,7 @@ def test_networks_are_scored_at_the_held_out_positions_in_their_order(trained, p
 def test_a_forest_that_beats_the_networks_is_named(trained, poor_forest):
     wrong = (truth(*trained[:2]) + 1) % 3
     found = compare_with_forest(*trained, wrong)
-    assert found["verdict"].startswith("A baseline beats the networks, random forest: mean Dice")
+    assert found["verdict"].startswith("A baseline (random forest) beats the networks: mean Dice")
     assert found["above_best_forest"]["mean"] < 0
 
 
@@ -94,10 +94,10 @@ def test_a_class_that_a_section_does_not_name_counts_as_tissue_there(trained):
 @pytest.mark.parametrize(
     ("networks", "other", "interval", "start", "significant"),
     [
-        (0.7, 0.6, (0.05, 0.15), "The networks beat the best baseline, forest", True),
-        (0.7, 0.69, (-0.01, 0.03), "The networks beat the best baseline, forest", False),
-        (0.6, 0.65, (-0.08, -0.02), "A baseline beats the networks, forest", True),
-        (0.6, 0.61, (-0.03, 0.01), "A baseline beats the networks, forest", False),
+        (0.7, 0.6, (0.05, 0.15), "The networks beat the best baseline (forest)", True),
+        (0.7, 0.69, (-0.01, 0.03), "The networks beat the best baseline (forest)", False),
+        (0.6, 0.65, (-0.08, -0.02), "A baseline (forest) beats the networks", True),
+        (0.6, 0.61, (-0.03, 0.01), "A baseline (forest) beats the networks", False),
     ],
 )
 def test_the_verdict_says_who_is_better_and_how_sure(networks, other, interval, start, significant):

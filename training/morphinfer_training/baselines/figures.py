@@ -128,13 +128,13 @@ def verdict(networks: float, best: str, of_best: float, interval: Interval | Non
     Examples
     --------
     >>> verdict(0.6, "random forest", 0.65, (-0.08, -0.02))[:67]
-    'A baseline beats the networks, random forest: mean Dice 0.650 again'
+    'A baseline (random forest) beats the networks: mean Dice 0.650 agai'
     """
     ends, scores = interval, (networks, of_best)
-    sentence = f"The networks beat the best baseline, {best}"
+    sentence = f"The networks beat the best baseline ({best})"
     if of_best > networks:
         ends, scores = interval and (-interval[1], -interval[0]), (of_best, networks)
-        sentence = f"A baseline beats the networks, {best}"
+        sentence = f"A baseline ({best}) beats the networks"
     sentence += ": mean Dice {:.3f} against {:.3f}".format(*scores)
     if ends is None:
         return f"{sentence}."

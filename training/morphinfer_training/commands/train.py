@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,8 @@ from morphinfer_training.commands.extras import require_modules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LOG_WIDTH = 130
+"""Columns of the table where there is no terminal, so that no name of a class is cut."""
 MODULES = ("torch", "onnx", "scipy", "sklearn", "matplotlib", "pyarrow")
 
 
@@ -129,7 +132,7 @@ def print_card(card: dict[str, Any], out: str) -> None:
         values = [test["fused"]["mean"], *(test["fused"]["per_class"][c] for c in classes)]
         table.add_section()
         table.add_row("test part", "", "", *("n/a" if v is None else f"{v:.3f}" for v in values))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)
     click.echo("held-out positions; raw Dice: as trained; mean Dice and classes: after calibration")
     if test:
         ends = test["intervals"]["mean"]
