@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
+import click
 import numpy as np
+from click.testing import CliRunner
 
+from morphinfer.cli import cli
 from morphinfer.networks.cards import decode_card
 from morphinfer.phantom import make_phantom
 from morphinfer_training.config import parse_config
@@ -35,8 +39,29 @@ def test_the_python_of_the_readme_runs_after_the_demo(tmp_path, monkeypatch):
 
 
 def test_the_shortest_configuration_is_complete():
-    (code,) = blocks("docs/train.md", "toml")
+    (code,) = (code for code in blocks("docs/train.md", "toml") if "[[sections]]" in code)
     assert parse_config(tomllib.loads(code), "mine.toml").name == "mine"
+
+
+def test_the_commands_of_the_tutorial_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    morphinfer (.+)$", text.replace("2048 3072", "256 320"), re.MULTILINE)
+    commands = [shlex.split(line) for line in lines]
+    quick = [words for words in commands if words[0] in ("phantom", "regions")]
+    assert len(quick) == 4
+    for words in quick:
+        result = CliRunner().invoke(cli, words)
+        assert result.exit_code == 0, result.output
+    (code,) = blocks("docs/tutorial.md", "toml")
+    config = parse_config(tomllib.loads(code), "mine.toml")
+    assert all(
+        Path(path).exists() for path in (config.sections[0].slide, config.sections[0].reference)
+    )
+    Path("mine.toml").write_text(code)
+    for name, *words in commands:
+        command = cli.get_command(click.Context(cli), name)
+        command.make_context(name, words)  # raises for words that the command does not take
 
 
 def test_the_shortest_description_of_a_foreign_model_is_complete():
