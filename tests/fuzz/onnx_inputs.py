@@ -113,7 +113,7 @@ def _change_shape(model: onnx.ModelProto, rng: Random) -> None:
         value.shape.dim.add().dim_value = rng.choice(SIZES)
     elif rng.random() < 0.2:
         del value.shape.dim[-1]
-    else:
+    elif value.shape.dim:
         value.shape.dim[rng.randrange(len(value.shape.dim))].dim_value = rng.choice(SIZES)
 
 

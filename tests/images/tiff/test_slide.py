@@ -464,6 +464,18 @@ def test_a_misspelt_or_ambiguous_image_is_refused(tmp_path):
     assert "the largest that is no macro or label image is read, 2" in slide.warnings[0]
 
 
+def test_a_size_that_is_no_integer_is_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as out:
+        for rows in (30, 40):
+            out.write(np.zeros((rows, 50), np.uint8), photometric="minisblack", metadata=None)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = data.rindex(b"\x01\x01\x04\x00")  # ImageLength, a 32-bit integer
+    data[at + 2] = 11  # a 32-bit float
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(SlideError, match=r"damaged, with an image of 5\.6\d*e-44 x 50 pixels"):
+        open_slide(tmp_path / "a.tif", pixel_size_um=1)
+
+
 def test_an_unknown_compression_is_named(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, noise(40, 30), tile=(16, 16), compression="zlib")

@@ -211,7 +211,13 @@ def _series_of(file: tifffile.TiffFile) -> list[Any]:
 
 def _sides(series: Any) -> tuple[int, int]:
     """Rows and columns."""
-    return series.shape[series.axes.index("Y")], series.shape[series.axes.index("X")]
+    rows, cols = (series.shape[series.axes.index(axis)] for axis in "YX")
+    if not (isinstance(rows, int) and isinstance(cols, int)):
+        raise SlideError(
+            f"{series.parent.filehandle.path}: damaged, with an image of {rows:g} x {cols:g} pixels; copy "
+            f"the file again from its source"
+        )
+    return rows, cols
 
 
 def _series_image(levels: list[Any], name: str) -> TiffImage:
