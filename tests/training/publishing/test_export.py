@@ -217,7 +217,7 @@ training = { steps = 50, batch = 2, tile_cells = 2, evaluate_every = 2 }
     )
     arguments = [
         str(tmp_path / "tiny.toml"), "--out", str(tmp_path / "set"), "--steps", "4",
-        "--device", "cpu", "--json", "-q",
+        "--device", "cpu", "--no-baseline", "--json", "-q",
     ]  # fmt: skip
     result = CliRunner().invoke(command.train, arguments, catch_exceptions=False)
     assert result.exit_code == 0
