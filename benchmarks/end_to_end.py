@@ -33,6 +33,7 @@ from morphinfer.networks import Ensemble, load_ensemble
 from morphinfer.networks.predictor import inner_start
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import Session
+from morphinfer.runs import engine
 from morphinfer.runs.plan import Plan
 from morphinfer.runs.steps import make_plan
 from morphinfer.tiles.tiling import gather_tile, read_blocks
@@ -48,7 +49,7 @@ def measure(slide: str, models: str = "hippocampus", threads: int = 2) -> dict[s
     peaks = [machine.matmul_flops()]
     alone = [sessions_alone(plan, tiles)]
     peaks.append(machine.matmul_flops())
-    seconds, decodes = timed_segment(slide, models, options)
+    seconds, decodes, sampled = timed_segment(slide, models, options)
     peaks.append(machine.matmul_flops())
     alone.append(sessions_alone(plan, tiles))
     peaks.append(machine.matmul_flops())
@@ -72,6 +73,7 @@ def measure(slide: str, models: str = "hippocampus", threads: int = 2) -> dict[s
         "share_of_matmul": flops / seconds / float(np.mean(peaks[1:3])),
         "share_of_matmul_sessions_alone": flops / float(np.mean(alone)) / float(np.mean(peaks)),
         "decodes_of_a_chunk": decodes,
+        "sampled_before": sampled,
     }  # fmt: skip
 
 
@@ -118,21 +120,47 @@ def loaded(models: str, options: Options) -> Ensemble:
     return load_ensemble(models, options, own_environment=True)
 
 
-def timed_segment(slide: str, models: str, options: Options) -> tuple[float, float]:
-    """Seconds from opening the slide to the published label image, and decodes of a chunk."""
-    with tempfile.TemporaryDirectory() as folder, counted_chunks() as reads:
+def timed_segment(slide: str, models: str, options: Options) -> tuple[float, float, float]:
+    """Seconds from opening the slide to the published label image, decodes of a chunk by the tiles, and
+    before them by the sample that finds intensities and skipping.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        counted_chunks() as reads,
+        copied_at_first_block(reads) as sampled,
+    ):
         started = time.perf_counter()
         source = open_slide(slide)
         networks = loaded(models, options)
         result = segment(source, models=networks, out=Path(folder) / "labels.zarr")
         seconds = time.perf_counter() - started
     level = result.record.slide.level
-    ours = [count for key, count in reads.items() if key.split("/")[-4:-2] == [str(level), "c"]]
+
+    def count(of: Counter[str]) -> int:
+        return sum(n for key, n in of.items() if key.split("/")[-4:-2] == [str(level), "c"])
+
     chunks = math.prod(
         -(-n // c)
         for n, c in zip(source.levels[level].shape, source.levels[level].chunk, strict=True)
     )
-    return seconds, sum(ours) / chunks
+    return seconds, (count(reads) - count(sampled)) / chunks, count(sampled) / chunks
+
+
+@contextmanager
+def copied_at_first_block(reads: Counter[str]) -> Iterator[Counter[str]]:
+    """The counts as they are when the tiles begin to be read."""
+    copied: Counter[str] = Counter()
+    plain = engine.read_blocks
+
+    def noted(*args: Any) -> Any:
+        copied.update(reads if not copied else {})
+        return plain(*args)
+
+    engine.read_blocks = noted
+    try:
+        yield copied
+    finally:
+        engine.read_blocks = plain
 
 
 @contextmanager
