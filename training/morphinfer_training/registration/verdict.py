@@ -78,7 +78,8 @@ def _only_by_texture(
         return None
     return (
         f"{name}: the spots are not concentrated on nuclei "
-        f"({abs(registration.given.significance):.1f} standard errors), but the texture of the tissue "
+        f"(brightness under them {registration.given.contrast:+.1%}, "
+        f"{registration.given.significance:+.1f} standard errors), but the texture of the tissue "
         f"explains {comparison.given_fit:.0%} of the densities of genes, at no other place clearly more; "
         f"a shift of less than about 25 micrometres would not be noticed: check the picture"
     )
