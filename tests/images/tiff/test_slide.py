@@ -352,6 +352,16 @@ def test_tiles_of_which_nothing_is_stored_are_said(tmp_path):
         open_slide(path, pixel_size_um=1, missing_chunks="refuse")
 
 
+def test_an_orientation_that_is_not_applied_is_said(tmp_path):
+    image = noise(40, 50)
+    upright = write(tmp_path / "a.tif", image, extratags=[(274, "H", 1, 1, True)], **TILED)
+    mirrored = write(tmp_path / "b.tif", image, extratags=[(274, "H", 1, 4, True)], **TILED)
+    assert open_slide(upright, pixel_size_um=1).warnings == ()
+    (warning,) = open_slide(mirrored, pixel_size_um=1).warnings
+    assert "its tag Orientation is 4" in warning
+    np.testing.assert_array_equal(pixels(open_slide(mirrored, pixel_size_um=1)), image)
+
+
 def test_a_slide_goes_to_another_process_and_keeps_no_file_open(tmp_path):
     image = noise(3, 100, 90)
     path = write(tmp_path / "a.tif", image, **TILED)

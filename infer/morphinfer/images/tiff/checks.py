@@ -65,6 +65,12 @@ def check_image(
     for axis, length in image.first_of:
         what = AXIS_MEANINGS.get(axis, f"planes along its axis {axis}")
         warnings.append(f"{path}: {length} {what}; only the first is read")
+    orientation = image.key.tags.valueof("Orientation", 1)
+    if orientation not in (0, 1):
+        warnings.append(
+            f"{path}: its tag Orientation is {orientation} and not 1; it is not applied, and rows are read "
+            f"in the order in which they are stored"
+        )
     image = replace(image, is_colour=photometric(image.key) in COLOURS)
     if image.unknown == 1 or pages == "channels":
         return image
