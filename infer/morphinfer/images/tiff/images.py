@@ -213,10 +213,10 @@ def _sides(series: Any) -> tuple[int, int]:
     """Rows and columns."""
     rows, cols = (series.shape[series.axes.index(axis)] for axis in "YX")
     if not (isinstance(rows, int) and isinstance(cols, int)):
-        raise SlideError(
-            f"{series.parent.filehandle.path}: damaged, with an image of {rows:g} x {cols:g} pixels; copy "
-            f"the file again from its source"
+        of = (
+            f"{series.parent.filehandle.path}: damaged, with an image of {rows:g} x {cols:g} pixels"
         )
+        raise SlideError(f"{of}; copy the file again from its source")
     return rows, cols
 
 
