@@ -79,7 +79,7 @@ def test_without_a_terminal_lines_appear_now_and_then_and_for_each_trained_netwo
     lines = shown(capsys, "auto", *reports, apart=3.0).splitlines()
     assert len(lines) == 2
     assert lines[0] == (
-        "p048: 11 of 100 steps; loss 1.250, raw Dice 0.500 (best 0.750); 0 of 2 networks trained; "
+        "p048: 11 of 100 steps; loss 1.250, Dice 0.500 (best 0.750); 0 of 2 networks trained; "
         "at most 11 min left"
     )
     (line,) = shown(capsys, "lines", report("p048", 60, finished=True), apart=0).splitlines()
@@ -98,7 +98,7 @@ def test_json_has_an_object_a_line(capsys):
     (line,) = shown(capsys, "json", report("p056", 7, finished=True)).splitlines()
     assert json.loads(line) == {
         "event": "progress", "network": "p056", "step": 7, "steps": STEPS, "loss": 1.25,
-        "raw_dice": 0.5, "best_raw_dice": 0.75, "finished": True, "networks_trained": 1,
+        "dice": 0.5, "best_dice": 0.75, "finished": True, "networks_trained": 1,
         "seconds_left": None,
     }  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_json_has_an_object_a_line(capsys):
 def test_the_bars_show_steps_loss_and_dice(capsys):
     err = shown(capsys, "bar", report("p048", 2))
     assert "2/100" in err
-    assert "loss 1.250, raw Dice 0.500 (best 0.750)" in err
+    assert "loss 1.250, Dice 0.500 (best 0.750)" in err
     assert shown(capsys, "bar") == ""
 
 

@@ -6,6 +6,7 @@ import torch
 from synthetic_section import everything, make_config, make_section
 
 from morphinfer.errors import ConfigError, SlideError
+from morphinfer_training.learning.calibration import calibrated_dice
 from morphinfer_training.learning.checkpoint import Row, load_checkpoint
 from morphinfer_training.learning.curves import draw_curves
 from morphinfer_training.learning.loop import (
@@ -142,8 +143,26 @@ def test_the_best_weights_are_kept(tmp_path):
     fitted, _ = run(tmp_path, config, section=section)
     splits = [split_section(section.labels, config, 0)]
     scorer = HeldOutScorer([section], splits, config, CPU)
-    score = mean_dice(scorer.dice(scorer.probabilities(fitted.network, 48)))
+    score = mean_dice(calibrated_dice(scorer.probabilities(fitted.network, 48), scorer))
     assert score == pytest.approx(max(row.mean_dice for row in fitted.history))
+
+
+def test_dice_after_calibration_does_not_fall_if_a_class_becomes_too_probable():
+    """Probabilities that are right but for a preference for class 2, as of classes in equal parts."""
+    config, section = make_config(), make_section()
+    scorer = HeldOutScorer([section], [split_section(section.labels, config, 0)], config, CPU)
+    scorer.blocks = np.arange(len(scorer.labels))  # many, so that the prior of the biases is weak
+    rng = np.random.default_rng(0)
+    logits = np.eye(3)[scorer.labels] * 2 + rng.normal(0, 1, (len(scorer.labels), 3))
+
+    def probabilities(preference):
+        odds = np.exp(logits + np.array([0, 0, preference]))
+        return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    fair, unfair = probabilities(0), probabilities(2)
+    assert mean_dice(scorer.dice(unfair)) < mean_dice(scorer.dice(fair)) - 0.1
+    after = mean_dice(calibrated_dice(unfair, scorer))
+    assert after == pytest.approx(mean_dice(calibrated_dice(fair, scorer)), abs=0.03)
 
 
 def test_each_held_out_position_is_predicted_once_and_as_its_patch():

@@ -121,19 +121,17 @@ def print_card(card: dict[str, Any], out: str) -> None:
     provenance = card["provenance"]
     classes, scores = card["classes"], provenance["validation"]
     weights = {n["network"]: f"{n['fusion_weight']:.3f}" for n in card["networks"]}
-    raw = {name: max(h["mean_dice"]) for name, h in provenance["history"].items()}
-    table = Table("network", "weight", "raw Dice", "mean Dice", *classes)
+    table = Table("network", "weight", "mean Dice", *classes)
     for name, dice in [*scores["networks"].items(), ("fused", scores["fused"])]:
         values = [dice["mean"], *(dice["per_class"][c] for c in classes)]
         texts = ["n/a" if v is None else f"{v:.3f}" for v in values]
-        first = f"{raw[name]:.3f}" if name in raw else ""
-        table.add_row(name, weights.get(name, ""), first, *texts)
+        table.add_row(name, weights.get(name, ""), *texts)
     if test := provenance.get("test"):
         values = [test["fused"]["mean"], *(test["fused"]["per_class"][c] for c in classes)]
         table.add_section()
-        table.add_row("test part", "", "", *("n/a" if v is None else f"{v:.3f}" for v in values))
+        table.add_row("test part", "", *("n/a" if v is None else f"{v:.3f}" for v in values))
     Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)
-    click.echo("held-out positions; raw Dice: as trained; mean Dice and classes: after calibration")
+    click.echo("Dice on held-out positions, after calibration")
     if test:
         ends = test["intervals"]["mean"]
         interval = (

@@ -29,7 +29,7 @@ def scores(report: StepReport) -> str:
     loss = [] if report.loss is None else [f"loss {report.loss:.3f}"]
     if report.dice is None or report.best is None:
         return "".join(loss)
-    return ", ".join([*loss, f"raw Dice {report.dice:.3f} (best {report.best:.3f})"])
+    return ", ".join([*loss, f"Dice {report.dice:.3f} (best {report.best:.3f})"])
 
 
 @contextmanager
@@ -101,8 +101,8 @@ def _json(pace: Pace, report: StepReport) -> str:
         "step": report.step,
         "steps": pace.steps,
         "loss": report.loss,
-        "raw_dice": report.dice,
-        "best_raw_dice": report.best,
+        "dice": report.dice,
+        "best_dice": report.best,
         "finished": report.finished,
         "networks_trained": pace.trained,
         "seconds_left": None if seconds is None else round(seconds, 1),

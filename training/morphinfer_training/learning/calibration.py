@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from morphinfer_training.learning.validation import dice_of, mean_dice
+from morphinfer_training.learning.validation import HeldOutScorer, dice_of, mean_dice
 
 COLDEST, HOTTEST = 0.2, 5.0
 """Least and greatest temperature."""
@@ -113,6 +113,25 @@ def choose_fusion(
     factors = class_factors(fuse(calibrated, weights), labels)
     shared = tuple(replace(c, bias=c.bias + np.log(factors)) for c in calibrations)
     return Fusion(shared, weights, factors)
+
+
+def calibrated_dice(
+    probabilities: NDArray[np.float32], scorer: HeldOutScorer
+) -> NDArray[np.float64]:
+    """Dice of each class, shape (C,), of one network after its calibration.
+
+    Before it, networks that were trained on classes in equal parts lose Dice while they learn: they become
+    surer of the rare classes that they predict too often.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (K, C)
+        Probabilities of the network at the held-out positions.
+    scorer : HeldOutScorer
+        These positions.
+    """
+    merged = scorer.merged(probabilities)
+    return scorer.dice(calibrate(merged, scorer.labels, scorer.blocks)(merged))
 
 
 def calibrate(

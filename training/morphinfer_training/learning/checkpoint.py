@@ -15,9 +15,9 @@ from morphinfer.errors import ConfigError
 from morphinfer.images import staged
 from morphinfer_training.config import TrainConfig
 
-FORMAT = 3
+FORMAT = 4
 """Version of checkpoints; it changes with the networks and the split. Networks of version 1 saw brightness,
-and version 2 may have held out other blocks."""
+version 2 may have held out other blocks, and up to version 3 the Dice was that before calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Row:
     seconds: float
     """Time spent on training and evaluation so far."""
     mean_dice: float
-    """Mean Dice on the held-out positions."""
+    """Mean Dice on the held-out positions after calibration."""
     dice: tuple[float, ...]
     """Dice of each class; NaN if undefined."""
 

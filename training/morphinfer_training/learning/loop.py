@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from morphinfer.errors import ConfigError
 from morphinfer_training.config import TrainConfig, TrainingConfig
+from morphinfer_training.learning.calibration import calibrated_dice
 from morphinfer_training.learning.checkpoint import (
     Row,
     TrainingState,
@@ -71,7 +72,9 @@ def fit(
     progress: Progress = silent,
     weights: dict[str, Tensor] | None = None,
 ) -> Fitted:
-    """Train one network and keep the weights with the highest mean Dice on the held-out positions.
+    """Train one network and keep the weights whose mean Dice is the highest after calibration.
+
+    Calibration and Dice are those at the held-out positions.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def fit(
         move_average(run.average, network, min(settings.average, state.step / (state.step + 10)))
         losses.append(loss.detach())
         if state.step % settings.evaluate_every == 0 or state.step == settings.steps:
-            dice = scorer.dice(scorer.probabilities(run.average, patch_size_px))
+            dice = calibrated_dice(scorer.probabilities(run.average, patch_size_px), scorer)
             run.add_evaluation(float(torch.stack(losses).mean()), rate, dice, settings)
             save_checkpoint(folder / CHECKPOINT, run.current_state(), config)
             write_log(folder / LOG, state.history, config.classes)
