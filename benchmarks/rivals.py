@@ -262,9 +262,8 @@ def measure(task: Task, positions: int) -> dict[str, dict[str, Any]]:
             rows[name].setdefault("not_run", f"{type(problem).__name__}: {problem}")
             continue
         taken[name].append((cpu_and_wall_seconds() - started) / len(outputs) * 1e6)
-        shown = outputs.reshape(math.isqrt(len(outputs)), -1, outputs.shape[1])[
-            :positions, :positions
-        ]
+        square = outputs.reshape(math.isqrt(len(outputs)), -1, outputs.shape[1])
+        shown = square[:positions, :positions]
         if name == "ours":
             expected = shown
         rows[name] |= {"cells": len(outputs), "difference": float(np.abs(shown - expected).max())}
@@ -277,17 +276,15 @@ def measure(task: Task, positions: int) -> dict[str, dict[str, Any]]:
 
 @click.command()
 @click.option("--models", default="hippocampus", show_default=True)
-@click.option(
-    "--cells", "positions", type=click.IntRange(1, OUR_POSITIONS), default=48, show_default=True
-)
+@click.option("--cells", type=click.IntRange(1, OUR_POSITIONS), default=48, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=16, help="Default: 16, best for most.")
 @click.option("--json", "path", type=Path, help="Where to write the figures.")
-def main(models: str, positions: int, threads: int, batch: int, path: Path | None) -> None:
+def main(models: str, cells: int, threads: int, batch: int, path: Path | None) -> None:
     """Measure with rivals on N x N CELLS, print a table and write JSON."""
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(make_task(models, threads, batch, Path(folder)), positions)
+        rows = measure(make_task(models, threads, batch, Path(folder)), cells)
     table = Table("", *FIGURES, "difference")
     for name, row in rows.items():
         figures = [f"{row[key]:.3g}" for key in (*FIGURES, "difference") if key in row]

@@ -9,37 +9,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from foreign import NAMES, SIDE, Foreign, sidecar
+from foreign import NAMES, OPTIONS, SIDE, UM, Foreign, node, refused, segmented, sidecar
 from onnx import TensorProto as Kind
 from onnx import helper, numpy_helper
 
-from morphinfer import Options, load_models, segment_array
-from morphinfer.errors import ModelError
-
-UM = 0.65
-OPTIONS = Options(provider="cpu", threads=1, probabilities=True, skip_background="off")
-
-
-def segmented(path):
-    """Labels and probabilities of an image that darkens to the right."""
-    image = np.tile(np.linspace(250, 0, 240), (72, 1)).astype(np.uint8)
-    return segment_array(image, pixel_size_um=UM, models=path, options=OPTIONS)
+from morphinfer import segment_array
 
 
 @pytest.fixture
 def usual(tmp_path):
     """What the usual export gives."""
     return segmented(Foreign().save(tmp_path / "usual.onnx"))
-
-
-def refused(path, *parts):
-    with pytest.raises(ModelError) as problem:
-        load_models(path)
-    text = str(problem.value)
-    assert text.startswith(str(path.parent)), text
-    assert "\n" not in text
-    for part in parts:
-        assert part in text, text
 
 
 @pytest.mark.parametrize(
@@ -63,10 +43,6 @@ def test_a_network_gets_the_input_that_it_takes(tmp_path, usual, network, tolera
     result = segmented(network.save(tmp_path / "theirs.onnx", patch_size_px=SIDE))
     assert set(np.unique(usual.labels)) == {0, 1, 2, 3}
     np.testing.assert_allclose(result.probabilities, usual.probabilities, atol=tolerance)
-
-
-def node(kind, source, target, **attributes):
-    return helper.make_node(kind, [source], [target], **attributes)
 
 
 AXES = helper.make_node("Constant", [], ["axes"], value_ints=[2, 3])
@@ -254,132 +230,3 @@ def test_a_published_classifier_of_1000_classes_is_more_than_a_label_image_holds
     refused(path, "1000 classes (a label image holds 255)")
     path.with_suffix(".json").write_text(json.dumps(sidecar()))
     refused(path, "1000 outputs for 4 classes")
-
-
-def test_a_network_that_gives_chance_is_refused(tmp_path):
-    noise = helper.make_node("RandomNormalLike", ["p"], ["noise"], scale=5.0)
-    network = Foreign(
-        more=[noise, helper.make_node("Add", ["p", "noise"], ["q"]), node("Softmax", "q", "r")],
-        outputs={"r": (Kind.FLOAT, ("n", 4))},
-    )
-    refused(network.save(tmp_path / "theirs.onnx"), "another output each time for the same patch")
-
-
-@pytest.mark.parametrize("text", ["[]", '"card"', "3", "null", "{", "", "\ufeff[1]"])
-def test_a_sidecar_that_is_no_object_is_refused_by_its_name(tmp_path, text):
-    path = Foreign().save(tmp_path / "theirs.onnx")
-    path.with_suffix(".json").write_text(text, encoding="utf-8")
-    refused(path, "theirs.json: ")
-
-
-def test_a_sidecar_may_begin_with_a_mark_of_byte_order(tmp_path):
-    path = Foreign().save(tmp_path / "theirs.onnx")
-    path.with_suffix(".json").write_text(json.dumps(sidecar()), encoding="utf-8-sig")
-    assert load_models(path).card.patch_size_px == SIDE
-
-
-def endless(path, dtype=Kind.FLOAT):
-    """A network of a loop that does not end."""
-    states = [("x", "y")]
-    body = helper.make_graph(
-        [node("Identity", "going", "goes"), node("Identity", "x_in", "x_out")],
-        "body",
-        [helper.make_tensor_value_info("i", Kind.INT64, []),
-         helper.make_tensor_value_info("going", Kind.BOOL, []),
-         helper.make_tensor_value_info("x_in", dtype, None)],
-        [helper.make_tensor_value_info("goes", Kind.BOOL, []),
-         helper.make_tensor_value_info("x_out", dtype, None)],
-    )  # fmt: skip
-    loop = helper.make_node("Loop", ["most", "yes", states[0][0]], [states[0][1]], body=body)
-    constants = [
-        helper.make_tensor("most", Kind.INT64, [], [2**62]),
-        helper.make_tensor("yes", Kind.BOOL, [], [True]),
-    ]
-    graph = helper.make_graph(
-        [loop], "g", [helper.make_tensor_value_info("x", dtype, ["n", 1, SIDE, SIDE])],
-        [helper.make_tensor_value_info("y", dtype, ["n", 1, SIDE, SIDE])], constants,
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, path)
-    path.with_suffix(".json").write_text(json.dumps(sidecar()))
-
-
-def test_a_network_that_does_not_end_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("morphinfer.networks.probe.SECONDS", 0.2)
-    endless(tmp_path / "loop.onnx")
-    refused(tmp_path / "loop.onnx", "did not finish one patch of 24 px within 0.2 s")
-
-
-@pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux limits the memory of a process")
-def test_a_network_that_takes_all_memory_is_refused_before_it_does(tmp_path):
-    size = helper.make_tensor("size", Kind.INT64, [1], [2**33])
-    sized = helper.make_node("Constant", [], ["size"], value=size)
-    network = Foreign(
-        more=[sized, node("ConstantOfShape", "size", "large"),
-              node("ReduceSum", "large", "zero", keepdims=0),
-              helper.make_node("Add", ["p", "zero"], ["q"])],
-        outputs={"q": (Kind.FLOAT, ("n", 4))},
-    )  # fmt: skip
-    path = network.save(tmp_path / "theirs.onnx")
-    with pytest.raises(
-        ModelError, match=r"the memory does not suffice (for one patch of 24 px|to load it)"
-    ):
-        load_models(path, limit_memory=True)
-
-
-def test_a_network_in_two_files_runs_and_names_the_one_that_is_missing(tmp_path):
-    path = Foreign().save(tmp_path / "theirs.onnx")
-    onnx.save(
-        onnx.load(path), path, save_as_external_data=True, location="w.data", size_threshold=0
-    )
-    assert segmented(path).labels.shape
-    whole = (tmp_path / "w.data").read_bytes()
-    (tmp_path / "w.data").write_bytes(whole[:8])
-    refused(path, "the file of weights beside it is truncated or another's")
-    (tmp_path / "w.data").unlink()
-    refused(path, "its weights are in the file w.data beside it, which is missing")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "part"),
-    [
-        ("m.onnx", b"", "truncated or no ONNX model"),
-        ("m.onnx", b"\x08\x08hello", "truncated or no ONNX model"),
-        ("m.onnx", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        ("m.pt", b"PK\x03\x04", "a file of PyTorch, not an ONNX model"),
-        ("m.h5", b"\x89HDF", "a file of Keras"),
-    ],
-)
-def test_a_file_that_is_no_model_is_named_as_what_it_is(tmp_path, name, content, part):
-    (tmp_path / name).write_bytes(content)
-    refused(tmp_path / name, part)
-
-
-@pytest.mark.parametrize(
-    ("opset", "kind", "domain", "part"),
-    [
-        (99, "Relu", "", "install a newer ONNX Runtime"),
-        (17, "Evil", "", "an operator that ONNX Runtime does not have"),
-        (17, "Evil", "theirs", "an operator that ONNX Runtime does not have"),
-    ],
-)
-def test_an_operator_that_is_not_there_is_named(tmp_path, opset, kind, domain, part):
-    model = Foreign().model()
-    model.graph.node[-1].op_type, model.graph.node[-1].domain = kind, domain
-    model.graph.node[-1].ClearField("attribute")
-    model.opset_import[0].version = opset
-    if domain:
-        model.opset_import.append(helper.make_opsetid(domain, 1))
-    onnx.save(model, tmp_path / "m.onnx")
-    refused(tmp_path / "m.onnx", part)
-
-
-def test_a_card_beside_a_network_that_has_one_is_said_not_to_be_read(random_models, caplog):
-    path = random_models.files[0].path
-    beside = path.with_suffix(".json")
-    beside.write_text("{}")
-    try:
-        load_models(path)
-    finally:
-        beside.unlink()
-    assert f"{beside} is not read, since {path.name} holds a card of its own" in caplog.text

@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from commands import runner
+from label_images import NAMES, matrix, random_values
 
-from morphinfer.classes import UNLABELLED, default_classes
-from morphinfer.cli.evaluate import evaluate as command
+from morphinfer.classes import UNLABELLED
 from morphinfer.errors import AlignmentError, SlideError
-from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images.labels.label_image import create_labels
 from morphinfer.images.labels.opening import open_labels
-from morphinfer.scoring.bootstrap import bootstrap_dice
 from morphinfer.scoring.evaluation import evaluate
-from morphinfer.scoring.metrics import Confusion, scores, scores_json
+from morphinfer.scoring.metrics import scores_json
 
-NAMES = ("background", "tissue", "Slc17a7", "Lamp5")
-
-
-@pytest.fixture
-def make(tmp_path):
-    def build(values, size=4.0, corner=(0.0, 0.0), names=NAMES):
-        values = np.asarray(values, np.uint8)
-        path = tmp_path / f"labels{len(list(tmp_path.iterdir()))}.zarr"
-        with create_labels(
-            path,
-            grid=PixelGrid(values.shape, size, corner),
-            classes=default_classes(names),
-        ) as out:
-            out.write(Window(0, 0, *values.shape), values)
-        return path
-
-    return build
-
-
-def random_values(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 4, shape, np.uint8)
-
-
-def matrix(reference, result):
-    confusion = Confusion()
-    confusion.add(np.ascontiguousarray(reference), np.ascontiguousarray(result))
-    return scores(confusion.counts, NAMES).confusion
+pytest_plugins = ["label_images"]
 
 
 def test_an_image_equals_itself(make):
@@ -196,50 +164,6 @@ def test_a_reference_of_foreign_classes_is_refused(make):
         evaluate(make([[0, 1]], names=NAMES[:2]), make([[0, 3]]))
 
 
-def test_blocks_are_squares_of_the_reference(make):
-    labels, reference = random_values(60, 50), random_values(60, 50, seed=1)
-    agreement = evaluate(make(labels), make(reference), block_um=80)
-    assert agreement.blocks.shape == (3 * 3, 4, 4)
-    np.testing.assert_array_equal(agreement.blocks.sum(axis=0), agreement.confusion)
-    np.testing.assert_array_equal(
-        agreement.blocks[5], matrix(reference[20:40, 40:50], labels[20:40, 40:50])
-    )
-    assert (agreement.block_um, agreement.intervals.blocks) == (80, 9)
-    assert agreement.intervals.mean is None
-
-
-def test_blocks_are_the_same_for_any_tile(make):
-    labels, reference = make(random_values(37, 41)), make(random_values(74, 82, seed=1), 2.0)
-    expected = evaluate(labels, reference, block_um=30).blocks
-    blocks = evaluate(labels, reference, block_um=30, tile=11).blocks
-    np.testing.assert_array_equal(blocks, expected)
-    assert expected.shape[0] == 5 * 6
-
-
-def test_blocks_of_a_coarser_reference_are_counted_at_the_finer_pixels(make):
-    labels, reference = random_values(40, 40), random_values(20, 20, seed=1)
-    agreement = evaluate(make(labels, 2.0), make(reference, 4.0), block_um=40)
-    fine = np.kron(reference, np.ones((2, 2), np.uint8))
-    np.testing.assert_array_equal(agreement.blocks[3], matrix(fine[20:, 20:], labels[20:, 20:]))
-
-
-def test_intervals_come_from_the_matched_blocks(make):
-    names = ("tissue", "Slc17a7", "background")
-    agreement = evaluate(make(random_values(60, 60)), make(random_values(60, 60, seed=1) % 3, names=names),
-                    block_um=60)  # fmt: skip
-    assert agreement.intervals == bootstrap_dice(agreement.blocks, (0, 1, 2))
-    assert agreement.intervals.per_class[3] is None
-    low, high = agreement.intervals.mean
-    assert low < agreement.mean_dice < high
-
-
-@pytest.mark.parametrize("block_um", [3.9, 0, -1, float("nan")])
-def test_blocks_smaller_than_a_pixel_are_refused(make, block_um):
-    path = make(random_values(10, 10))
-    with pytest.raises(AlignmentError, match="smaller than a pixel of 4"):
-        evaluate(path, path, block_um=block_um)
-
-
 @pytest.mark.parametrize(("labels", "reference"), [([[0, 1]], [[0, 9]]), ([[0, 9]], [[0, 1]])])
 def test_a_value_without_a_class_is_refused(make, labels, reference):
     with pytest.raises(AlignmentError, match="has the value 9"):
@@ -291,57 +215,3 @@ def test_a_reference_beside_the_labels_is_reported(make, caplog, corner, apart):
 def test_unlabelled_pixels_of_the_result_are_refused_where_the_reference_has_a_class(make):
     with pytest.raises(AlignmentError, match="has the value 255, unlabelled, where"):
         evaluate(make([[0, UNLABELLED]]), make([[0, 1]]))
-
-
-def test_the_command_leaves_a_class_out(make):
-    paths = [str(make([[0, 1, 2]])), str(make([[0, 1, 4]], names=(*NAMES, "artefact")))]
-    result = runner().invoke(command, [*paths, "--json", "--ignore", "artefact"])
-    evaluation = json.loads(result.stdout)
-    assert (evaluation["ignored"], evaluation["dice"]["mean"]) == (["artefact"], 1)
-    assert (evaluation["warnings"], evaluation["apart_um"]) == ([], [0, 0])
-
-
-def test_the_command_prints_a_table(make):
-    result = runner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]])), "-q"])
-    assert result.exit_code == 0
-    assert "n/a" in result.stdout
-    assert "2 of 4 classes counted, 3 pixels compared (" in result.stdout
-    assert (
-        "; 1 blocks of 200 micrometres are too few for an interval (10 are needed)"
-    ) in result.stdout
-
-
-def test_the_command_prints_intervals_behind_dice(make):
-    paths = [str(make(random_values(60, 60))), str(make(random_values(60, 60, seed=1)))]
-    words = [*paths, "-q", "--block-um", "40"]
-    out = runner(env={"COLUMNS": "100"}).invoke(command, words).stdout
-    dice = json.loads(runner().invoke(command, [*words, "--json"]).stdout)["dice"]
-    low, high = dice["intervals"]["mean"]
-    assert f"{dice['mean']:.3f} [{low:.3f}, {high:.3f}]" in out
-    assert "Dice [95 %]" in out
-    assert "95 % intervals from a bootstrap over 36 blocks of 40 micrometres" in out
-    assert (dice["intervals"]["blocks"], dice["intervals"]["block_um"]) == (36, 40)
-    assert set(dice["intervals"]["per_class"]) == set(NAMES)
-
-
-def test_the_command_matches_classes_by_the_option(make):
-    paths = [str(make([[0, 1, 2]])), str(make([[0, 1, 2]], names=(*NAMES[:2], "Neurod6")))]
-    result = runner().invoke(command, [*paths, "--json", "--match", "Neurod6=Slc17a7"])
-    assert json.loads(result.stdout)["matched"] == {"Neurod6": "Slc17a7"}
-    assert "the reference's 'Neurod6' is compared with 'Slc17a7'" in result.stderr
-
-
-@pytest.mark.parametrize("words", [["--match", "Neurod6"], ["--match", "a=b", "--match", "a=c"]])
-def test_a_match_that_is_no_pair_is_wrong_usage(make, words):
-    path = str(make([[0, 1]]))
-    result = runner().invoke(command, [path, path, *words])
-    assert result.exit_code == 2
-    assert "Invalid value for '--match'" in result.stderr
-
-
-def test_the_command_prints_one_json_object(make):
-    paths = [str(make([[0, 1, 1]])), str(make([[0, 1, 0]]))]
-    evaluation = json.loads(runner().invoke(command, [*paths, "--json"]).stdout)
-    assert evaluation["dice"]["mean"] == pytest.approx(2 / 3)
-    assert evaluation["dice"]["per_class"]["Lamp5"] is None
-    assert [evaluation["labels"], evaluation["reference"]] == paths

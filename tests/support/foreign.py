@@ -1,4 +1,4 @@
-"""Small networks as other tools export them, each with the JSON file that describes it."""
+"""Small networks as other tools export them, with the JSON file of each, run or refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from morphinfer import Options, load_models, segment_array
+from morphinfer.errors import ModelError
+
 SIDE = 24
+UM = 0.65
+OPTIONS = Options(provider="cpu", threads=1, probabilities=True, skip_background="off")
 NAMES = ("background", "tissue", "a", "b")
 OPSET = 17
 Shape = Sequence[int | str]
@@ -22,7 +28,7 @@ def sidecar(**changes: Any) -> dict[str, Any]:
     """A card of four classes; ``changes`` replace its keys, None removes one."""
     plain = {
         "classes": [{"name": name, "colour": "#112233"} for name in NAMES],
-        "pixel_size_um": 0.65,
+        "pixel_size_um": UM,
         "stride_px": 12,
     }
     return {key: value for key, value in {**plain, **changes}.items() if value is not None}
@@ -104,3 +110,24 @@ def _output(name: str, kind: int, shape: Shape) -> onnx.ValueInfoProto:
     one = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
     mapped = helper.make_map_type_proto(TensorProto.INT64, one)
     return helper.make_value_info(name, helper.make_sequence_type_proto(mapped))
+
+
+def node(kind: str, source: str, target: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(kind, [source], [target], **attributes)
+
+
+def segmented(path: Path) -> Any:
+    """Labels and probabilities of an image that darkens to the right."""
+    image = np.tile(np.linspace(250, 0, 240), (72, 1)).astype(np.uint8)
+    return segment_array(image, pixel_size_um=UM, models=path, options=OPTIONS)
+
+
+def refused(path: Path, *parts: str) -> None:
+    """Loading ends in one sentence that begins with the folder and holds ``parts``."""
+    with pytest.raises(ModelError) as problem:
+        load_models(path)
+    text = str(problem.value)
+    assert text.startswith(str(path.parent)), text
+    assert "\n" not in text, text
+    for part in parts:
+        assert part in text, text

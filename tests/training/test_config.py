@@ -19,8 +19,8 @@ from morphinfer_training.config import (
     ValidationConfig,
     parse_config,
     read_config,
+    resolve_path,
 )
-from morphinfer_training.config_parsing import resolve_path
 from morphinfer_training.references import RegionSettings
 from morphinfer_training.spots import Columns
 

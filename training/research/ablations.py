@@ -36,7 +36,7 @@ from morphinfer_training.learning import (
     mean_dice,
     reliability,
 )
-from morphinfer_training.learning.calibration import fuse
+from morphinfer_training.learning.fusion import fuse
 from morphinfer_training.learning.loop import fit
 from morphinfer_training.learning.patches import TileSampler
 from morphinfer_training.references import RegionSettings, make_regions

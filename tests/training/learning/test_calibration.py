@@ -7,12 +7,9 @@ from morphinfer_training.learning.calibration import (
     LARGEST_BIAS,
     Calibration,
     calibrate,
-    choose_fusion,
-    class_factors,
-    fuse,
-    fusion_weights,
     reliability,
 )
+from morphinfer_training.learning.fusion import choose_fusion, class_factors, fuse, fusion_weights
 from morphinfer_training.learning.validation import dice_of, mean_dice
 
 

@@ -13,7 +13,7 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ConfigError, SpotsError
 from morphinfer.images.labels.opening import open_labels
 from morphinfer.images.writing.multiscale import create_image
-from morphinfer_training.config_parsing import GeneClass
+from morphinfer_training.config import GeneClass
 from morphinfer_training.learning import section_reference as references
 from morphinfer_training.learning.sections import load_section
 from morphinfer_training.train import load_data, train

@@ -8,7 +8,8 @@ import pytest
 
 from morphinfer.errors import ModelError
 from morphinfer.networks.loading import shipped_sets
-from morphinfer_training.publishing.model_card import card_text, model_card, write_cards
+from morphinfer_training.publishing.card_files import card_text, write_cards
+from morphinfer_training.publishing.model_card import model_card
 
 DICE = {"mean": 0.5, "per_class": {"background": 0.75, "tissue": None}}
 CARD = {

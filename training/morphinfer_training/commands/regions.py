@@ -11,7 +11,6 @@ from click.core import ParameterSource
 
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.cli.pictures import picture_width_option
-from morphinfer.cli.wording import in_options
 from morphinfer_training.commands.extras import require_modules
 from morphinfer_training.commands.gene_options import (
     class_thresholds,
@@ -20,13 +19,13 @@ from morphinfer_training.commands.gene_options import (
     split_genes,
     split_pairs,
 )
+from morphinfer_training.commands.regions_output import print_table, summary
+from morphinfer_training.commands.section_arguments import section_and_grid, spots_beside
 from morphinfer_training.commands.stages import stages_shown
 from morphinfer_training.spots import ORIENTATIONS
 
 if TYPE_CHECKING:
-    from morphinfer.geometry import PixelGrid
-    from morphinfer.images import Slide
-    from morphinfer_training.references import RegionsResult
+    pass
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 NOT_NEGATIVE = click.FloatRange(min=0)
@@ -236,8 +235,8 @@ def regions(
     region_settings = RegionSettings(thresholds=limits, **settings)
     names = read_cluster_names(cluster_names) if cluster_names else {}
     classes = Clustering(cluster, names) if cluster else genes
-    table_path = spots or _spots_beside(slide)
-    section, grid = _section(slide, shape, channel, pixel_size_um)
+    table_path = spots or spots_beside(slide)
+    section, grid = section_and_grid(slide, shape, channel, pixel_size_um)
     with stages_shown(verbosity):
         table = read_spots(
             table_path,
@@ -257,9 +256,9 @@ def regions(
     seconds = perf_counter() - started
     say(verbosity, f"{seconds:.1f} s", least=Verbosity.VERBOSE)
     if as_json:
-        print_json(_summary(result, seconds))
+        print_json(summary(result, seconds))
     else:
-        _print_table(result, region_settings.scale)
+        print_table(result, region_settings.scale)
 
 
 def _is_given(name: str) -> bool:
@@ -280,82 +279,3 @@ def _check_clusters(cluster: int | None, names: Path | None, genes: bool) -> Non
         raise click.UsageError("--cluster finds classes without genes; leave one of the two out")
     if names and not cluster:
         raise click.UsageError("--cluster-names needs --cluster K")
-
-
-def _spots_beside(slide: str) -> Path:
-    """Folder that holds the spots of a slide: that of a Xenium run."""
-    from morphinfer_training.spots import find_xenium
-
-    run = find_xenium(slide)
-    if run is None:
-        raise click.UsageError(
-            "SPOTS is missing; it may be left out only if SLIDE is the output folder of a Xenium run"
-        )
-    return run.folder
-
-
-def _section(
-    slide: str, shape: tuple[int, int] | None, channel: str | None, pixel_size: float | None
-) -> tuple[Slide | PixelGrid, PixelGrid]:
-    """The slide, or the frame that stands for it, and its grid."""
-    from morphinfer.geometry import PixelGrid
-    from morphinfer_training.spots import open_section
-
-    if shape is not None and pixel_size is not None:
-        frame = PixelGrid(shape, pixel_size, (0.0, 0.0))
-        return frame, frame
-    opened = open_section(slide, channel=channel, pixel_size_um=pixel_size)
-    return opened, opened.grid
-
-
-def _summary(result: RegionsResult, seconds: float) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from morphinfer.reports import peak_rss_mb
-
-    return {
-        "reference": str(result.path),
-        "picture": str(result.picture),
-        "classes": [asdict(each) for each in result.classes],
-        "unlabelled_cells": result.unlabelled_cells,
-        "warnings": [in_options(warning) for warning in result.warnings],
-        "seconds": seconds,
-        "peak_rss_mb": peak_rss_mb(),
-        "record": result.record,
-    }
-
-
-def _print_table(result: RegionsResult, scale: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("class")
-    part = result.record["roi"] is not None
-    for name in ("pixels", "mm2", "threshold", "spots", *(["spots inside"] if part else [])):
-        table.add_column(name, justify="right")
-    for each in result.classes:
-        threshold = "" if each.threshold is None else f"{each.threshold:.1f}"
-        spots = "" if each.spots is None else str(each.spots)
-        inside = "" if each.spots_inside is None else str(each.spots_inside)
-        row = (each.name, str(each.cells), f"{each.area_mm2:.3f}", threshold, spots)
-        table.add_row(*row, *([inside] if part else []))
-    if result.unlabelled_cells:
-        table.add_row("unlabelled", str(result.unlabelled_cells), "", "", "")
-    Console().print(table)
-    if result.clusters:
-        _print_clusters(result)
-    else:
-        unit = "reads per nucleus" if scale == "nuclei" else "spots per (100 um)^2"
-        click.echo(f"threshold: {unit}")
-    click.echo(f"{result.path}\n{result.picture}")
-
-
-def _print_clusters(result: RegionsResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("cluster", "class", "mm2", "strongest genes, times their share in all clusters")
-    for each in result.clusters:
-        genes = ", ".join(f"{gene} {times:.1f}" for gene, (_, times) in [*each.genes.items()][:5])
-        table.add_row(str(each.number), each.name, f"{each.area_mm2:.3f}", genes)
-    Console().print(table)

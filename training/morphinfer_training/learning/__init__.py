@@ -3,9 +3,9 @@
 `sections` loads image and classes (`section_reference` makes a reference of spots), `split` chooses
 the positions that are held out, `patches` and `augmentation` draw batches, `nets` is the architecture.
 `loop` trains one network (`checkpoint`, `curves`, `progress`), `parallel` several at a time (`allocator`).
-`validation` scores networks on the held-out positions, `calibration` fits their fusion there; `unseen`
-measures the test part. `brightness` chooses between networks that see brightness and that do not, also by
-simulated `scanners`.
+`validation` scores networks on the held-out positions, `calibration` and `fusion` fit their outputs there;
+`unseen` measures the test part. `brightness` chooses between networks that see brightness and that do not,
+also by simulated `scanners`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,10 @@ if TYPE_CHECKING:
         configs_by_brightness,
         network_names,
     )
-    from morphinfer_training.learning.calibration import (
-        Calibration,
-        Fusion,
-        choose_fusion,
-        class_factors,
-        reliability,
-    )
+    from morphinfer_training.learning.calibration import Calibration, reliability
     from morphinfer_training.learning.checkpoint import Row
     from morphinfer_training.learning.curves import draw_curves
+    from morphinfer_training.learning.fusion import Fusion, choose_fusion, class_factors
     from morphinfer_training.learning.loop import Fitted, network_name, pick_device
     from morphinfer_training.learning.nets import POOLINGS, PaddingFreeNet, Weights, fold
     from morphinfer_training.learning.parallel import TrainingJob, fit_side_by_side
@@ -123,10 +118,12 @@ if not TYPE_CHECKING:
             ),
             "calibration": (
                 "Calibration",
+                "reliability",
+            ),
+            "fusion": (
                 "Fusion",
                 "choose_fusion",
                 "class_factors",
-                "reliability",
             ),
             "checkpoint": ("Row",),
             "curves": ("draw_curves",),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.learning.calibration import Fusion
+from morphinfer_training.learning.fusion import Fusion
 from morphinfer_training.learning.loop import Fitted, network_name
 from morphinfer_training.learning.parallel import TrainingJob
 from morphinfer_training.learning.scanners import SCANNERS, scanned

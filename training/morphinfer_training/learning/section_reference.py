@@ -11,8 +11,7 @@ from typing import Any
 
 from morphinfer.errors import ConfigError
 from morphinfer.images import LabelImage, Slide, open_labels, roi_file
-from morphinfer_training.config import SectionConfig
-from morphinfer_training.config_parsing import resolve_path
+from morphinfer_training.config import SectionConfig, resolve_path
 from morphinfer_training.reference_grid import ReferenceGrid
 from morphinfer_training.references import NEAR_SPOTS, RegionSettings, make_regions, roi_record
 from morphinfer_training.spots import Spots, is_affine_text, read_spots, world_origin_um

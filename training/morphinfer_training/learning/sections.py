@@ -21,8 +21,7 @@ from morphinfer.errors import ConfigError
 from morphinfer.geometry import PixelGrid, ceil_div
 from morphinfer.images import LabelImage, Slide, open_labels, open_roi
 from morphinfer.tiles import read_model_image
-from morphinfer_training.config import SectionConfig, TrainConfig
-from morphinfer_training.config_parsing import resolve_path
+from morphinfer_training.config import SectionConfig, TrainConfig, resolve_path
 from morphinfer_training.learning.section_reference import (
     reference_facts,
     roi_in,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from morphinfer.scoring import Intervals, bootstrap_dice
 from morphinfer_training.config import TrainConfig
-from morphinfer_training.learning.calibration import Fusion
+from morphinfer_training.learning.fusion import Fusion
 from morphinfer_training.learning.loop import Fitted
 from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split

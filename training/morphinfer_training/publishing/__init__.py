@@ -15,9 +15,9 @@ from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
     from morphinfer_training.publishing.bioimageio import export_package
+    from morphinfer_training.publishing.card_files import CARD, store_figures
     from morphinfer_training.publishing.exported_set import load_exported_set
     from morphinfer_training.publishing.half import halve_set
-    from morphinfer_training.publishing.model_card import CARD, store_figures
     from morphinfer_training.publishing.provenance import training_provenance, validation_scores
     from morphinfer_training.publishing.publish import SetFacts, publish_set
     from morphinfer_training.publishing.rewording import add_appearances, reword_set
@@ -43,7 +43,10 @@ if not TYPE_CHECKING:
             "bioimageio": ("export_package",),
             "exported_set": ("load_exported_set",),
             "half": ("halve_set",),
-            "model_card": ("CARD", "store_figures"),
+            "card_files": (
+                "CARD",
+                "store_figures",
+            ),
             "provenance": (
                 "training_provenance",
                 "validation_scores",

@@ -40,6 +40,7 @@ from morphinfer_training.publishing.bioimageio_description import (
     describe,
 )
 from morphinfer_training.publishing.bioimageio_text import documentation, package_name
+from morphinfer_training.publishing.card_files import CARD, README, card_text
 from morphinfer_training.publishing.export import smooth_image
 from morphinfer_training.publishing.exported_set import load_exported_set
 from morphinfer_training.publishing.joined_graph import (
@@ -50,7 +51,6 @@ from morphinfer_training.publishing.joined_graph import (
     shares,
     smallest_px,
 )
-from morphinfer_training.publishing.model_card import CARD, README, card_text
 
 TEST_POSITIONS = 11
 """Positions along a side of the test image beyond those of the smallest image."""

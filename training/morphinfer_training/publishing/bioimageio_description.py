@@ -20,9 +20,10 @@ from bioimageio.spec.model import v0_5
 from morphinfer.errors import ExportError, ModelError
 from morphinfer.networks import ModelSet
 from morphinfer_training.publishing.bioimageio_text import citations, description, package_name
+from morphinfer_training.publishing.card_files import CARD, README
 from morphinfer_training.publishing.export import OPSET
 from morphinfer_training.publishing.joined_graph import halo_positions, share_entries, smallest_px
-from morphinfer_training.publishing.model_card import CARD, README, about_of
+from morphinfer_training.publishing.model_card import about_of
 from morphinfer_training.publishing.onnx_model import INPUT, OUTPUT
 
 WEIGHTS, COVER = "weights.onnx", "cover.png"

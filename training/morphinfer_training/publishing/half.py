@@ -30,8 +30,8 @@ from morphinfer.networks import (
     load_models,
 )
 from morphinfer.runs import refuse_inputs
+from morphinfer_training.publishing.card_files import CARD, README, card_text, network_entry
 from morphinfer_training.publishing.exported_set import load_exported_set
-from morphinfer_training.publishing.model_card import CARD, README, card_text, network_entry
 from morphinfer_training.publishing.onnx_model import model_bytes
 
 SUFFIX = "-half"

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from morphinfer.networks import APPEARANCE_KEY
 from morphinfer.scoring import LEVEL
 from morphinfer.tiles import describe
-from morphinfer_training.config import TestConfig, TrainConfig, ValidationConfig
-from morphinfer_training.config_parsing import json_types
+from morphinfer_training.config import TestConfig, TrainConfig, ValidationConfig, json_types
 from morphinfer_training.learning import (
     BLOCK_UM,
     Fusion,

@@ -12,16 +12,16 @@ from morphinfer.images import staged
 from morphinfer.networks import Card
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import Fitted, network_name
-from morphinfer_training.publishing.export import build_model, check_parity, make_test_vectors
-from morphinfer_training.publishing.model_card import (
+from morphinfer_training.publishing.card_files import (
     CARD,
     FIGURES,
     README,
     card_text,
     figures_text,
-    model_card,
     network_entry,
 )
+from morphinfer_training.publishing.export import build_model, check_parity, make_test_vectors
+from morphinfer_training.publishing.model_card import model_card
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from morphinfer.errors import ModelError
 from morphinfer.images import staged
 from morphinfer.networks import APPEARANCE_KEY, METADATA_KEY
 from morphinfer.tiles import Appearance
-from morphinfer_training.config import CardConfig
-from morphinfer_training.config_parsing import json_types
+from morphinfer_training.config import CardConfig, json_types
+from morphinfer_training.publishing.card_files import CARD, card_text, write_cards
 from morphinfer_training.publishing.exported_set import load_exported_set
-from morphinfer_training.publishing.model_card import CARD, card_text, write_cards
 
 Change = Callable[[dict[str, Any]], None]
 """Changes a provenance in place."""

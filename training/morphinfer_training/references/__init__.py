@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from morphinfer_training.references.cluster_names import read_cluster_names
     from morphinfer_training.references.clusters import Clustering
     from morphinfer_training.references.densities import BACKGROUND, FIRST_GENE, TISSUE
-    from morphinfer_training.references.make import RegionsResult, make_regions
+    from morphinfer_training.references.make import make_regions
+    from morphinfer_training.references.result import RegionsResult
     from morphinfer_training.references.roi import NEAR_SPOTS, roi_record
     from morphinfer_training.references.settings import RegionSettings
     from morphinfer_training.references.tissue import slide_tissue
@@ -42,7 +43,8 @@ if not TYPE_CHECKING:
             "cluster_names": ("read_cluster_names",),
             "clusters": ("Clustering",),
             "densities": ("BACKGROUND", "FIRST_GENE", "TISSUE"),
-            "make": ("RegionsResult", "make_regions"),
+            "make": ("make_regions",),
+            "result": ("RegionsResult",),
             "roi": (
                 "NEAR_SPOTS",
                 "roi_record",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,15 @@ from morphinfer.reports import label_map, overlay, write_picture
 from morphinfer.runs import refuse_inputs
 from morphinfer_training.reference_grid import Labels, ReferenceGrid
 from morphinfer_training.references.cluster_labels import check_clustering, cluster_labels
-from morphinfer_training.references.cluster_names import Cluster
 from morphinfer_training.references.clusters import Clustering
-from morphinfer_training.references.densities import AREA_UM2, FIRST_GENE
 from morphinfer_training.references.nuclei_labels import nuclei_labels
-from morphinfer_training.references.region_labels import Genes, SectionLabels, region_labels
+from morphinfer_training.references.region_labels import Genes, region_labels
+from morphinfer_training.references.result import (
+    ClassRegion,
+    RegionsResult,
+    class_regions,
+    regions_record,
+)
 from morphinfer_training.references.roi import roi_record
 from morphinfer_training.references.settings import RegionSettings
 from morphinfer_training.references.tissue import read_on_grid
@@ -42,7 +46,6 @@ from morphinfer_training.registration import (
     registration_findings,
 )
 from morphinfer_training.spots import (
-    GENERAL,
     GeneLists,
     Spots,
     check_genes,
@@ -52,46 +55,6 @@ from morphinfer_training.spots import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRegion:
-    """Size and threshold of one class."""
-
-    name: str
-    """Name; by default the names of its genes, or of the strongest genes of a cluster, joined by '+'."""
-    cells: int
-    """Number of its pixels."""
-    area_mm2: float
-    """Area of its pixels."""
-    threshold: float | None
-    """Least density in spots per (100 micrometres)^2, or least reads per nucleus; None for background,
-    tissue and clusters."""
-    spots: int | None
-    """Number of spots of its genes on the slide, or of all spots inside clusters; None for background and
-    tissue."""
-    spots_inside: int | None
-    """Number of those inside the region of interest."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegionsResult:
-    """A reference on disk."""
-
-    path: Path
-    """The label image."""
-    picture: Path
-    """PNG of the label image."""
-    classes: tuple[ClassRegion, ...]
-    """Background, tissue, then the gene classes."""
-    unlabelled_cells: int
-    """Number of unlabelled pixels."""
-    warnings: tuple[str, ...]
-    """Warnings for the user, a sentence each."""
-    record: dict[str, Any]
-    """The run record, as stored in the label image."""
-    clusters: tuple[Cluster, ...] = ()
-    """The clusters from the largest on, if classes are found without genes."""
 
 
 def named_classes(gene_lists: Genes | GeneLists) -> dict[str, tuple[str, ...]]:
@@ -181,11 +144,11 @@ def make_regions(
         section = nuclei_labels(kept, gene_lists, settings, reference)
     else:
         section = region_labels(image, kept, gene_lists, settings, reference)
-    classes = _class_regions(section, settings.cell_um, warnings)
+    classes = class_regions(section, settings.cell_um, warnings)
     for text in warnings:
         logger.warning("%s", text)
     warnings = [*earlier, *warnings]
-    record = _record(
+    record = regions_record(
         image, grid, spots, len(kept), section, classes, settings, registration, warnings
     )
     record["roi"] = roi_record(settings.roi, reference)
@@ -247,69 +210,6 @@ def _register(
     if warning is not None:
         warnings.append(warning)
     return {**asdict(registration), "comparison": comparison and asdict(comparison)}
-
-
-def _class_regions(
-    section: SectionLabels, pixel_um: float, warnings: list[str]
-) -> tuple[ClassRegion, ...]:
-    names = [*GENERAL, *section.genes]
-    pixels = np.bincount(section.labels.ravel(), minlength=UNLABELLED + 1)
-    thresholds = [None] * FIRST_GENE + list(section.thresholds)
-    spots = [None] * FIRST_GENE + list(section.spots)
-    inside = [None] * FIRST_GENE + list(section.inside)
-    warnings += [
-        f"class {name} has no pixel" for name, n in zip(names, pixels, strict=False) if not n
-    ]
-    return tuple(
-        ClassRegion(name, int(n), float(n) * pixel_um**2 / 1e6, threshold, number, within)
-        for name, n, threshold, number, within in zip(
-            names, pixels, thresholds, spots, inside, strict=False
-        )
-    )
-
-
-def _record(
-    slide: Slide | None,
-    grid: PixelGrid,
-    spots: Spots,
-    kept: int,
-    section: SectionLabels,
-    classes: tuple[ClassRegion, ...],
-    settings: RegionSettings,
-    registration: dict[str, Any] | None,
-    warnings: list[str],
-) -> dict[str, Any]:
-    image = None
-    if slide is not None:
-        image = {
-            "name": slide.name,
-            "path": str(slide.path or slide.url),
-            "identity": slide.identity,
-        }
-    return {
-        "command": "regions",
-        "morphinfer": version("morphinfer"),
-        "versions": {name: version(name) for name in ("numpy", "scipy", "pyarrow")},
-        "slide": image,
-        "slide_shape": list(grid.shape),
-        "pixel_size_um": grid.pixel_size_um,
-        "spots": {
-            "name": spots.name, "read": len(spots), "used": kept, "genes": len(spots.genes),
-            "checksum": spots.checksum, "left_out": dict(spots.left_out),
-        },
-        "settings": asdict(settings),
-        "density_area_um2": AREA_UM2,
-        "genes": {name: list(each) for name, each in section.genes.items()},
-        "tissue": None
-        if section.tissue is None
-        else {
-            "image_limit": section.tissue.image_limit,
-            "spot_limit": section.tissue.spot_limit,
-        },
-        "registration": registration,
-        "classes": [asdict(each) for each in classes],
-        "warnings": warnings,
-    }  # fmt: skip
 
 
 def _write(
