@@ -1,10 +1,10 @@
 """Dice of the shipped sets and of the baselines, with intervals; with --train the sets are rebuilt first.
 
-    MORPHINFER_DATA=/path/to/sections python training/research/accuracy.py [hippocampus] [septum] [--train]
+    MORPHINFER_DATA=/path/to/sections python training/research/accuracy.py [SET ...] [--train]
 
 For each set: every network alone, their plain mean and their weighted fusion, and the baselines,
 trained and scored at the same positions; on the held-out blocks of the training sections and on the
-section of another animal that no choice has used. The result is compared with the set's figures.json,
+section, or the part of one, that no choice has used. The result is compared with the set's figures.json,
 which docs/results.md and the card quote; --train writes that file and the cards. Sections that are missing
 are a reason to skip, exit code 0.
 """
@@ -38,8 +38,8 @@ from protocol import ROOT, SETS, WORK, SetProtocol, morphinfer, prepare, referen
 
 FOREST = "random forest"
 """Part of the names of the forests."""
-PICTURED = "hippocampus"
-"""The set whose label map of the independent section is shown in docs/results.md."""
+PICTURED = {"hippocampus": 4, "pancreas": 1}
+"""Sets whose label map of the test section is shown in docs, with the side of a position in pixels."""
 
 
 def main() -> int:
@@ -66,8 +66,9 @@ def main() -> int:
             print_figures(section)
         if not test:
             continue
-        if protocol.name == PICTURED:
-            write_picture(ROOT / "docs" / "hippocampus.png", results[-1])
+        if protocol.name in PICTURED:
+            path = ROOT / "docs" / f"{protocol.name}.png"
+            write_picture(path, results[-1], PICTURED[protocol.name])
         differing += compare_or_store(protocol, sections, store=options.train)
     return int(differing > 0)
 
@@ -95,15 +96,17 @@ def compare_or_store(protocol: SetProtocol, sections: list[dict[str, Any]], *, s
     return differs
 
 
-def write_picture(path: Path, result: Result, method: str = FUSED) -> None:
-    """The label map of one section (left) beside its reference (right); neither shows the nuclei."""
+def write_picture(path: Path, result: Result, scale: int, method: str = FUSED) -> None:
+    """The label map of one section, then its reference: beside it, or below where they are wide."""
     colours = [bytes.fromhex(c.colour.removeprefix("#")) for c in result.config.label_classes]
     palette = np.full((256, 3), 255, np.uint8)
     palette[: len(colours)] = [list(c) for c in colours]
-    left, right = (palette[labels[0]] for labels in (result.methods[method], result.labels))
-    gap = np.full((len(left), 3, 3), 255, np.uint8)
-    joined = np.concatenate([left, gap, right], axis=1)
-    path.write_bytes(imagecodecs.png_encode(joined.repeat(4, axis=0).repeat(4, axis=1)))
+    maps = [palette[each[0]] for each in (result.methods[method], result.labels)]
+    height, width = maps[0].shape[:2]
+    axis = 0 if width > 2 * height else 1
+    gap = np.full((12 // scale, width, 3) if axis == 0 else (height, 12 // scale, 3), 255, np.uint8)
+    joined = np.concatenate([maps[0], gap, maps[1]], axis=axis)
+    path.write_bytes(imagecodecs.png_encode(joined.repeat(scale, axis=0).repeat(scale, axis=1)))
 
 
 def rounded_means(sections: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
@@ -116,7 +119,7 @@ def rounded_means(sections: list[dict[str, Any]]) -> dict[tuple[str, str], float
 
 
 def measure(protocol: SetProtocol, *, test: bool) -> list[Result]:
-    """All methods on the held-out positions and, if asked, on the independent section."""
+    """All methods on the held-out positions and, if asked, on the section that is kept for the test."""
     config = read_config(protocol.config)
     references = WORK / "references" / protocol.name
     references.mkdir(parents=True, exist_ok=True)
@@ -124,19 +127,22 @@ def measure(protocol: SetProtocol, *, test: bool) -> list[Result]:
     baselines = fit_baselines(data.sections, data.splits, config)
     scored = [held_out_positions(data.sections, data.splits)]
     if test:
-        other = independent_section(protocol, config)
+        other = test_section(protocol, config, references)
         everywhere = np.ones(other.labels.shape, bool)
         scored.append(
             ScoredPositions(
-                protocol.test, [other], [everywhere], independent=True, merge_unnamed=False
+                protocol.test, [other], [everywhere], independent=protocol.other_animal,
+                relation=protocol.relation, merge_unnamed=False,
             )
-        )
+        )  # fmt: skip
     return [compare(each, baselines, config, protocol.folder) for each in scored]
 
 
-def independent_section(protocol: SetProtocol, config: TrainConfig) -> Section:
-    """The independent section with its own reference."""
-    labels = reference(protocol.test, *protocol.test_options)
+def test_section(protocol: SetProtocol, config: TrainConfig, references: Path) -> Section:
+    """The section that is kept for the test, with its reference."""
+    trained = references / f"{protocol.trained_on[0]}.zarr"
+    like = ("--like", str(trained)) if protocol.like_trained else ()
+    labels = reference(protocol.test, *like, *protocol.test_options)
     section = SectionConfig(slide=str(slide(protocol.test)), reference=str(labels))
     return load_section(section, config, WORK)
 

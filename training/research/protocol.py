@@ -32,6 +32,7 @@ PIXEL_SIZE_UM = {
     "hippocampus_merfish": 0.1086,
     "septum_3": 0.21,
     "pancreas_top": 0.2125,
+    "pancreas_bottom": 0.2125,
 }
 TABLES = {
     "ca1": "spots.parquet",
@@ -39,6 +40,7 @@ TABLES = {
     "septum_1": "cell_counts.parquet",
     "septum_3": "cell_counts.parquet",
     "pancreas_top": "spots.parquet",
+    "pancreas_bottom": "spots.parquet",
 }
 CROPS = {
     "midbrain_corner": ("midbrain_nuclei", Window(3000, 1500, 9000, 9000)),
@@ -58,9 +60,15 @@ class SetProtocol:
     trained_on: tuple[str, ...]
     """Slides that its configuration names; the first is the one with transcripts."""
     test: str
-    """The independent section."""
+    """The section that is kept for the test."""
+    relation: str
+    """Which tissue it is, seen from the training section."""
     test_options: tuple[str, ...]
-    """Options of 'morphinfer regions' for the reference of the independent section."""
+    """Options of 'morphinfer regions' for its reference."""
+    other_animal: bool = True
+    """Whether it is of another animal or donor."""
+    like_trained: bool = False
+    """Whether its reference has the thresholds of the training section, of which it is a part."""
 
     @property
     def folder(self) -> Path:
@@ -76,13 +84,18 @@ class SetProtocol:
 SETS = (
     SetProtocol(
         "hippocampus", ("ca1", "septum_1", "midbrain_corner"), "hippocampus_merfish",
+        "another animal, laboratory, method and microscope",
         ("--class", "principal neurons=Slc17a7"),
     ),
     SetProtocol(
-        "septum", ("septum_1",), "septum_3",
+        "septum", ("septum_1",), "septum_3", "another section, of another animal by its name",
         ("--scale", "nuclei", "--between", "background", "--roi", "near-spots:30", "--cell", "1.3",
          "--class", "oligodendrocytes=Plp1",
          "--class", "neurons=Gad1,Lhx6,Rgs4,Pcp4,Snca,Cnr1,Cplx2,Penk,Pde1a"),
+    ),
+    SetProtocol(
+        "pancreas", ("pancreas_top",), "pancreas_bottom", "other rows of the same section, same donor",
+        ("--unit", "pixel"), other_animal=False, like_trained=True,
     ),
 )  # fmt: skip
 

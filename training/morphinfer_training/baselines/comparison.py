@@ -43,6 +43,8 @@ class ScoredPositions:
     """Positions of each that are scored, of the shape of its labels."""
     independent: bool = False
     """Whether they are of an animal that no choice has used."""
+    relation: str = ""
+    """Which tissue they are, seen from the training sections, as 'another animal'."""
     merge_unnamed: bool = True
     """Whether a class that the reference of a section does not name counts as tissue there, as when
     networks are scored in training."""
@@ -120,6 +122,7 @@ def compare(
     return Result(
         scored.name,
         scored.independent,
+        scored.relation,
         config,
         [section.labels for section in scored.sections],
         scored.masks,

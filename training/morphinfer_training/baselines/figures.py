@@ -22,7 +22,7 @@ Interval = tuple[float, float]
 HELD_OUT = "held-out positions"
 """Name of the scored positions in figures.json that were held out of the training sections."""
 BLOCK_UM = 100.0
-"""Of the bootstrap: as wide as the largest patch."""
+"""Least side of a block of the bootstrap."""
 AGAINST = "random forest"
 FORESTS = (AGAINST, "random forest, wider")
 BASELINES = ("majority class", "Otsu and density", *FORESTS)
@@ -37,6 +37,8 @@ class Result:
     """Name of the scored positions in figures.json."""
     independent: bool
     """Whether they are of an animal that no choice has used."""
+    relation: str
+    """Which tissue they are, seen from the training sections; '' if nothing is said about it."""
     config: TrainConfig
     """Classes, stride and pixel size."""
     labels: Sequence[NDArray[np.uint8]]
@@ -58,9 +60,14 @@ class Result:
              for v in np.unique(truth[mask])} - {UNLABELLED}
         )  # fmt: skip
 
+    @property
+    def block_um(self) -> float:
+        """Side of a block of the bootstrap: the largest patch, since neighbours within one are alike."""
+        return max(BLOCK_UM, max(self.config.patch_sizes_px) * self.config.pixel_size_um)
+
     def blocks(self, method: str) -> NDArray[np.int64]:
         """Confusion matrix of each block, shape (B, C, C)."""
-        side = max(1, round(BLOCK_UM / (self.config.stride_px * self.config.pixel_size_um)))
+        side = max(1, round(self.block_um / (self.config.stride_px * self.config.pixel_size_um)))
         count = len(self.config.classes)
         matrices = []
         for truth, mask, labels in zip(self.labels, self.masks, self.methods[method], strict=True):
@@ -95,8 +102,8 @@ def figures_json(result: Result) -> dict[str, Any]:
     any_blocks = next(iter(blocks.values()))
     methods = [_method(result, name, blocks) for name in result.methods]
     values: dict[str, Any] = {
-        "section": result.name, "independent": result.independent,
-        "classes": list(result.config.classes), "block_um": BLOCK_UM,
+        "section": result.name, "independent": result.independent, "relation": result.relation,
+        "classes": list(result.config.classes), "block_um": result.block_um,
         "blocks": int(any_blocks.any(axis=(1, 2)).sum()), "cells": int(any_blocks.sum()),
         "methods": methods,
     }  # fmt: skip

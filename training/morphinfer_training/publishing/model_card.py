@@ -156,6 +156,7 @@ def _figures(section: Table, classes: Sequence[str]) -> str:
     head = ["method", *names, "mean Dice", "95 % interval", "above the random forest"]
     rows = [_method_row(method, names) for method in section["methods"]]
     kind = "an independent section" if section.get("independent") else "for comparison"
+    kind = section.get("relation") or kind
     text = f"## {section['section']}: {kind}\n\n"
     if "cells" in section:
         text += f"{section['cells']} positions"
