@@ -15,16 +15,17 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.scoring import bootstrap_dice, dice, mean_dice, paired_difference
 from morphinfer_training.baselines.predictions import FUSED
 from morphinfer_training.config import TrainConfig
+from morphinfer_training.learning import bootstrap_block_um
 
 Blocks = NDArray[np.int64]
 Interval = tuple[float, float]
 
 HELD_OUT = "held-out positions"
 """Name of the scored positions in figures.json that were held out of the training sections."""
-BLOCK_UM = 100.0
-"""Least side of a block of the bootstrap."""
 AGAINST = "random forest"
 FORESTS = (AGAINST, "random forest, wider")
+PRINTED = {"mean": "plain mean of the networks", "fused": "fused networks"}
+"""What tables print for a name in figures.json."""
 BASELINES = ("majority class", "Otsu and density", *FORESTS)
 """Names of the baselines in tables and files."""
 
@@ -60,14 +61,10 @@ class Result:
              for v in np.unique(truth[mask])} - {UNLABELLED}
         )  # fmt: skip
 
-    @property
-    def block_um(self) -> float:
-        """Side of a block of the bootstrap: the largest patch, since neighbours within one are alike."""
-        return max(BLOCK_UM, max(self.config.patch_sizes_px) * self.config.pixel_size_um)
-
     def blocks(self, method: str) -> NDArray[np.int64]:
         """Confusion matrix of each block, shape (B, C, C)."""
-        side = max(1, round(self.block_um / (self.config.stride_px * self.config.pixel_size_um)))
+        position_um = self.config.stride_px * self.config.pixel_size_um
+        side = max(1, round(bootstrap_block_um(self.config) / position_um))
         count = len(self.config.classes)
         matrices = []
         for truth, mask, labels in zip(self.labels, self.masks, self.methods[method], strict=True):
@@ -103,7 +100,7 @@ def figures_json(result: Result) -> dict[str, Any]:
     methods = [_method(result, name, blocks) for name in result.methods]
     values: dict[str, Any] = {
         "section": result.name, "independent": result.independent, "relation": result.relation,
-        "classes": list(result.config.classes), "block_um": result.block_um,
+        "classes": list(result.config.classes), "block_um": bootstrap_block_um(result.config),
         "blocks": int(any_blocks.any(axis=(1, 2)).sum()), "cells": int(any_blocks.sum()),
         "methods": methods,
     }  # fmt: skip
@@ -191,7 +188,8 @@ def print_figures(section: Mapping[str, Any]) -> None:
         interval = method["intervals"]["mean"]
         shown = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
         above = method.get("above_random_forest")
-        table.add_row(method["name"], *("n/a" if d is None else f"{d:.3f}" for d in each),
+        name = PRINTED.get(method["name"], method["name"])
+        table.add_row(name, *("n/a" if d is None else f"{d:.3f}" for d in each),
                       f"{method['dice']['mean']:.3f}", shown,
                       "" if above is None else f"{above['mean']:+.3f}")  # fmt: skip
     Console(width=130).print(table)

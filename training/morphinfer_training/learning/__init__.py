@@ -43,8 +43,8 @@ if TYPE_CHECKING:
         train_on_all,
     )
     from morphinfer_training.learning.unseen import (
-        BLOCK_UM,
         TestScores,
+        bootstrap_block_um,
         has_test_part,
         measure_test_part,
     )
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "BLOCK_UM",
     "POOLINGS",
     "SCANNERS",
     "Calibration",
@@ -76,6 +75,7 @@ __all__ = [
     "TrainingJob",
     "Weights",
     "block_numbers",
+    "bootstrap_block_um",
     "check_split",
     "choose_candidate",
     "choose_fusion",
@@ -163,7 +163,7 @@ if not TYPE_CHECKING:
                 "train_on_all",
             ),
             "unseen": (
-                "BLOCK_UM",
+                "bootstrap_block_um",
                 "TestScores",
                 "has_test_part",
                 "measure_test_part",

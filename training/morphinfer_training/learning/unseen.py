@@ -17,8 +17,8 @@ from morphinfer_training.learning.sections import Section
 from morphinfer_training.learning.split import Split
 from morphinfer_training.learning.validation import HeldOutScorer
 
-BLOCK_UM = 200.0
-"""Side of the blocks of the bootstrap, as in `morphinfer evaluate`."""
+LEAST_BLOCK_UM = 100.0
+"""Least side of a block of the bootstrap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +35,11 @@ class TestScores:
     """95 % intervals of the fusion."""
     positions: NDArray[np.int64]
     """Number of positions of each class, shape (C,)."""
+
+
+def bootstrap_block_um(config: TrainConfig) -> float:
+    """Side of the blocks of the bootstrap: the largest patch, since neighbours within one are alike."""
+    return max(LEAST_BLOCK_UM, max(config.patch_sizes_px) * config.pixel_size_um)
 
 
 def has_test_part(splits: Sequence[Split]) -> bool:
@@ -66,7 +71,7 @@ def measure_test_part(
         Where to compute.
     """
     parts = [replace(s, validation=_or_none(s)) for s in splits]
-    blocks = replace(config.validation, block_um=BLOCK_UM)
+    blocks = replace(config.validation, block_um=bootstrap_block_um(config))
     scorer = HeldOutScorer(sections, parts, replace(config, validation=blocks), device)
     probabilities = np.stack(
         [scorer.probabilities(n.network.to(device), n.patch_size_px) for n in networks]

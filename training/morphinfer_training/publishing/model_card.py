@@ -182,11 +182,12 @@ def _method_row(method: Table, names: Sequence[str]) -> list[str]:
     dice, better = method.get("dice", {}), method.get("above_random_forest") or {}
     per_class = dice.get("per_class", {})
     interval = (method.get("intervals") or {}).get("mean")
-    above = "" if better.get("mean") is None else f"{better['mean']:+.3f}"
+    itself = better.get("mean") is None or method["name"] == "random forest"
+    above = "" if itself else f"{better['mean']:+.3f}"
     if above and better.get("interval"):
         above += " ({:+.3f} to {:+.3f})".format(*better["interval"])
     return [
-        method["name"],
+        {"mean": "plain mean of the networks"}.get(method["name"], method["name"]),
         *(show(per_class.get(name)) for name in names),
         show(dice.get("mean")),
         "{:.3f} to {:.3f}".format(*interval) if interval else "",

@@ -18,13 +18,13 @@ from morphinfer.scoring import LEVEL
 from morphinfer.tiles import describe
 from morphinfer_training.config import TestConfig, TrainConfig, ValidationConfig, json_types
 from morphinfer_training.learning import (
-    BLOCK_UM,
     Fusion,
     HeldOutScorer,
     Row,
     Section,
     Split,
     TestScores,
+    bootstrap_block_um,
     gap_positions,
     mean_dice,
     network_name,
@@ -97,7 +97,7 @@ def test_scores(test: TestScores, config: TrainConfig) -> dict[str, Any]:
             "level": LEVEL,
             "mean": ends(intervals.mean),
             "per_class": dict(zip(config.classes, map(ends, intervals.per_class), strict=True)),
-            "block_um": BLOCK_UM,
+            "block_um": bootstrap_block_um(config),
             "blocks": intervals.blocks,
         },
     }
