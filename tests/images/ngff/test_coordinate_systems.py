@@ -116,3 +116,16 @@ def test_a_system_that_is_named_after_micrometres_is_believed_aloud(make):
 def test_a_malformed_transformation_is_refused(make, broken):
     with pytest.raises(SlideError):
         open_slide(make({**broken, "output": system("global")}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "message"),
+    [
+        ("affine", [[1.0] * 4] * 2, "type 'affine' has 2 rows, but the axes c, y, x need 3"),
+        ("affine", [[1.0] * 3] * 3, "type 'affine' has 3 columns, but the axes c, y, x need 4"),
+        ("scale", [1.0, 2.0], "type 'scale' has 2 numbers, but the axes c, y, x need 3"),
+    ],
+)
+def test_a_transformation_whose_size_does_not_fit_the_axes_is_named(make, kind, numbers, message):
+    with pytest.raises(SlideError, match=message):
+        open_slide(make(step(kind, numbers, unit="micrometer")))

@@ -112,6 +112,7 @@ def flattened(step: Step, axes: Sequence[str], source: str) -> list[dict[str, An
         return [each for part in parts for each in part]
     names = _input_names(step, axes)
     if kind in ("scale", "translation"):
+        _check_count(kind, "numbers", len(step[kind]), len(names), names, source)
         return [_along(kind, dict(zip(names, step[kind], strict=True)), axes)]
     if kind == "affine":
         return _without_rotation(step, names, axes, source)
@@ -136,14 +137,27 @@ def _along(kind: str, numbers: Mapping[str, Any], axes: Sequence[str]) -> dict[s
     return {"type": kind, kind: [float(numbers.get(axis, neutral)) for axis in axes]}
 
 
+def _check_count(
+    kind: str, what: str, count: int, needed: int, axes: Sequence[str], source: str
+) -> None:
+    """Refuse a step whose size does not fit its axes."""
+    if count != needed:
+        raise SlideError(
+            f"{source}: its transformation of type {kind!r} has {count} {what}, but the axes "
+            f"{', '.join(axes)} need {needed}; write the image again with spatialdata"
+        )
+
+
 def _without_rotation(
     step: Step, names: Sequence[str], axes: Sequence[str], source: str
 ) -> list[dict[str, Any]]:
     """An affine transformation as scale and translation."""
     listed = _output(step).get("axes")
     rows = [str(axis["name"]) for axis in listed] if listed else list(names)
+    _check_count("affine", "rows", len(step["affine"]), len(rows), rows, source)
     matrix = dict(zip(rows, step["affine"], strict=True))
     for row, numbers in matrix.items():
+        _check_count("affine", "columns", len(numbers), len(names) + 1, names, source)
         for column, number in zip(names, numbers[:-1], strict=True):
             if row != column and float(number) != 0:
                 raise SlideError(
