@@ -1,8 +1,8 @@
 """ONNX networks: their files, the runtime, and one prediction out of several.
 
 A model file describes itself (`cards`, a foreign one by its `sidecar`), and files that agree make a set
-(`loading`, `modelsets`). What a network takes and gives is checked (`ports`) and tried on a patch
-(`probe`). ONNX Runtime runs it on a provider (`runtime`, `resources`), densely or window by window
+(`loading`, `integrity`, `modelsets`). What a network takes and gives is checked (`ports`) and tried on a
+patch (`probe`). ONNX Runtime runs it on a provider (`runtime`, `resources`), densely or window by window
 (`predictor`, `ensemble`), and the outputs become classes (`fusion`) and doubt (`uncertainty`).
 `provenance` is what a run record keeps of a set's training, and `fit` says whether a slide looks like
 that. ONNX Runtime is imported here and nowhere else.

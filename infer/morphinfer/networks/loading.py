@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,7 @@ from morphinfer.errors import ModelError
 from morphinfer.names import suggestion
 from morphinfer.networks.cards import METADATA_KEY, decode_card
 from morphinfer.networks.environment import session_options as default_settings
+from morphinfer.networks.integrity import hashes_of, refuse_changed
 from morphinfer.networks.ports import ports_of
 from morphinfer.networks.probe import limited_memory, probed
 from morphinfer.networks.runtime import ProviderChoice
@@ -37,6 +38,7 @@ def load_models(
     """Load a model set: a shipped one by name, a folder of ONNX files, or a single ONNX file.
 
     Each network runs once, on random patches, so that what it cannot do is known before a slide is read.
+    Its bytes must be those of which card.json, where a folder has one, lists the SHA-256.
 
     Parameters
     ----------
@@ -50,16 +52,39 @@ def load_models(
     Raises
     ------
     ModelError
-        No such set, a damaged file, a foreign file without a card, a network that does not run or
-        contradicts its card, or files that disagree.
+        No such set, a damaged file, a file that is not the one of card.json, a foreign file without
+        a card, a network that does not run or contradicts its card, or files that disagree.
     """
     path = find_set(models)
+    hashes = _hashes(path)
+    refuse_changed(path, hashes)
+    settings = default_settings(1) if session_options is None else session_options
+    return _load_files(path, hashes, _Loading(settings, limit_memory))
+
+
+def load_changed(models: str | Path) -> ModelSet:
+    """Load a model set, as `load_models` does, even if it is not the one of its card.json.
+
+    Raises
+    ------
+    ModelError
+        As for `load_models`.
+    """
+    path = find_set(models)
+    return _load_files(path, _hashes(path), _Loading(default_settings(1), limit_memory=False))
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    """SHA-256 of each file of a set, by its name."""
     paths = sorted(p for p in path.glob("*.onnx") if p.is_file()) if path.is_dir() else [path]
     if not paths:
         raise ModelError(f"{path}: no .onnx file in this folder; name the folder of a model set")
-    settings = default_settings(1) if session_options is None else session_options
-    loading = _Loading(settings, limit_memory)
-    loaded = [_load_file(p, loading) for p in paths]
+    return hashes_of(paths)
+
+
+def _load_files(path: Path, hashes: Mapping[str, str], loading: _Loading) -> ModelSet:
+    folder = path if path.is_dir() else path.parent
+    loaded = [_load_file(folder / name, sha256, loading) for name, sha256 in hashes.items()]
     ordered = sorted((file for file, _ in loaded), key=lambda m: m.card.patch_size_px)
     warnings = tuple(text for _, texts in loaded for text in texts)
     for text in warnings:
@@ -89,7 +114,7 @@ def shipped_sets() -> dict[str, Path]:
     return {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and any(p.glob("*.onnx"))}
 
 
-def _load_file(path: Path, loading: _Loading) -> tuple[ModelFile, list[str]]:
+def _load_file(path: Path, sha256: str, loading: _Loading) -> tuple[ModelFile, list[str]]:
     """A network with its card and ports, and warnings."""
     choice = ProviderChoice("cpu", "to read its card")
     with limited_memory(limit=loading.limit_memory):
@@ -113,8 +138,7 @@ def _load_file(path: Path, loading: _Loading) -> tuple[ModelFile, list[str]]:
     candidates = ports_of(session, card, path)
     ports = probed(session, candidates, card, path, limit_memory=loading.limit_memory)
     warnings += [f"{path}: {note}" for note in ports.notes]
-    hashed = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ModelFile(path, card, hashed, ports), warnings
+    return ModelFile(path, card, sha256, ports), warnings
 
 
 def _card_text(session: Any, path: Path) -> str | None:

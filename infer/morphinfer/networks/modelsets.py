@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from morphinfer.classes import roles_by_name
 from morphinfer.errors import ModelError
 from morphinfer.networks.cards import TestVector
-from morphinfer.networks.loading import load_models, shipped_sets
+from morphinfer.networks.integrity import changed_files, listed_hashes, stored_card
+from morphinfer.networks.loading import load_changed, load_models, shipped_sets
 from morphinfer.networks.predictor import DensePredictor, WindowPredictor
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import ModelFile, ModelSet, Session
@@ -68,27 +68,18 @@ def show_set(models: str | Path) -> ModelSetCard:
     ModelError
         No such set, a damaged file, or a card.json that is no JSON.
     """
-    model_set = load_models(models)
-    folder = model_set.path if model_set.path.is_dir() else model_set.path.parent
-    card = _card_of(model_set)
-    readme, stored = folder / "README.md", folder / "card.json"
+    model_set = load_changed(models)
+    card = stored_card(model_set.path)
+    readme = model_set.path / "README.md"
     try:
-        if model_set.path.is_dir() and stored.is_file():
-            card = json.loads(stored.read_text(encoding="utf-8"))
-        listed = {n["file"]: n["sha256"] for n in card.get("networks", [])}
-        text = (
-            readme.read_text(encoding="utf-8")
-            if model_set.path.is_dir() and readme.is_file()
-            else None
-        )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        text = readme.read_text(encoding="utf-8") if readme.is_file() else None
+    except (OSError, ValueError) as problem:
         raise ModelError(
-            f"{stored}: cannot be read ({problem!r}); restore it, or remove it to see the cards "
-            f"in the model files"
+            f"{readme}: cannot be read ({problem}); restore it, or remove it"
         ) from problem
     hashes = {file.path.name: file.sha256 for file in model_set.files}
-    names = {*listed, *hashes} if listed else set()
-    changed = sorted(name for name in names if listed.get(name) != hashes.get(name))
+    changed = changed_files(listed_hashes(card), hashes)
+    card = _card_of(model_set) if card is None else card
     return {"card": card, "markdown": text, "sha256": hashes, "changed": changed}
 
 
