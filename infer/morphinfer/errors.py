@@ -5,6 +5,8 @@ A message names a parameter in backticks, alone (`channel`) or with a value in P
 (`morphinfer.cli.wording`).
 """
 
+from morphinfer.names import printable
+
 LONGEST_MESSAGE = 1000
 """Characters of a message; damaged files hold values of any length."""
 
@@ -81,11 +83,11 @@ class RecordError(MorphinferError, ValueError):
 
 
 def _one_line(message: str) -> str:
-    """The message without line breaks, and without the middle where it is very long.
+    """The message without line breaks and control characters, nor the middle where it is very long.
 
     >>> _one_line("a value" + chr(10) + "of two lines")
     'a value of two lines'
     """
-    line = " ".join(str(message).splitlines())
+    line = printable(" ".join(str(message).splitlines()))
     half = LONGEST_MESSAGE // 2
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} ... {line[-half:]}"

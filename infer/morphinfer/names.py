@@ -1,12 +1,26 @@
-"""The nearest of the known names to one that is unknown, for messages."""
+"""Names from files: as they are shown, and the nearest of the known ones to one that is unknown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 CUTOFF = 0.6
 """Least similarity of two names, 0 to 1, by `difflib.SequenceMatcher`."""
+UNSHOWN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+"""Characters that steer a terminal, turn the direction of text, or that XML 1.0 does not allow."""
+
+
+def printable(text: str) -> str:
+    r"""A text from a file with its control characters as Python writes them.
+
+    >>> printable("DAPI" + chr(27) + "[2J µm")
+    'DAPI\\x1b[2J µm'
+    """
+    return UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:

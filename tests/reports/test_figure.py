@@ -14,7 +14,7 @@ from morphinfer.reports.lettering import GLYPHS, draw_text, text_width
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def figure(width=1004, names=("Gad1", "<x>&")):
+def figure(width=1004, names=("Gad1", "<x>&\x1b")):
     sample = np.full((20, 30, 3), 99, np.uint8)
     pixels = np.zeros((50, width, 3), np.uint8)
     return Figure(pixels, 1.0, [Entry(sample, name) for name in names], "synthetic section")
@@ -31,7 +31,7 @@ def test_an_svg_has_its_size_in_print_and_its_text_as_text():
     root = ElementTree.fromstring(figure().svg())
     assert root.get("width") == "85.01mm"
     assert [e.text for e in root.iter(f"{SVG}text")] == [
-        "200 µm", "Gad1", "<x>&", "synthetic section",
+        "200 µm", "Gad1", "<x>&\\x1b", "synthetic section",
     ]  # fmt: skip
 
 

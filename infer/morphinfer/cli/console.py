@@ -15,8 +15,12 @@ import click
 
 from morphinfer.callbacks import OnCount
 from morphinfer.cli.wording import in_options
+from morphinfer.names import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.segment import Segment
+
     from morphinfer.runs import Progress as TileProgress
     from morphinfer.runs import Report
 
@@ -41,7 +45,7 @@ class Verbosity(IntEnum):
 
 
 class ShownWarnings(logging.Handler):
-    """Prints the warnings of the library, each once, while a command runs."""
+    """Prints the warnings of the library, with -v its other messages too, each once."""
 
     def __init__(self, command: Callable[[], click.Command | None]) -> None:
         super().__init__(logging.WARNING)
@@ -53,7 +57,8 @@ class ShownWarnings(logging.Handler):
         text = record.getMessage()
         if text not in self._printed:
             self._printed.add(text)
-            complain(f"warning: {in_options(text, self._command())}")
+            kind = "" if record.levelno < logging.WARNING else "warning: "
+            complain(f"{kind}{in_options(text, self._command())}")
 
 
 @contextmanager
@@ -64,13 +69,15 @@ def warnings_shown(
     handler = ShownWarnings(command)
     ctx.obj = handler
     loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
     try:
         yield
     finally:
-        for logger in loggers:
+        for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,10 +86,11 @@ def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def chosen(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
             ctx.params["verbosity"] = Verbosity[str(param.name).upper()]
-            if ctx.params["verbosity"] == Verbosity.QUIET and (
-                shown := ctx.find_object(ShownWarnings)
-            ):
-                shown.setLevel(logging.ERROR)
+            if shown := ctx.find_object(ShownWarnings):
+                quiet = ctx.params["verbosity"] == Verbosity.QUIET
+                shown.setLevel(logging.ERROR if quiet else logging.INFO)
+                if not quiet:
+                    logging.getLogger(LOGGERS[0]).setLevel(logging.INFO)
         else:
             ctx.params.setdefault("verbosity", Verbosity.NORMAL)
 
@@ -102,16 +110,42 @@ def progress_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)  # fmt: skip
 
 
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines to stdout, or to stderr; what files name in them cannot steer the terminal."""
+    for line in lines:
+        click.echo(printable(line), err=err)
+
+
+def show_table(table: ConsoleRenderable, width: int | None = None) -> None:
+    """Print a table, or another renderable of rich, to stdout; texts in it are no markup."""
+    from rich.console import Console
+
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    console.print(_Printable(table))
+
+
+class _Printable:
+    """A renderable of rich whose texts cannot steer the terminal."""
+
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._shown, options):
+            text = "\n".join(map(printable, segment.text.split("\n")))
+            yield segment if segment.control else segment._replace(text=text)
+
+
 def say(verbosity: Verbosity, text: str, *, least: Verbosity = Verbosity.NORMAL) -> None:
     """Print a line to stderr if the verbosity is at least ``least``."""
     if verbosity >= least:
-        click.echo(in_options(text), err=True)
+        echo(in_options(text), err=True)
 
 
 def complain(problem: str, *, notes: Sequence[str] = ()) -> None:
     """Print an error or a warning, and each note on it, as a line on stderr."""
     for line in (problem, *notes):
-        click.echo(f"morphinfer: {in_options(line)}", err=True)
+        echo(f"morphinfer: {in_options(line)}", err=True)
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -130,7 +164,7 @@ def progress_bar(label: str, verbosity: Verbosity) -> Iterator[OnCount]:
         with _rich_bar(label, MofNCompleteColumn(), TimeRemainingColumn()) as (bar, task):
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
-        yield _every_tenth(lambda done, total: click.echo(f"{label}: {done} of {total}", err=True))
+        yield _every_tenth(lambda done, total: echo(f"{label}: {done} of {total}", err=True))
 
 
 @contextmanager
@@ -173,16 +207,16 @@ def _rich_bar(label: str, *columns: Any) -> Iterator[tuple[Any, Any]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    head = (TextColumn(label, markup=False), BarColumn())
+    head = (TextColumn(printable(label), markup=False), BarColumn())
     with Progress(*head, *columns, console=Console(stderr=True), transient=True) as bar:
-        yield bar, bar.add_task(label, total=None, status="")
+        yield bar, bar.add_task(printable(label), total=None, status="")
 
 
 def _tile_lines(label: str, clock: Clock) -> Report:
     began = clock()
     latest: list[TileProgress] = []
     advance = _every_tenth(
-        lambda *_: click.echo(f"{label}: {_status(latest[-1], clock() - began)}", err=True)
+        lambda *_: echo(f"{label}: {_status(latest[-1], clock() - began)}", err=True)
     )
 
     def report(done: TileProgress) -> None:

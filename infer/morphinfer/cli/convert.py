@@ -9,7 +9,14 @@ from typing import Literal
 import click
 
 from morphinfer.cli.choices import ZPlane
-from morphinfer.cli.console import Verbosity, progress_bar, say, verbosity_options
+from morphinfer.cli.console import (
+    Verbosity,
+    complain,
+    echo,
+    progress_bar,
+    say,
+    verbosity_options,
+)
 
 
 @click.command()
@@ -59,17 +66,16 @@ def convert(
             version=version, overwrite=overwrite, progress=advance,
         )  # fmt: skip
     if converted.pixel_size_um is None:
-        click.echo(
-            f"morphinfer: warning: {source} states no pixel size, so {target} has none; give "
-            f"--pixel-size to 'morphinfer segment'",
-            err=True,
+        complain(
+            f"warning: {source} states no pixel size, so {target} has none; give --pixel-size to "
+            f"'morphinfer segment'"
         )
     seconds = perf_counter() - started
     rate = converted.shape[0] * converted.shape[1] * len(converted.channels) / 1e6 / seconds
     say(verbosity, f"{seconds:.1f} s, {rate:.0f} megapixels a second", least=Verbosity.VERBOSE)
     size_um = converted.pixel_size_um
     size = "unknown" if size_um is None else f"{size_um:g} um"
-    click.echo(
+    echo(
         f"{converted.path}: {converted.shape[0]} x {converted.shape[1]} {converted.dtype}, pixel size "
         f"{size}, channels {', '.join(converted.channels)}"
     )

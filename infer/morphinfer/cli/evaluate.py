@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, progress_bar, say, verbosity_options
+from morphinfer.cli.console import (
+    Verbosity,
+    echo,
+    print_json,
+    progress_bar,
+    say,
+    show_table,
+    verbosity_options,
+)
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import dice_basis, dice_columns, dice_rows
 from morphinfer.records import Evaluation, ScoresJson
@@ -62,15 +70,13 @@ def evaluate(
 
 def print_scores(scores: ScoresJson) -> None:
     """Print Dice with its interval, the other scores of each class, their means, and the number of pixels."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     rows = dice_rows(scores)
     table = Table("class", *dice_columns(scores))
     for name in scores["dice"]["per_class"]:
-        table.add_row(Text(name), *map(Text, rows[name]))
+        table.add_row(name, *rows[name])
     table.add_section()
-    table.add_row("mean", *map(Text, rows[None]))
-    Console().print(table)
-    click.echo(dice_basis(scores))
+    table.add_row("mean", *rows[None])
+    show_table(table)
+    echo(dice_basis(scores))

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from morphinfer.cli.console import complain, print_json
+from morphinfer.cli.console import complain, echo, print_json, show_table
 from morphinfer.cli.groups import NearestGroup
 from morphinfer.records import ModelSetChecks, ModelSets
 
@@ -28,7 +28,6 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
         content: ModelSets = {"sets": described}
         print_json(content)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("set")
@@ -43,7 +42,7 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
             " ".join(map(str, entry["patch_sizes_px"])),
             str(entry["stride_px"]),
         )
-    Console().print(table)
+    show_table(table)
 
 
 @models.command()
@@ -64,12 +63,11 @@ def show(set_name: str, as_json: bool) -> None:
     elif description["markdown"] is None:
         click.echo(json.dumps(description["card"], indent=1))
     elif sys.stdout.isatty():
-        from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(description["markdown"]))
+        show_table(Markdown(description["markdown"]))
     else:
-        click.echo(description["markdown"], nl=False)
+        echo(*description["markdown"].removesuffix("\n").split("\n"))
 
 
 @models.command()
@@ -85,7 +83,7 @@ def verify(set_name: str, as_json: bool) -> None:
         print_json(content)
         return
     for check in checks:
-        click.echo(
+        echo(
             f"{check['network']}: {check['vectors']} vectors, largest difference "
             f"{check['largest_difference']:.1e} from the trained network, "
             f"{check['dense_difference']:.1e} dense against patch by patch: good"

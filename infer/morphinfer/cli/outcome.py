@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from morphinfer.cli.console import Verbosity, print_json, say
+from morphinfer.cli.console import Verbosity, echo, print_json, say, show_table
 from morphinfer.records import ScoresJson, SlideFailure, Summary, dice_interval, scores_in
 
 if TYPE_CHECKING:
@@ -36,35 +34,33 @@ def print_outcome(
         print_json(result.summary)
         return
     print_summary(result.summary)
-    click.echo(models_line(result.summary))
-    click.echo(f"labels   {result.summary['labels']}")
+    echo(models_line(result.summary))
+    echo(f"labels   {result.summary['labels']}")
     if report is not None:
-        click.echo(f"picture  {report.picture}\nreport   {report.page}")
+        echo(f"picture  {report.picture}", f"report   {report.page}")
 
 
 def print_summary(summary: Summary) -> None:
     """Print the classes with their shares, and Dice if there is a reference."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     scores = scores_in(summary)
     table = Table("class", "share", *([] if scores is None else dice_columns(scores)))
     rows = {} if scores is None else dice_rows(scores)
     for name, share in summary["class_fractions"].items():
-        table.add_row(Text(name), f"{share:.1%}", *map(Text, rows.get(name, ())))
+        table.add_row(name, f"{share:.1%}", *rows.get(name, ()))
     if rows:
         table.add_section()
-        table.add_row("mean", "", *map(Text, rows[None]))
-    Console().print(table)
+        table.add_row("mean", "", *rows[None])
+    show_table(table)
     if scores is not None:
-        click.echo(dice_basis(scores))
-    click.echo(
+        echo(dice_basis(scores))
+    echo(
         f"{summary['seconds']:.1f} s, {summary['megapixels_per_second']:.1f} megapixels a second "
         f"at {summary['pixel_size_um']} micrometres a pixel"
     )
     if (uncertain := summary["uncertain_fraction"]) is not None:
-        click.echo(uncertain_sentence(uncertain))
+        echo(uncertain_sentence(uncertain))
 
 
 def models_line(summary: Summary) -> str:
@@ -134,9 +130,7 @@ def uncertain_sentence(share: float) -> str:
 
 def print_slides(summaries: Sequence[Summary | SlideFailure]) -> None:
     """Print a row for each slide: shares of the classes and uncertain tissue, or the error."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table()
     table.add_column("slide", overflow="fold")
@@ -145,12 +139,12 @@ def print_slides(summaries: Sequence[Summary | SlideFailure]) -> None:
     table.add_column("seconds", justify="right")
     for entry in summaries:
         if "class_fractions" not in entry:
-            table.add_row(Text(entry["slide"]), Text(f"failed: {entry['error']}"), "", "")
+            table.add_row(entry["slide"], f"failed: {entry['error']}", "", "")
             continue
         shares = ", ".join(f"{name} {n:.1%}" for name, n in entry["class_fractions"].items())
         share = entry["uncertain_fraction"]
         uncertain = "n/a" if share is None else f"{share:.1%}"
-        table.add_row(Text(entry["slide"]), Text(shares), uncertain, f"{entry['seconds']:.1f}")
-    Console().print(table)
+        table.add_row(entry["slide"], shares, uncertain, f"{entry['seconds']:.1f}")
+    show_table(table)
     for line in dict.fromkeys(models_line(each) for each in summaries if "models" in each):
-        click.echo(line)
+        echo(line)

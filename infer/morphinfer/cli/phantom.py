@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from morphinfer.cli.console import Verbosity, progress_bar, verbosity_options
+from morphinfer.cli.console import Verbosity, echo, progress_bar, verbosity_options
 
 
 @click.command()
@@ -53,4 +53,4 @@ def phantom(
             overwrite=overwrite, progress=advance,
         )  # fmt: skip
     for path in (section.slide, section.spots, section.reference):
-        click.echo(str(path))
+        echo(str(path))

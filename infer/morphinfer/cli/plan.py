@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from morphinfer.cli.choices import chosen_options, chosen_slide, engine_options, slide_options
-from morphinfer.cli.console import duration, print_json
+from morphinfer.cli.console import duration, print_json, show_table
 from morphinfer.cli.jobs import load_networks
 
 if TYPE_CHECKING:
@@ -38,16 +38,14 @@ def plan(slide: str, as_json: bool, **choices: Any) -> None:
 
 def print_forecast(forecast: Forecast) -> None:
     """Print a table of two columns."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in forecast_rows(forecast):
-        table.add_row(name, Text(value))
-    Console().print(table)
+        table.add_row(name, value)
+    show_table(table)
 
 
 def forecast_rows(forecast: Forecast) -> list[tuple[str, str]]:

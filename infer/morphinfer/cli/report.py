@@ -11,6 +11,7 @@ import click
 from morphinfer.cli.console import (
     Verbosity,
     complain,
+    echo,
     print_json,
     progress_bar,
     say,
@@ -78,8 +79,8 @@ def report(
         print_json(content)
         return
     if picture is not None:
-        click.echo(f"picture  {picture}")
-    click.echo(f"report   {out}")
+        echo(f"picture  {picture}")
+    echo(f"report   {out}")
 
 
 def _slide(labels: LabelImage, path: str | None) -> Slide | None:

@@ -12,6 +12,7 @@ from morphinfer.cli.batch import segment_many
 from morphinfer.cli.choices import chosen_options, engine_options, slide_options
 from morphinfer.cli.console import (
     ParamType,
+    echo,
     print_json,
     progress_option,
     tile_progress,
@@ -180,6 +181,6 @@ def _segment_shard(
         return
     done = f"rows {own[0]} to {own[-1]} are done" if own else "it has no rows"
     done = f"row {own[0]} is done" if len(own) == 1 else done
-    click.echo(f"{label}: {done}; {len(missing)} of {draft.row_count} rows of chunks are missing")
+    echo(f"{label}: {done}; {len(missing)} of {draft.row_count} rows of chunks are missing")
     when = "when all shards are done" if missing else "all shards are done"
-    click.echo(f"{when}, run: morphinfer finish {shlex.quote(str(job.target))}")
+    echo(f"{when}, run: morphinfer finish {shlex.quote(str(job.target))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from morphinfer.classes import LabelClass
 from morphinfer.images import LabelImage
 from morphinfer.records import ClassScoresJson, ScoresJson, Summary, dice_interval, scores_in
+from morphinfer.reports.markup import escaped
 from morphinfer.reports.svg import Whisker, whisker_chart
 from morphinfer.scoring import FEWEST_BLOCKS, match_sentence
 
@@ -53,12 +53,12 @@ def _table(head: str, rows: Sequence[str]) -> str:
 
 
 def _named(entry: LabelClass) -> str:
-    return f"{_box(entry.colour)}{html.escape(entry.name)}"
+    return f"{_box(entry.colour)}{escaped(entry.name)}"
 
 
 def confusion_section(labels: LabelImage, scores: ScoresJson) -> str:
     """The confusion matrix, with the share of each entry in its row, also as a colour."""
-    names = [html.escape(c.name) for c in labels.classes]
+    names = [escaped(c.name) for c in labels.classes]
     rows = []
     for entry, counts in zip(labels.classes, scores["confusion"], strict=True):
         total = sum(counts)
@@ -114,13 +114,13 @@ def _scored_mm2(scores: ScoresJson, pixels: int) -> str:
 def _intervals(labels: LabelImage, scores: ScoresJson) -> str:
     """The reference and the blocks behind Dice, and a chart of Dice."""
     dice, intervals = scores["dice"], scores["dice"]["intervals"]
-    inside = "" if scores["roi"] is None else f" inside {html.escape(Path(scores['roi']).name)}"
+    inside = "" if scores["roi"] is None else f" inside {escaped(Path(scores['roi']).name)}"
     notes = [
-        f"Dice against {html.escape(Path(str(scores['reference'])).name)}, over "
+        f"Dice against {escaped(Path(str(scores['reference'])).name)}, over "
         f"{scores['pixels_compared']} pixels with a label{inside}; areas are of that part."
     ]
     for pair in scores["matched"].items():
-        sentence = html.escape(match_sentence(*pair))
+        sentence = escaped(match_sentence(*pair))
         notes.append(f"{sentence[0].upper()}{sentence[1:]}.")
     if intervals is None or intervals["mean"] is None:
         notes.append(
@@ -152,7 +152,7 @@ def _heat(count: int, total: int) -> str:
 
 
 def _box(colour: str) -> str:
-    return f"<span class='box' style='background:{html.escape(colour)}'></span>"
+    return f"<span class='box' style='background:{escaped(colour)}'></span>"
 
 
 def _bar(share: float) -> str:

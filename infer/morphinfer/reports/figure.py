@@ -7,7 +7,6 @@ bar a rectangle, so that a drawing program can change them.
 from __future__ import annotations
 
 import base64
-import html
 import struct
 import zlib
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from morphinfer.images import staged
 from morphinfer.reports.lettering import draw_text, text_width
+from morphinfer.reports.markup import escaped
 
 PIXELS_PER_MM = 300 / 25.4
 """Pixels a millimetre in print."""
@@ -74,7 +74,7 @@ class Figure:
         width, size = self.pixels.shape[1], text_size(self.pixels.shape[1])
         content = [_svg_box(*box) for box in boxes]
         content += [
-            f"<text x='{left}' y='{top + 0.93 * size:.1f}'>{html.escape(text)}</text>"
+            f"<text x='{left}' y='{top + 0.93 * size:.1f}'>{escaped(text)}</text>"
             for top, left, text in texts
         ]
         return (

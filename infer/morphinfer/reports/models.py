@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphinfer.records import RunFit, RunModels
+from morphinfer.reports.markup import escaped
 from morphinfer.reports.svg import Curve, line_chart
 
 ABOUT = {
@@ -133,7 +133,7 @@ def _networks(provenance: Mapping[str, Any]) -> str:
     for name, network in provenance.get("networks", {}).items():
         dice = figures.get(name, {}).get("mean")
         rows.append(
-            f"<tr><td>{_text(name)}<td>{network['patch_size_px']}<td>"
+            f"<tr><td>{_text(name)}<td>{_text(network['patch_size_px'])}<td>"
             f"{network['fusion_weight']:.3f}<td>{_number(dice)}"
         )
     fused = provenance.get("validation", {}).get("fused", {}).get("mean")
@@ -199,4 +199,4 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def _text(value: Any) -> str:
-    return html.escape(", ".join(map(str, _listed(value))))
+    return escaped(", ".join(map(str, _listed(value))))

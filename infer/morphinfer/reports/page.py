@@ -6,7 +6,6 @@ Every text that comes from files is escaped; the policy of the page forbids load
 from __future__ import annotations
 
 import base64
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from morphinfer.records import (
 )
 from morphinfer.reports.classes import area_mm2, classes_section, confusion_section, show
 from morphinfer.reports.maps import Map
+from morphinfer.reports.markup import escaped
 from morphinfer.reports.models import models_section
 from morphinfer.reports.seams import SeamCheck
 from morphinfer.reports.style import STYLE
@@ -75,7 +75,7 @@ def page(
     RecordError
         The label image has no run record.
     """
-    title = html.escape(Path(summary["slide"]).name)
+    title = escaped(Path(summary["slide"]).name)
     record, scores = labels.run_record(), scores_in(summary)
     sections = [
         _head(title, labels, record),
@@ -117,8 +117,8 @@ def _head(title: str, labels: LabelImage, record: RunRecord) -> str:
     kind = "A synthetic section, segmented" if synthetic else "Segmented"
     return (
         f"<h1>{title}{badge}</h1>\n<p class='soft'>{kind} with the model set "
-        f"<b>{html.escape(record.models.name)}</b> on {html.escape(record.provider.ran)} in "
-        f"{record.seconds:.1f} s by morphinfer {html.escape(record.morphinfer)}: "
+        f"<b>{escaped(record.models.name)}</b> on {escaped(record.provider.ran)} in "
+        f"{record.seconds:.1f} s by morphinfer {escaped(record.morphinfer)}: "
         f"{rows} × {cols} positions of {size_um:g} µm{_roi(record.roi)}.</p>"
     )
 
@@ -127,13 +127,15 @@ def _roi(roi: RunRoi | None) -> str:
     """The region of interest, by the name and the hash of its file."""
     if roi is None:
         return ""
-    name = html.escape(roi.file)
-    return f", of which the {roi.positions} inside {name} (SHA-256 {roi.sha256}) have labels"
+    name = escaped(roi.file)
+    return (
+        f", of which the {roi.positions} inside {name} (SHA-256 {escaped(roi.sha256)}) have labels"
+    )
 
 
 def _warnings(warnings: Sequence[str]) -> str:
     """What the result must not be trusted for without a look; nothing where there is no warning."""
-    items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    items = "".join(f"<li>{escaped(warning)}</li>" for warning in warnings)
     return f"<h2>Warnings</h2>\n<ul class='warnings'>{items}</ul>" if items else ""
 
 
@@ -183,7 +185,7 @@ def _maps(maps: Sequence[Map]) -> str:
 
 def _seams(check: SeamCheck) -> str:
     """The check for seams: the verdict, and a chart of the tile grid against the same grid moved."""
-    text = f"<h2>Check for seams</h2>\n<p>{html.escape(check.verdict)}</p>"
+    text = f"<h2>Check for seams</h2>\n<p>{escaped(check.verdict)}</p>"
     if (seams := check.seams) is None:
         return text
     chart = line_chart(
@@ -205,5 +207,6 @@ def _seams(check: SeamCheck) -> str:
 def _record(record: Mapping[str, Any]) -> str:
     """The run record, without the provenance of the models, which has a section."""
     models = {k: v for k, v in record["models"].items() if k != "provenance"}
-    text = html.escape(json.dumps({**record, "models": models}, indent=1))
+    lines = json.dumps({**record, "models": models}, indent=1).split("\n")
+    text = "\n".join(map(escaped, lines))
     return f"<h2>Run record</h2>\n<details><summary>show</summary><pre>{text}</pre></details>"

@@ -5,10 +5,11 @@ Lengths are in units of the view box, which the browser scales to the width of t
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from morphinfer.reports.markup import escaped
 
 WIDTH = 460
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 30, 44
@@ -141,7 +142,7 @@ def whisker_chart(rows: Sequence[Whisker], *, label: str) -> str:
                 f"<path d='M{low} {middle}H{high}M{low} {middle - 5}v10M{high} {middle - 5}v10' "
                 f"class='ink' stroke-width='2'/>"
             )
-        colour = html.escape(row.colour)
+        colour = escaped(row.colour)
         parts.append(
             f"<circle cx='{x.place(row.value)}' cy='{middle}' r='4' fill='{colour}' class='dot'/>"
         )
@@ -182,7 +183,7 @@ def _frame(x: Axis, y: Axis) -> str:
     middle = (y.start + y.stop) / 2
     parts.append(
         f"<text transform='translate(13 {middle}) rotate(-90)' text-anchor='middle'>"
-        f"{html.escape(y.label)}</text>"
+        f"{escaped(y.label)}</text>"
     )
     return "".join(parts)
 
@@ -207,11 +208,11 @@ def _legend(names: Sequence[tuple[str, str]]) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}'>{html.escape(text)}</text>"
+    return f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}'>{escaped(text)}</text>"
 
 
 def _svg(height: int, content: str, title: str) -> str:
     return (
-        f"<svg viewBox='0 0 {WIDTH} {height}' role='img'><title>{html.escape(title)}</title>"
+        f"<svg viewBox='0 0 {WIDTH} {height}' role='img'><title>{escaped(title)}</title>"
         f"{content}</svg>"
     )

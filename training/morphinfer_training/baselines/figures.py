@@ -192,7 +192,7 @@ def print_figures(section: Mapping[str, Any]) -> None:
         table.add_row(name, *("n/a" if d is None else f"{d:.3f}" for d in each),
                       f"{method['dice']['mean']:.3f}", shown,
                       "" if above is None else f"{above['mean']:+.3f}")  # fmt: skip
-    Console(width=130).print(table)
+    Console(width=130, markup=False).print(table)
     if "errors_by_uncertainty" in section:
         parts = ", ".join(f"{share:.3f}" for share in section["errors_by_uncertainty"])
         print(f"errors in the least, the middle and the most uncertain third, fused: {parts}")

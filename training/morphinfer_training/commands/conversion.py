@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
+from morphinfer.cli.console import Verbosity, echo, print_json, say, verbosity_options
 
 Command = Callable[..., Any]
 
@@ -67,4 +67,4 @@ def print_conversion(
         return
     for line in lines:
         say(verbosity, line)
-    click.echo(written)
+    echo(written)

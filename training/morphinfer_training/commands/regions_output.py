@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from morphinfer.cli.console import echo, show_table
 from morphinfer.cli.wording import in_options
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def summary(result: RegionsResult, seconds: float) -> dict[str, Any]:
 
 def print_table(result: RegionsResult, scale: str) -> None:
     """Print a line for each class, and the names of the files."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("class")
@@ -47,21 +45,20 @@ def print_table(result: RegionsResult, scale: str) -> None:
         table.add_row(*row, *([inside] if part else []))
     if result.unlabelled_cells:
         table.add_row("unlabelled", str(result.unlabelled_cells), "", "", "")
-    Console().print(table)
+    show_table(table)
     if result.clusters:
         _print_clusters(result)
     else:
         unit = "reads per nucleus" if scale == "nuclei" else "spots per (100 um)^2"
-        click.echo(f"threshold: {unit}")
-    click.echo(f"{result.path}\n{result.picture}")
+        echo(f"threshold: {unit}")
+    echo(str(result.path), str(result.picture))
 
 
 def _print_clusters(result: RegionsResult) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("cluster", "class", "mm2", "strongest genes, times their share in all clusters")
     for each in result.clusters:
         genes = ", ".join(f"{gene} {times:.1f}" for gene, (_, times) in [*each.genes.items()][:5])
         table.add_row(str(each.number), each.name, f"{each.area_mm2:.3f}", genes)
-    Console().print(table)
+    show_table(table)

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-import click
-
-from morphinfer.cli.console import Clock, Verbosity
+from morphinfer.cli.console import Clock, Verbosity, echo
 
 LOGGER = "morphinfer_training"
 """Its messages of level INFO name what begins."""
@@ -25,7 +23,7 @@ class _Stages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.INFO:
             seconds = self._clock() - self._began
-            click.echo(f"[{seconds:4.0f} s] {record.getMessage()}", err=True)
+            echo(f"[{seconds:4.0f} s] {record.getMessage()}", err=True)
 
 
 @contextmanager

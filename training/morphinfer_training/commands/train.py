@@ -15,9 +15,11 @@ import click
 from morphinfer.cli.console import (
     ProgressKind,
     Verbosity,
+    echo,
     print_json,
     progress_option,
     say,
+    show_table,
     verbosity_options,
 )
 from morphinfer_training.commands.extras import require_modules
@@ -115,7 +117,6 @@ def printed_warnings(verbosity: Verbosity) -> Iterator[None]:
 
 def print_card(card: dict[str, Any], out: str) -> None:
     """Print the Dice of each network and of their fusion, and the folders of the set and its run."""
-    from rich.console import Console
     from rich.table import Table
 
     provenance = card["provenance"]
@@ -130,17 +131,17 @@ def print_card(card: dict[str, Any], out: str) -> None:
         values = [test["fused"]["mean"], *(test["fused"]["per_class"][c] for c in classes)]
         table.add_section()
         table.add_row("test part", "", *("n/a" if v is None else f"{v:.3f}" for v in values))
-    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)
-    click.echo("Dice on held-out positions, after calibration")
+    show_table(table, None if sys.stdout.isatty() else LOG_WIDTH)
+    echo("Dice on held-out positions, after calibration")
     if test:
         ends = test["intervals"]["mean"]
         interval = (
             "" if ends is None else ", 95 % interval of the mean {:.3f} to {:.3f}".format(*ends)
         )
-        click.echo(
+        echo(
             f"test part: {test['part']}, {test['cells']} positions, measured once by the fused networks"
             f"{interval}"
         )
     for section in card.get("figures", {}).get("sections", []):
-        click.echo(section["verdict"])
-    click.echo(f"models   {out}\nrun      {out}.run")
+        echo(section["verdict"])
+    echo(f"models   {out}", f"run      {out}.run")

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from morphinfer.cli.console import Clock, ProgressKind, Verbosity
+from morphinfer.cli.console import Clock, ProgressKind, Verbosity, echo
 from morphinfer_training.commands.pace import Pace
 from morphinfer_training.learning import network_names
 
@@ -77,7 +75,7 @@ def _lines(pace: Pace, clock: Clock, verbosity: Verbosity, *, as_json: bool) -> 
         evaluated = pace.add(report) and verbosity == Verbosity.VERBOSE
         if report.finished or evaluated or clock() - printed >= LINES_APART_S:
             printed = clock()
-            click.echo(_json(pace, report) if as_json else _line(pace, report), err=True)
+            echo(_json(pace, report) if as_json else _line(pace, report), err=True)
 
     return show
 
