@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from commands import CPU
+from commands import CPU, refused
 
 pytest_plugins = ["commands"]
 
@@ -43,6 +46,28 @@ def test_segmenting_opens_no_socket_starts_nothing_and_executes_no_text(slide, m
 def test_the_guard_sees(code, event, tmp_path):
     ended, _ = guarded("--try", code, cwd=tmp_path)
     assert event in ended["seen"][2:]  # the first two are the guard's own
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("unpickled",)
+
+
+@pytest.mark.parametrize("key", ["compressor", "filters"])
+def test_a_chunk_that_holds_a_pickle_is_refused_and_not_unpickled(call, make_slide, tmp_path, key):
+    path = make_slide(np.ones((64, 64), np.uint8), version="0.4", chunk=64)
+    metadata = path / "s0/.zarray"
+    array = {**json.loads(metadata.read_text()), "compressor": None, "filters": None}
+    codec = {"id": "pickle", "protocol": 5}
+    metadata.write_text(json.dumps({**array, key: codec if key == "compressor" else [codec]}))
+    chunk = next(p for p in (path / "s0").rglob("*") if p.is_file() and not p.name.startswith("."))
+    chunk.write_bytes(pickle.dumps(Payload()))
+    refused(call("segment", str(path), "--models", "phantom", *CPU))
+    assert not (tmp_path / "unpickled").exists()
+    pickle.loads(chunk.read_bytes())  # it would have
+    assert (tmp_path / "unpickled").is_dir()
 
 
 def test_the_inference_package_imports_nothing_that_could():

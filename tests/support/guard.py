@@ -1,8 +1,8 @@
 """Runs the command line and prints, as JSON on its last line, what a slide must never make it do.
 
 Python reports such events to audit hooks (PEP 578): a socket, a process, a class out of a pickle, and
-text that is executed as code. Standard modules that define classes from text (dataclasses, collections,
-typing) are left out, and so is the pair of sockets by which an event loop wakes itself.
+text that is executed as code. Modules that define classes from text (dataclasses, collections, typing,
+attr) are left out, and so is the pair of sockets by which an event loop wakes itself.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ STARTS = (
     "os.forkpty",
     "os.startfile",
 )
+DEFINE_CLASSES = {*sys.stdlib_module_names, "attr"}
 
 seen: list[str] = []
 
@@ -42,7 +43,7 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
         return
     frame = sys._getframe(1)
     caller = str(frame.f_globals.get("__name__"))
-    if event in ("exec", "compile") and caller.partition(".")[0] in sys.stdlib_module_names:
+    if event in ("exec", "compile") and caller.partition(".")[0] in DEFINE_CLASSES:
         return
     if top == "socket" and within(frame, "socket", "socketpair"):
         return
