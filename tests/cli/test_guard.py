@@ -18,7 +18,7 @@ pytest_plugins = ["commands"]
 
 ROOT = Path(__file__).parents[2]
 GUARD = ROOT / "tests/support/guard.py"
-FORBIDDEN = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "subprocess", "pty", "socket",
+FORBIDDEN = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "subprocess", "pty",
              "http.client", "ftplib", "smtplib", "requests", "code", "runpy"}  # fmt: skip
 
 

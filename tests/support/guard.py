@@ -2,7 +2,8 @@
 
 Python reports such events to audit hooks (PEP 578): a socket, a process, a class out of a pickle, and
 text that is executed as code. Modules that define classes from text (dataclasses, collections, typing,
-attr) are left out, and so is the pair of sockets by which an event loop wakes itself.
+attr) are left out, and so are the pair of sockets by which
+an event loop wakes itself and the name of this host.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ seen: list[str] = []
 def watch(event: str, arguments: tuple[object, ...]) -> None:
     """Audit hook that notes an event with the module that raised it."""
     top = event.partition(".")[0]
-    if not (top in (*WATCHED, "exec", "compile") or event in STARTS):
+    if event == "socket.gethostname" or not (
+        top in (*WATCHED, "exec", "compile") or event in STARTS
+    ):
         return
     frame = sys._getframe(1)
     caller = str(frame.f_globals.get("__name__"))
