@@ -111,8 +111,9 @@ class TrainingConfig:
     """Decay of the moving average of weights that is evaluated and exported; 0 for no average."""
     evaluate_every: int = between(1, 10**7, 50)
     """Steps between evaluations; each evaluation writes a checkpoint."""
-    patience: int = between(1, 10**6, 6)
-    """Number of evaluations without a better mean Dice after which training stops."""
+    patience: int = between(1, 10**6, 10**6)
+    """Number of evaluations without a better mean Dice after which training stops, before the learning rate
+    has fallen; by default it never does."""
 
 
 @dataclass(frozen=True, slots=True)

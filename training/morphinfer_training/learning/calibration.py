@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from morphinfer_training.learning.validation import HeldOutScorer
-
 COLDEST, HOTTEST = 0.2, 5.0
 """Least and greatest temperature."""
 LARGEST_BIAS = 4.0
@@ -49,25 +47,6 @@ class Calibration:
         logits += self.bias.astype(np.float32)
         odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=-1, keepdims=True), np.float32)
-
-
-def calibrated_dice(
-    probabilities: NDArray[np.float32], scorer: HeldOutScorer
-) -> NDArray[np.float64]:
-    """Dice of each class, shape (C,), of one network after its calibration.
-
-    Before it, networks that were trained on classes in equal parts lose Dice while they learn: they become
-    surer of the rare classes that they predict too often.
-
-    Parameters
-    ----------
-    probabilities : ndarray of float32, shape (K, C)
-        Probabilities of the network at the held-out positions.
-    scorer : HeldOutScorer
-        These positions.
-    """
-    merged = scorer.merged(probabilities)
-    return scorer.dice(calibrate(merged, scorer.labels, scorer.blocks)(merged))
 
 
 def calibrate(

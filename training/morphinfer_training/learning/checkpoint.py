@@ -17,7 +17,7 @@ from morphinfer_training.config import TrainConfig
 
 FORMAT = 4
 """Version of checkpoints; it changes with the networks and the split. Networks of version 1 saw brightness,
-version 2 may have held out other blocks, and up to version 3 the Dice was that before calibration."""
+version 2 may have held out other blocks, and up to version 3 the best weights were kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,6 @@ class TrainingState:
     """Weights that are trained."""
     average: dict[str, Tensor]
     """Their moving average."""
-    best: dict[str, Tensor]
-    """The moving average at the highest mean Dice."""
     optimiser: dict[str, Any]
     """State of AdamW."""
     history: list[Row]

@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from morphinfer_training.learning.calibration import CLIPPED, Calibration, calibrate
-from morphinfer_training.learning.validation import dice_of, mean_dice
+from morphinfer_training.learning.validation import HeldOutScorer, dice_of, mean_dice
 
 WEIGHT_PRIOR = 0.03
 """How strongly weights are drawn to equal ones: cost of the squared distance, in nats."""
@@ -76,6 +76,25 @@ def choose_fusion(
     factors = class_factors(fuse(calibrated, weights), labels)
     shared = tuple(replace(c, bias=c.bias + np.log(factors)) for c in calibrations)
     return Fusion(shared, weights, factors)
+
+
+def calibrated_dice(
+    probabilities: NDArray[np.float32], scorer: HeldOutScorer
+) -> NDArray[np.float64]:
+    """Dice of each class, shape (C,), of one network after calibration, with its class factors.
+
+    Without them, networks that are trained on classes in equal parts lose Dice while they learn: they
+    become surer of the rare classes that they predict too often.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (K, C)
+        Probabilities of the network at the held-out positions.
+    scorer : HeldOutScorer
+        These positions.
+    """
+    merged = scorer.merged(probabilities[None])
+    return scorer.dice(choose_fusion(merged, scorer.labels, scorer.blocks)(merged))
 
 
 def class_factors(

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from morphinfer.errors import ConfigError
 from morphinfer_training.config import TrainConfig, TrainingConfig
-from morphinfer_training.learning.calibration import calibrated_dice
 from morphinfer_training.learning.checkpoint import (
     Row,
     TrainingState,
@@ -23,6 +22,7 @@ from morphinfer_training.learning.checkpoint import (
     save_checkpoint,
     write_log,
 )
+from morphinfer_training.learning.fusion import calibrated_dice
 from morphinfer_training.learning.nets import PaddingFreeNet, make_network
 from morphinfer_training.learning.patches import TileSampler, balanced_loss
 from morphinfer_training.learning.progress import Progress, StepReport, silent
@@ -42,7 +42,7 @@ class Fitted:
     """A trained network with its evaluations."""
 
     network: PaddingFreeNet
-    """The network with its best weights, on the CPU."""
+    """The network with the averaged weights, on the CPU."""
     patch_size_px: int
     """Side of its patches."""
     history: list[Row]
@@ -72,9 +72,7 @@ def fit(
     progress: Progress = silent,
     weights: dict[str, Tensor] | None = None,
 ) -> Fitted:
-    """Train one network and keep the weights whose mean Dice is the highest after calibration.
-
-    Calibration and Dice are those at the held-out positions.
+    """Train one network; the moving average of its weights after the last step is kept.
 
     Parameters
     ----------
@@ -136,7 +134,6 @@ def fit(
             write_log(folder / LOG, state.history, config.classes)
             losses.clear()
         progress(run.report(name, float(loss.detach())))
-    run.average.load_state_dict(state.best)
     probabilities = scorer.probabilities(run.average, patch_size_px)
     return Fitted(run.average.cpu(), patch_size_px, state.history, probabilities)
 
@@ -159,10 +156,8 @@ class Run:
     def add_evaluation(
         self, loss: float, rate: float, dice: NDArray[np.float64], settings: TrainingConfig
     ) -> None:
-        """Add an evaluation to the history, and keep the averaged weights if they are the best."""
+        """Add an evaluation to the history."""
         state, mean = self.state, mean_dice(dice)
-        if not any(row.mean_dice >= mean for row in state.history):
-            state.best = snapshot(self.average)
         seconds = time.perf_counter() - self.began
         per_class = tuple(float(d) for d in dice)
         state.history.append(Row(state.step, loss, rate, seconds, mean, per_class))
@@ -204,7 +199,7 @@ def start_run(
         network.load_state_dict(weights)
     average = deepcopy(network).eval()
     optimiser = make_optimiser(network, config.training)
-    state = TrainingState(0, False, {}, {}, snapshot(average), {}, [])
+    state = TrainingState(0, False, {}, {}, {}, [])
     if resume and (folder / CHECKPOINT).exists():
         state = load_checkpoint(folder / CHECKPOINT, config, device)
         network.load_state_dict(state.network)
@@ -255,11 +250,6 @@ def move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
             value.lerp_(trained[key], 1 - decay)
         else:
             value.copy_(trained[key])
-
-
-def snapshot(network: nn.Module) -> dict[str, Tensor]:
-    """Copy of all weights and running statistics."""
-    return {key: value.detach().clone() for key, value in network.state_dict().items()}
 
 
 def pick_device(name: str) -> torch.device:
