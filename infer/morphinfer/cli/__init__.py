@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points, version
 from typing import Any
@@ -13,6 +15,7 @@ from morphinfer.cli.console import complain, warnings_shown
 from morphinfer.cli.groups import NearestGroup
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
+from morphinfer.signals import INTERRUPTED, interruption
 
 COMMANDS = {
     "segment": "morphinfer.cli.segment:segment",
@@ -24,8 +27,6 @@ COMMANDS = {
     "convert": "morphinfer.cli.convert:convert",
     "phantom": "morphinfer.cli.phantom:phantom",
 }
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in shells."""
 
 
 class LazyGroup(NearestGroup):
@@ -47,20 +48,32 @@ class LazyGroup(NearestGroup):
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; errors name its options, Ctrl-C gives a line on stderr and exit code 130."""
+        """Run the command; errors name its options, Ctrl-C gives a sentence on stderr and exit code 130."""
 
         def command() -> click.Command | None:
             return self.get_command(ctx, str(ctx.invoked_subcommand))
 
         try:
-            with warnings_shown(ctx, command):
+            with _interruptible(), warnings_shown(ctx, command):
                 return super().invoke(ctx)
         except MorphinferError as problem:
             problem.args = (in_options(str(problem), command()),)
             raise
-        except KeyboardInterrupt as stopped:
-            complain("interrupted", notes=getattr(stopped, "__notes__", ()))
-            ctx.exit(INTERRUPTED)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the words, which may print the help; see `invoke` for Ctrl-C."""
+        with _interruptible():
+            return super().make_context(*args, **extra)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """An interruption becomes a sentence on stderr and an exit code."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        complain(interruption(stopped))
+        raise click.exceptions.Exit(getattr(stopped, "code", INTERRUPTED)) from stopped
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

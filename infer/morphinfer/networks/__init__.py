@@ -3,7 +3,8 @@
 A model file describes itself (`cards`, a foreign one by its `sidecar`), and files that agree make a set
 (`loading`, `integrity`, `modelsets`). What a network takes and gives is checked (`ports`) and tried on a
 patch (`probe`). ONNX Runtime runs it on a provider (`runtime`, `resources`), densely or window by window
-(`predictor`, `ensemble`), and the outputs become classes (`fusion`) and doubt (`uncertainty`).
+(`predictor`, `ensemble`), until it is stopped (`stopping`), and the outputs become classes (`fusion`)
+and doubt (`uncertainty`).
 `provenance` is what a run record keeps of a set's training, and `fit` says whether a slide looks like
 that. ONNX Runtime is imported here and nowhere else.
 """
@@ -29,6 +30,7 @@ from morphinfer.networks.predictor import DensePredictor
 from morphinfer.networks.provenance import provenance_of
 from morphinfer.networks.runtime import ProviderChoice, load_runtime
 from morphinfer.networks.session import ModelFile, ModelSet, Session
+from morphinfer.networks.stopping import Stop
 from morphinfer.networks.uncertainty import (
     UNCERTAIN_BELOW,
     normalised_entropy,
@@ -52,6 +54,7 @@ __all__ = [
     "ProviderChoice",
     "Session",
     "SkipBackground",
+    "Stop",
     "TestVector",
     "compare",
     "describe_sets",

@@ -15,6 +15,7 @@ from morphinfer.networks.cards import Card
 from morphinfer.networks.environment import session_options as default_settings
 from morphinfer.networks.ports import Ports, ports_of
 from morphinfer.networks.runtime import ProviderChoice, open_session, provider_of
+from morphinfer.networks.stopping import current_options
 from morphinfer.networks.unreadable import OUT_OF_MEMORY, reason
 
 
@@ -127,7 +128,7 @@ class Session:
 
     def _outputs(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            return self._ports.call(self._session, batch, len(self.card.classes))
+            return self._ports.call(self._session, batch, len(self.card.classes), current_options())
         except ModelError as problem:
             raise ModelError(f"{self.card.network}: {problem}") from problem
         except Exception as problem:  # ONNX Runtime's own errors share no narrower base

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import ModelError, OutOfMemoryError
 from morphinfer.geometry import Window, receptive_window
-from morphinfer.networks import Fused, fuse
+from morphinfer.networks import Fused, Stop, fuse
 from morphinfer.runs.plan import Plan
 from morphinfer.tiles import Block, Buffers, busy_windows, find_empty, gather_tile, read_blocks
 
@@ -45,10 +45,10 @@ def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[
     A tile for which memory did not suffice comes in parts, one after the other.
 
     Reading, the networks and the consumer of the tiles work at the same time, at the pace of the
-    slowest. The first error stops all and is raised here. A generator that is not exhausted must be
-    closed, which ends its threads.
+    slowest. The first error stops all, also networks that run, and is raised here. A generator that is not
+    exhausted must be closed, which ends its threads.
     """
-    worker = Worker(plan)
+    worker, stop_networks = Worker(plan), Stop()
     most = plan.ensemble.resources.workers + WAITING
     running: set[Future[list[Tile]]] = set()
     with (
@@ -61,13 +61,15 @@ def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[
                     while len(running) >= most:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from chain.from_iterable(future.result() for future in done)
-                    running.add(pool.submit(worker.predict, block, positions))
+                    running.add(pool.submit(stop_networks.run, worker.predict, block, positions))
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from chain.from_iterable(future.result() for future in done)
         finally:
             for future in running:
                 future.cancel()
+            if running:
+                stop_networks.set()
 
 
 class Worker:
