@@ -26,6 +26,7 @@ COMMANDS = {
     "models": "morphinfer.cli.models:models",
     "convert": "morphinfer.cli.convert:convert",
     "phantom": "morphinfer.cli.phantom:phantom",
+    "doctor": "morphinfer.cli.doctor:doctor",
 }
 
 

@@ -56,8 +56,7 @@ def load_models(
         a card, a network that does not run or contradicts its card, or files that disagree.
     """
     path = find_set(models)
-    hashes = _hashes(path)
-    refuse_changed(path, hashes)
+    hashes = verified_hashes(path)
     settings = default_settings(1) if session_options is None else session_options
     return _load_files(path, hashes, _Loading(settings, limit_memory))
 
@@ -72,6 +71,24 @@ def load_changed(models: str | Path) -> ModelSet:
     """
     path = find_set(models)
     return _load_files(path, _hashes(path), _Loading(default_settings(1), limit_memory=False))
+
+
+def verified_hashes(path: Path) -> dict[str, str]:
+    """SHA-256 of each file of a set, by its name, compared with those of its card.json.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a set, or one file, for which nothing is compared.
+
+    Raises
+    ------
+    ModelError
+        There is no file, or one is not that of card.json.
+    """
+    hashes = _hashes(path)
+    refuse_changed(path, hashes)
+    return hashes
 
 
 def _hashes(path: Path) -> dict[str, str]:

@@ -6,8 +6,9 @@ slide, spots and true regions.
 
 from __future__ import annotations
 
-from morphinfer.phantom.section import make_phantom
+from morphinfer.phantom.section import Section, make_phantom
 
 __all__ = [
+    "Section",
     "make_phantom",
 ]

@@ -1,13 +1,14 @@
 """What morphinfer writes down of a run: the run record in a label image, and what ``--json`` prints.
 
-`run` is the record, `summary` and `model_sets` are the printed objects, `parsing` reads and writes the
-JSON values of dataclasses, and `schema` describes them all as JSON Schema. The package is at the
+`run` is the record, `summary`, `model_sets` and `doctor` are the printed objects, `parsing` reads and
+writes the JSON values of dataclasses, and `schema` describes them all as JSON Schema. The package is at the
 ground of the layers, and not in `runs`, which writes the record, because `reports` and `scoring` below it
 read and write the same keys.
 """
 
 from __future__ import annotations
 
+from morphinfer.records.doctor import Check, CheckState, Diagnosis
 from morphinfer.records.model_sets import (
     ModelSetCard,
     ModelSetChecks,
@@ -51,7 +52,10 @@ from morphinfer.records.summary import (
 __all__ = [
     "RECORD_VERSION",
     "BatchSummary",
+    "Check",
+    "CheckState",
     "ClassScoresJson",
+    "Diagnosis",
     "DiceJson",
     "Evaluation",
     "IntervalsJson",

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
+from morphinfer.records.doctor import Diagnosis
 from morphinfer.records.model_sets import ModelSetCard, ModelSetChecks, ModelSets
 from morphinfer.records.run import RunRecord
 from morphinfer.records.summary import (
@@ -34,7 +35,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 PRINTED = (
     ScoredSummary, Summary, BatchSummary, ShardSummary, Evaluation, ReportSummary, ReportFile,
-    ModelSets, ModelSetCard, ModelSetChecks,
+    ModelSets, ModelSetCard, ModelSetChecks, Diagnosis,
 )  # fmt: skip
 
 
