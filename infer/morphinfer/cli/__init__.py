@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from morphinfer.cli.console import complain, warnings_shown
+from morphinfer.cli.console import complain, memory_problem, warnings_shown
 from morphinfer.cli.groups import NearestGroup
+from morphinfer.cli.unexpected import logged_beside
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
 from morphinfer.signals import INTERRUPTED, interruption
@@ -86,14 +87,11 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error is one line on stderr and exit code 1."""
     try:
-        cli(standalone_mode=True)
+        with logged_beside():
+            cli(standalone_mode=True)
     except MorphinferError as problem:
         complain(str(problem), notes=getattr(problem, "__notes__", ()))
         sys.exit(1)
     except MemoryError as problem:
-        complain(
-            f"not enough memory ({problem}); close other programs, or give a smaller --max-memory "
-            f"or --tile",
-            notes=getattr(problem, "__notes__", ()),
-        )
+        complain(memory_problem(problem), notes=getattr(problem, "__notes__", ()))
         sys.exit(1)

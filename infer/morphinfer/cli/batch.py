@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from morphinfer.cli.console import Verbosity, complain, print_json, say
+from morphinfer.cli.console import Verbosity, complain, memory_problem, print_json, say
 from morphinfer.cli.jobs import Job, RunSettings, do_job, load_networks, make_folder, make_job
 from morphinfer.cli.outcome import print_slides
+from morphinfer.cli.unexpected import logged_beside
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError, OutputError, RecordError, SlideError
 from morphinfer.records import BatchSummary, SlideFailure, Summary
+
+Failure = MorphinferError | MemoryError
+"""What ends a slide, and not the others; any other exception becomes one."""
+FAILURES = (MorphinferError, MemoryError)
 
 
 def segment_many(
@@ -67,13 +73,14 @@ def _without_results(paths: Sequence[str], verbosity: Verbosity) -> tuple[list[s
     return [path for path in paths if not kinds[path]], skipped
 
 
-def _open_all(slides: Sequence[str], choices: Mapping[str, Any]) -> list[Job | MorphinferError]:
+def _open_all(slides: Sequence[str], choices: Mapping[str, Any]) -> list[Job | Failure]:
     """A job for each slide, or the error of opening it; only metadata is read."""
-    jobs: list[Job | MorphinferError] = []
+    jobs: list[Job | Failure] = []
     for slide in slides:
         try:
-            jobs.append(make_job(slide, choices))
-        except MorphinferError as problem:
+            with logged_beside(Path(choices["out_dir"] or "")):
+                jobs.append(make_job(slide, choices))
+        except FAILURES as problem:
             jobs.append(problem)
     return jobs
 
@@ -92,21 +99,23 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
 
 
 def _attempt(
-    slide: str, job: Job | MorphinferError, settings: RunSettings, label: str, *, skip_done: bool
+    slide: str, job: Job | Failure, settings: RunSettings, label: str, *, skip_done: bool
 ) -> Summary | SlideFailure:
-    """The summary of a slide, or its error."""
+    """The summary of a slide, or its error, whatever that is."""
     try:
-        if isinstance(job, MorphinferError):
+        if not isinstance(job, Job):
             raise job
-        if skip_done and job.target.exists():
-            summary = _finished(job)
-            say(settings.verbosity, f"{slide}: {job.target} exists already")
-            return {**summary, "slide": slide}
-        result, report = do_job(job, settings, label=label)
-    except MorphinferError as problem:
-        about = "" if str(problem).startswith(slide) else f"{slide}: "
-        complain(f"{about}{problem}", notes=getattr(problem, "__notes__", ()))
-        return {"slide": slide, "error": in_options(str(problem))}
+        with logged_beside(job.target.parent):
+            if skip_done and job.target.exists():
+                summary = _finished(job)
+                say(settings.verbosity, f"{slide}: {job.target} exists already")
+                return {**summary, "slide": slide}
+            result, report = do_job(job, settings, label=label)
+    except FAILURES as problem:
+        text = str(problem) if isinstance(problem, MorphinferError) else memory_problem(problem)
+        about = "" if text.startswith(slide) else f"{slide}: "
+        complain(f"{about}{text}", notes=getattr(problem, "__notes__", ()))
+        return {"slide": slide, "error": in_options(text)}
     say(settings.verbosity, f"{slide}: {result.summary['labels']}, {report.page}")
     return {**result.summary, "slide": slide}
 

@@ -148,6 +148,11 @@ def complain(problem: str, *, notes: Sequence[str] = ()) -> None:
         echo(f"morphinfer: {in_options(line)}", err=True)
 
 
+def memory_problem(problem: MemoryError) -> str:
+    """The sentence on an error of Python or NumPy that no step of a run has turned into one."""
+    return f"not enough memory ({problem}); close other programs, or give a smaller --max-memory or --tile"
+
+
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object to stdout."""
     click.echo(json.dumps(content, allow_nan=False))

@@ -30,6 +30,7 @@ from morphinfer.cli.jobs import (
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.cli.pictures import picture_width_option
+from morphinfer.cli.unexpected import logged_beside
 from morphinfer.records import ShardSummary
 
 
@@ -144,7 +145,8 @@ def _segment_one(
         job = make_job(slide, choices)
         make_folder(choices["out_dir"])
     comparison = {key: choices[key] for key in ("reference", "match", "ignore")}
-    result, report = do_job(job, ready(), **comparison)
+    with logged_beside(job.target.parent):
+        result, report = do_job(job, ready(), **comparison)
     print_outcome(result, report, as_json=as_json, verbosity=settings.verbosity)
 
 
@@ -161,7 +163,7 @@ def _segment_shard(
     index, shards = choices["shard"]
     label = f"shard {index}/{shards}"
     shown = tile_progress(label, slide, settings.progress, settings.verbosity)
-    with resumable(job.target), shown as progress:
+    with logged_beside(job.target.parent), resumable(job.target), shown as progress:
         draft = segment_shard(
             job.source,
             (index, shards),
