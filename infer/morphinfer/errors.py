@@ -26,6 +26,10 @@ class EmptySlideError(SlideError):
     """The slide has no contrast: there is nothing on it, or it is another channel."""
 
 
+class ChangedSlideError(SlideError):
+    """The slide changed while it was read."""
+
+
 class ModelError(MorphinferError, ValueError):
     """A model file or a model set is missing, truncated, foreign or contradicts itself."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import contextmanager
 
@@ -27,6 +28,9 @@ def slides(tmp_path):
         write_slide(tmp_path / f"{name}.zarr", nuclei(120, 140, seed))
     (tmp_path / "broken.zarr").mkdir()
     return ("a.zarr", "broken.zarr", "b.zarr")
+
+
+KEPT = r"morphinfer: {}\d+ % of the positions are kept in {}; the same command goes on from there"
 
 
 def stop_when(monkeypatch, problem, condition):
@@ -166,6 +170,10 @@ def test_slides_of_one_output_name_are_refused_before_any_work(call, slides, mod
         (("a", "--shard", "1/2", "--reference", "r"), "morphinfer finish"),
         (("a", "--shard", "1/2", "--overwrite"), "--shard replaces nothing"),
         (("a", "--shard", "1/2", "--dask", "tcp://x"), "--shard and --dask exclude each other"),
+        (
+            ("a", "--shard", "1/2", "--resume", "never"),
+            "--shard adds to what other shards have left",
+        ),
         (("a", "--match", "A=B"), "--match needs a --reference"),
         (("a", "--shard", "3/2"), "name one of 1/2 to 2/2"),
         (("a", "--shard", "half"), "'half' is not I/N"),
@@ -182,10 +190,7 @@ def test_the_same_command_resumes_an_interrupted_run(call, tall, models, tmp_pat
         stop_when(patch, KeyboardInterrupt(), rows)
         code, out, err = call(*words, "--out", "part.zarr")
     assert (code, out) == (130, "")
-    assert err.splitlines() == [
-        "morphinfer: interrupted; finished rows are kept in part.zarr.unfinished; the same command "
-        "resumes the run",
-    ]
+    assert re.fullmatch(KEPT.format("interrupted; ", "part.zarr.unfinished"), err.rstrip())
     code, _, err = call(*words, "--out", "part.zarr", "--progress", "json", "-q")
     assert code == 0
     left = json.loads(err.splitlines()[-1])["all_tiles"]
@@ -204,21 +209,23 @@ def test_a_run_that_failed_after_some_rows_says_how_to_resume(
     stop_when(monkeypatch, SlideError("tall.zarr: a chunk is damaged"), rows)
     code, _, err = call("segment", tall, "--models", models, "--tile", "256", *CPU)
     assert code == 1
-    assert err.splitlines() == [
-        "morphinfer: tall.zarr: a chunk is damaged",
-        "morphinfer: finished rows are kept in tall_labels.zarr.unfinished; the same command "
-        "resumes the run",
-    ]
+    said, kept = err.splitlines()
+    assert said == "morphinfer: tall.zarr: a chunk is damaged"
+    assert re.fullmatch(KEPT.format("", "tall_labels.zarr.unfinished"), kept)
 
 
-def test_a_run_that_was_interrupted_at_once_leaves_nothing(
+def test_a_run_that_was_interrupted_after_a_tile_keeps_it(
     call, tall, models, tmp_path, monkeypatch
 ):
-    stop_when(monkeypatch, KeyboardInterrupt(), lambda: True)
-    code, _, err = call("segment", tall, "--models", models, "--tile", "64", *CPU)
+    words = ("segment", tall, "--models", models, "--tile", "64", *CPU)
+    with monkeypatch.context() as patch:
+        stop_when(patch, KeyboardInterrupt(), lambda: True)
+        code, _, err = call(*words)
     assert code == 130
-    assert err == "morphinfer: interrupted; the same command goes on from what is finished\n"
-    assert not list(tmp_path.glob("*_labels*"))
+    assert "of the positions are kept in tall_labels.zarr.unfinished; the same command" in err
+    code, _, err = call(*words, "--resume", "never")
+    assert code == 0
+    assert "an unfinished run is discarded, since --resume never asks for it" in err
 
 
 def test_an_unfinished_run_with_other_options_is_refused_in_one_sentence(

@@ -1,29 +1,23 @@
-"""Drafts: rows in any order by any process, one publication, and whose draft it is."""
+"""Drafts: rows in any order by any process, and one publication."""
 
 from __future__ import annotations
 
-import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from drafting import OUTPUTS, SHAPE, VERSIONS, doubtful, fill, layout_of, opened, values
 from fakes import names, published
-from run_records import START, without
+from run_records import START
 
-from morphinfer.errors import MorphinferError, OutputError
+from morphinfer.errors import OutputError
 from morphinfer.geometry import Window
-from morphinfer.images.labels.label_image import LABEL_CHUNK, LAYERS, create_labels, layer_path
+from morphinfer.images.labels.label_image import LAYERS, create_labels, layer_path
 from morphinfer.images.labels.opening import open_labels
 from morphinfer.images.writing.multiscale import write_image
 from morphinfer.networks.uncertainty import UNCERTAIN_BELOW
-from morphinfer.records import RECORD_VERSION
 from morphinfer.runs.draft import Draft
 from networks import CLASSES
-
-BACKGROUND_IS_TISSUE = (replace(CLASSES[0], role="tissue"), *CLASSES[1:])
 
 # Publication
 
@@ -126,39 +120,6 @@ def test_finishing_replaces_labels_only_with_overwrite(tmp_path):
     assert names(tmp_path) == OUTPUTS
 
 
-# Whose draft it is
-
-
-def test_the_rows_of_a_draft_that_did_not_count_the_uncertain_are_computed_again(tmp_path):
-    draft = fill(opened(tmp_path, layers=("probabilities",)))
-    (journal,) = draft.folder.glob("journal-*")
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    older = [{k: v for k, v in line.items() if k != "uncertain"} for line in lines]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in older))
-    header = json.loads((draft.folder / "draft.json").read_text())
-    del header["uncertainty"]
-    (draft.folder / "draft.json").write_text(json.dumps(header))
-    again = opened(tmp_path, layers=("probabilities",))
-    assert again.missing() == [0, 1, 2, 3, 4]
-    fill(again).finish()
-    assert names(tmp_path) == ["l.zarr", "l_probabilities.zarr"]
-
-
-def test_a_draft_of_a_version_without_roles_goes_on_and_is_published(tmp_path):
-    draft = fill(opened(tmp_path), [1, 3])
-    header = json.loads((draft.folder / "draft.json").read_text())
-    for each in header["layout"]["classes"]:
-        del each["role"]
-    (draft.folder / "draft.json").write_text(json.dumps(header))
-    again = opened(tmp_path, roles=None)
-    assert again.missing() == [0, 2, 4]
-    fill(again, again.missing())
-    loaded = Draft.load(tmp_path / "l.zarr")
-    assert loaded.layout == draft.layout
-    loaded.finish()
-    assert open_labels(tmp_path / "l.zarr").classes == CLASSES
-
-
 @pytest.mark.parametrize(("roles", "background"), [
     (("target", "tissue", "target", "background"), [3]),
     (("background", "target", "tissue", "background"), [0, 3]),
@@ -170,123 +131,3 @@ def test_the_share_of_uncertain_tissue_goes_by_role(tmp_path, roles, background)
     tissue = ~np.isin(values()[0], background)
     found = open_labels(tmp_path / "l.zarr").record["uncertain_fraction"]
     assert found == doubtful().sum() / tissue.sum()
-
-
-def test_a_draft_goes_on_with_the_rows_that_stand(tmp_path):
-    fill(opened(tmp_path), [4, 1])
-    assert opened(tmp_path).missing() == [0, 2, 3]
-    assert opened(tmp_path, overwrite=True).missing() == [0, 2, 3]
-
-
-@pytest.mark.parametrize("change", [
-    {"options": {"tile_px": 64}}, {"tiling": replace(START.tiling, workers=9)}, {"tiling": None},
-    {"slide": replace(START.slide, path="elsewhere/s.zarr")},
-    {"provider": replace(START.provider, why="another reason")},
-    {"skipping": replace(START.skipping, reason="another")}, {"record_version": 0},
-    {"models": replace(START.models, provenance=None)},
-])  # fmt: skip
-def test_what_moves_no_result_may_differ(tmp_path, change):
-    fill(opened(tmp_path), [0])
-    assert opened(tmp_path, **change).missing() == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(("change", "difference"), [
-    ({"mode": "windows"}, "mode"), ({"layers": ("uncertainty",)}, "probabilities"),
-    ({"layers": ("probabilities",)}, "uncertainty"),
-    ({"slide": replace(START.slide, identity="xyz")}, "slide"),
-    ({"provider": replace(START.provider, ran="cuda")}, "provider"),
-    ({"skipping": replace(START.skipping, on=True)}, "skipping"),
-    ({"models": replace(START.models, sha256={"p046.onnx": "1"})}, "models"),
-    ({"intensity": replace(START.intensity, high=1.1)}, "intensity"),
-    ({"morphinfer": "9.0"}, "morphinfer"), ({"model_shape": (600, 97)}, "model_shape"),
-    ({"pixel_size_um": 0.5}, "pixel_size_um"), ({"stride_px": 4}, "stride_px"),
-    ({"layout": layout_of((75, 13))}, "layout"), ({"layout": layout_of(version="0.4")}, "layout"),
-    ({"layout": layout_of(chunk=32)}, "layout"),
-    ({"layout": replace(layout_of(), classes=CLASSES[:3])}, "classes"),
-    ({"layout": replace(layout_of(), classes=BACKGROUND_IS_TISSUE)}, "classes"),
-])  # fmt: skip
-def test_the_draft_of_another_run_is_refused_and_replaced_with_overwrite(
-    tmp_path, change, difference
-):
-    fill(opened(tmp_path), [0])
-    with pytest.raises(OutputError, match=rf"another {difference}; .*`overwrite=True`"):
-        opened(tmp_path, **change)
-    assert opened(tmp_path).missing() == [1, 2, 3, 4]
-    begun = opened(tmp_path, overwrite=True, **change)
-    assert begun.missing() == list(range(begun.row_count))
-    assert names(tmp_path) == ["l.zarr.unfinished"]
-
-
-def test_the_header_of_a_draft_keeps_the_keys_of_its_layout(tmp_path):
-    """Runs that an earlier version has left unfinished must be able to go on."""
-    folder = opened(tmp_path).folder
-    layout = json.loads((folder / "draft.json").read_text(encoding="utf-8"))["layout"]
-    assert set(layout) == {"shape", "pixel_size_um", "corner_um", "classes", "version", "chunk"}
-    assert layout["shape"] == list(SHAPE)
-    assert (layout["pixel_size_um"], layout["corner_um"]) == (5.2, [1.0, -2.0])
-    assert Draft.load(tmp_path / "l.zarr").layout == layout_of()
-
-
-def older(content):
-    """The header as it was written before records had a version."""
-    record = without(without(content["record"], "", "record_version"), "models", "provenance")
-    return without({**content, "record": record}, "layout", "chunk")
-
-
-def test_a_draft_of_an_earlier_version_is_resumed_and_finished(tmp_path):
-    layout = layout_of((600, 12), chunk=LABEL_CHUNK)
-    draft = fill(opened(tmp_path, layout=layout), [0, 1])
-    header = draft.folder / "draft.json"
-    header.write_text(json.dumps(older(json.loads(header.read_text()))))
-    assert Draft.load(tmp_path / "l.zarr").missing() == [2]
-    fill(opened(tmp_path, layout=layout), [2])
-    Draft.load(tmp_path / "l.zarr").finish()
-    record = open_labels(tmp_path / "l.zarr").run_record()
-    assert (record.record_version, record.models.provenance) == (RECORD_VERSION, None)
-
-
-@pytest.mark.parametrize("text", ["", "x", "[]", "null", "{}", '{"record": {}}', '{"layout": 3}'])
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_a_folder_that_is_no_draft_is_refused_with_a_message(tmp_path, text, overwrite):
-    folder = tmp_path / "l.zarr.unfinished"
-    folder.mkdir()
-    (folder / "draft.json").write_text(text)
-    with pytest.raises(MorphinferError):
-        opened(tmp_path, overwrite=overwrite)
-    with pytest.raises(MorphinferError):
-        Draft.load(tmp_path / "l.zarr")
-
-
-def test_a_folder_of_the_user_is_no_draft(tmp_path):
-    (tmp_path / "l.zarr.unfinished").mkdir()
-    (tmp_path / "l.zarr.unfinished" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="remove the folder"):
-        opened(tmp_path, overwrite=True)
-    assert names(tmp_path / "l.zarr.unfinished") == ["thesis.txt"]
-
-
-def test_a_draft_without_any_row_is_discarded_and_one_with_rows_kept(tmp_path):
-    draft = opened(tmp_path)
-    assert draft.discard_if_empty()
-    assert names(tmp_path) == []
-    assert draft.discard_if_empty()
-    draft = fill(opened(tmp_path), [2])
-    assert not draft.discard_if_empty()
-    assert names(tmp_path) == ["l.zarr.unfinished"]
-
-
-@pytest.mark.parametrize("count", [2, 8])
-def test_several_that_open_one_draft_at_once_all_work_on_it(tmp_path, count):
-    for attempt in range(2):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        together = threading.Barrier(count)
-
-        def work(k, folder=folder, together=together):
-            together.wait()
-            fill(opened(folder), range(k, 5, count))
-
-        with ThreadPoolExecutor(count) as pool:
-            list(pool.map(work, range(count)))
-        assert names(folder) == ["l.zarr.unfinished"]
-        assert opened(folder).missing() == []

@@ -21,13 +21,13 @@ from fakes import fake_ensemble, names, write_slide
 
 import morphinfer.images.writing.staging
 import morphinfer.runs.draft
-import morphinfer.runs.row_writer
 from morphinfer import segment
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window
 from morphinfer.images.labels.label_image import LAYERS
 from morphinfer.images.labels.opening import open_labels
 from morphinfer.images.writing.multiscale import NewImage
+from morphinfer.runs.journal import Journal
 from networks import nuclei
 
 # Damage
@@ -152,7 +152,7 @@ def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path, layer):
 @pytest.mark.parametrize(("place", "name", "problem"), [
     (NewImage, "create", errno.ENOSPC), (NewImage, "write_rows", errno.ENOSPC),
     (NewImage, "write_rows", errno.EDQUOT), (NewImage, "fill_levels", errno.ENOSPC),
-    (NewImage, "describe", errno.ENOSPC), (morphinfer.runs.row_writer, "append", errno.ENOSPC),
+    (NewImage, "describe", errno.ENOSPC), (Journal, "append", errno.ENOSPC),
     (morphinfer.runs.draft, "flush", errno.ENOSPC),
 ])  # fmt: skip
 def test_a_full_disk_is_reported_with_a_way_out(tmp_path, monkeypatch, place, name, problem):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from morphinfer.runs.journal import RowDone, append, checksum, new_journal, read_journals
+from morphinfer.records import to_plain
+from morphinfer.runs.journal import Journal, RowDone, checksum, read_journals, signed
 
 natural = st.integers(0, 2**40)
 rows = st.builds(
@@ -23,6 +25,7 @@ rows = st.builds(
     st.floats(0, 1e9),
 )
 keep_folder = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RUN = "a draft"
 ONE = RowDone(3, (1, 2), (4, 5, 6), 7, 0.5)
 
 
@@ -34,7 +37,11 @@ def fresh(folder):
 
 
 def entries(folder):
-    return {(row, done) for row, several in read_journals(folder).items() for done in several}
+    return {(row, done) for row, several in read_journals(folder, RUN).items() for done in several}
+
+
+def new_journal(folder):
+    return Journal.new(folder, RUN)
 
 
 @keep_folder
@@ -44,7 +51,7 @@ def test_what_any_number_of_processes_append_is_read_back(tmp_path, processes):
     for lines in processes:
         journal = new_journal(folder)
         for done in lines:
-            append(journal, done)
+            journal.append(done)
     assert entries(folder) == {(done.row, done) for lines in processes for done in lines}
 
 
@@ -53,10 +60,10 @@ def test_what_any_number_of_processes_append_is_read_back(tmp_path, processes):
 def test_a_journal_torn_anywhere_yields_its_whole_lines(tmp_path, lines, data):
     journal = new_journal(fresh(tmp_path))
     for done in lines:
-        append(journal, done)
-    whole = journal.read_bytes()
+        journal.append(done)
+    whole = journal.file.read_bytes()
     kept = data.draw(st.integers(0, len(whole)))
-    journal.write_bytes(whole[:kept])
+    journal.file.write_bytes(whole[:kept])
     ends = np.cumsum([len(line) + 1 for line in whole.splitlines()])
     done = [one for one, end in zip(lines, ends, strict=True) if end - 1 <= kept]
     assert entries(tmp_path) == {(one.row, one) for one in done}
@@ -64,8 +71,8 @@ def test_a_journal_torn_anywhere_yields_its_whole_lines(tmp_path, lines, data):
 
 def test_zeros_that_a_power_cut_left_are_no_line(tmp_path):
     journal = new_journal(tmp_path)
-    append(journal, ONE)
-    journal.write_bytes(journal.read_bytes() + bytes(100))
+    journal.append(ONE)
+    journal.file.write_bytes(journal.file.read_bytes() + bytes(100))
     assert entries(tmp_path) == {(3, ONE)}
 
 
@@ -73,32 +80,61 @@ def test_zeros_that_a_power_cut_left_are_no_line(tmp_path):
 @given(st.binary(max_size=60))
 def test_garbage_is_no_line(tmp_path, garbage):
     journal = new_journal(fresh(tmp_path))
-    append(journal, ONE)
-    journal.write_bytes(garbage + b"\n" + journal.read_bytes())
+    journal.append(ONE)
+    journal.file.write_bytes(garbage + b"\n" + journal.file.read_bytes())
     assert (3, ONE) in entries(tmp_path)
 
 
 @pytest.mark.parametrize("change", [
-    {"row": None}, {"row": "x"}, {"row": float("inf")}, {"row": float("nan")}, {"row": []},
+    {"row": None}, {"row": "x"}, {"row": 1.0}, {"row": []}, {"seconds": 10**400},
     {"checksums": None}, {"checksums": 3}, {"counts": 1.5}, {"uncertain": None},
     {"seconds": "x"}, {"seconds": None},
 ])  # fmt: skip
 def test_a_line_of_wrong_values_is_no_line(tmp_path, change):
     line = {"row": 1, "checksums": [1], "counts": [1], "uncertain": 0, "seconds": 1.0, **change}
-    new_journal(tmp_path).write_text(json.dumps(line) + "\nnull\n[]\n5\n{}\n", encoding="utf-8")
-    assert read_journals(tmp_path) == {}
+    lines = signed(RUN, line) + b"null\n[]\n5\n{}\n" + signed(RUN, {"row": 1})
+    new_journal(tmp_path).file.write_bytes(lines)
+    assert entries(tmp_path) == set()
 
 
-def test_a_line_that_does_not_count_the_uncertain_is_no_line(tmp_path):
-    line = {"row": 1, "checksums": [1], "counts": [1], "seconds": 1.0}
-    new_journal(tmp_path).write_text(json.dumps(line) + "\n", encoding="utf-8")
-    assert read_journals(tmp_path) == {}
+@pytest.mark.parametrize("key", ["row", "checksums", "counts", "uncertain", "seconds", "sum"])
+def test_a_line_that_was_changed_is_no_line(tmp_path, key):
+    journal = new_journal(tmp_path)
+    journal.append(ONE)
+    line = json.loads(journal.file.read_bytes())
+    changed = {**line, key: [1, 3] if key in ("checksums", "counts") else 4}
+    journal.file.write_text(json.dumps(changed) + "\n")
+    assert entries(tmp_path) == set()
+    journal.file.write_text(json.dumps({k: v for k, v in line.items() if k != "sum"}) + "\n")
+    assert entries(tmp_path) == set()
+    journal.file.write_text(json.dumps(line) + "\n")
+    assert entries(tmp_path) == {(3, ONE)}
+
+
+def test_a_line_of_another_draft_is_no_line(tmp_path):
+    Journal.new(tmp_path, "another").append(ONE)
+    assert entries(tmp_path) == set()
+    assert read_journals(tmp_path, "another") == {3: [ONE]}
+
+
+def test_a_journal_without_end_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("morphinfer.runs.journal.MOST_BYTES", 1000)
+    new_journal(tmp_path).file.write_bytes(signed(RUN, to_plain(ONE)) * 20)
+    assert entries(tmp_path) == set()
+
+
+@pytest.mark.parametrize("change", [
+    {"counts": (-1, 2)}, {"counts": (5, 6)}, {"uncertain": 4}, {"uncertain": -1}, {"seconds": -1.0},
+])  # fmt: skip
+def test_numbers_that_no_row_can_have_are_not_believed(change):
+    possible = RowDone(0, (), (1, 2), 3, 0.5)
+    assert possible.is_possible(10)
+    assert not replace(possible, **change).is_possible(10)
 
 
 def test_a_folder_without_journals_yields_nothing(tmp_path):
     (tmp_path / "draft.json").write_text("{}")
-    assert read_journals(tmp_path) == {}
-    assert read_journals(tmp_path / "nowhere") == {}
+    assert entries(tmp_path) == entries(tmp_path / "nowhere") == set()
 
 
 def test_each_process_has_a_journal_of_its_own(tmp_path):
@@ -107,7 +143,7 @@ def test_each_process_has_a_journal_of_its_own(tmp_path):
 
 def test_nothing_is_appended_where_the_draft_is_gone(tmp_path):
     with pytest.raises(FileNotFoundError):
-        append(new_journal(tmp_path / "gone"), ONE)
+        new_journal(tmp_path / "gone").append(ONE)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,10 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from morphinfer.geometry import Window
-from morphinfer.runs.journal import checksum, read_journals
+from morphinfer.runs.journal import Journal, checksum
+from morphinfer.runs.journal import read_journals as read
 from morphinfer.runs.row_writer import RowWriter, row_count, row_positions
 
 CHUNK = 8
+RUN = "a draft"
+
+
+def read_journals(folder):
+    return read(folder, RUN)
 
 
 @dataclass
@@ -65,7 +71,7 @@ def doubtful(shape):
 def write(folder, shape, tiles, images):
     labels, soft = made(shape)
     uncertain = doubtful(shape)
-    writer = RowWriter(images, 4, folder / "journal-x.jsonl", time.perf_counter())
+    writer = RowWriter(images, 4, Journal(folder / "journal-x.jsonl", RUN))
     for tile in tiles:
         blocks = [labels[tile.slices], soft[(slice(None), *tile.slices)]][: len(images)]
         writer.write(tile, blocks, uncertain[tile.slices])
@@ -126,7 +132,7 @@ def test_a_row_that_could_not_be_written_is_not_reported_as_done(tmp_path, monke
 
 def test_seconds_add_up_to_the_time_since_the_work_began(tmp_path):
     began = time.perf_counter() - 1000
-    writer = RowWriter([Image((24, 2))], 4, tmp_path / "journal-x.jsonl", began)
+    writer = RowWriter([Image((24, 2))], 4, Journal(tmp_path / "journal-x.jsonl", RUN), since=began)
     for row in (2, 0, 1):
         blank = np.zeros((8, 2), np.uint8)
         writer.write(Window(8 * row, 0, 8, 2), [blank], blank.astype(bool))

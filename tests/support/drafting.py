@@ -11,6 +11,7 @@ from run_records import START
 
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels.label_image import LAYERS, Layer, Layout
+from morphinfer.images.stores.contents import StoredContent
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.draft_header import DraftHeader
 from networks import CLASSES
@@ -18,6 +19,7 @@ from networks import CLASSES
 CHUNK = 16
 SHAPE = (75, 12)
 VERSIONS = ("0.4", "0.5")
+CONTENT = StoredContent("files", "pixels")
 OUTPUTS = ["l.zarr", "l_probabilities.zarr", "l_uncertainty.zarr"]
 
 
@@ -42,13 +44,15 @@ def opened(
     folder: Path,
     *,
     layers: tuple[Layer, ...] = LAYERS,
-    overwrite: bool = False,
     layout: Layout | None = None,
+    content: StoredContent = CONTENT,
+    how: dict[str, Any] | None = None,
+    overwrite: bool = False,
     **changes: Any,
 ) -> Draft:
-    """The draft of l.zarr; ``changes`` replace fields of its record."""
-    header = DraftHeader(layout or layout_of(), layers, replace(START, **changes))
-    return Draft.open(folder / "l.zarr", header, overwrite=overwrite)
+    """The draft of l.zarr; ``how`` are arguments of `Draft.open`, ``changes`` fields of its record."""
+    header = DraftHeader(layout or layout_of(), layers, replace(START, **changes), content)
+    return Draft.open(folder / "l.zarr", header, overwrite=overwrite, **how or {})
 
 
 def fill(draft: Draft, rows: Any = None, seed: int = 0) -> Draft:

@@ -113,7 +113,7 @@ def do_job(
     check_target(job.target, overwrite=overwrite, folder=True)
     ReportPaths.beside(job.target).check(overwrite=overwrite)
     shown = tile_progress(label, job.slide_path, settings.progress, settings.verbosity)
-    with resumable(job.target), shown as progress:
+    with shown as progress:
         result = segment(
             job.source,
             models=settings.models,
@@ -131,23 +131,6 @@ def do_job(
         picture_width=settings.picture_width, overwrite=overwrite,
     )  # fmt: skip
     return result, report
-
-
-@contextmanager
-def resumable(target: Path) -> Iterator[None]:
-    """Add a note to an error or an interruption if the same command can resume the run."""
-    from morphinfer.runs import JOURNALS, draft_folder
-
-    folder = draft_folder(target)
-    before = set(folder.glob(JOURNALS))
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as problem:
-        if set(folder.glob(JOURNALS)) - before:
-            problem.add_note(
-                f"finished rows are kept in {folder}; the same command resumes the run"
-            )
-        raise
 
 
 @contextmanager

@@ -25,7 +25,6 @@ from morphinfer.cli.jobs import (
     loading,
     make_folder,
     make_job,
-    resumable,
 )
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
@@ -72,6 +71,8 @@ class Shard(ParamType):
               help="Compute on the workers of a Dask scheduler, which must see the same files.")  # fmt: skip
 @click.option("--skip-done", is_flag=True,
               help="Skip slides whose label image exists.")  # fmt: skip
+@click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
+              help="Resume an interrupted run, or discard what it has left.")  # fmt: skip
 @picture_width_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that exist.")
@@ -122,6 +123,8 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
          "'morphinfer finish'"),
         (shard and choices["overwrite"], "--shard replaces nothing; delete the old label image, or "
          "name another --out"),
+        (shard and choices["resume"] == "never", "--shard adds to what other shards have left; delete "
+         "LABELS.zarr.unfinished to start over"),
         (shard and choices["dask"], "--shard and --dask exclude each other"),
     ):  # fmt: skip
         if wrong:
@@ -163,7 +166,7 @@ def _segment_shard(
     index, shards = choices["shard"]
     label = f"shard {index}/{shards}"
     shown = tile_progress(label, slide, settings.progress, settings.verbosity)
-    with logged_beside(job.target.parent), resumable(job.target), shown as progress:
+    with logged_beside(job.target.parent), shown as progress:
         draft = segment_shard(
             job.source,
             (index, shards),

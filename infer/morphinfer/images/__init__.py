@@ -33,6 +33,7 @@ from morphinfer.images.stores import (
     TIFF_SUFFIXES,
     Address,
     Store,
+    StoredContent,
     enclosing_node,
     is_folder_of_slides,
     open_store,
@@ -43,6 +44,7 @@ from morphinfer.images.stores import (
 from morphinfer.images.writing import (
     ImageSpec,
     NewImage,
+    Process,
     as_output_errors,
     check_target,
     create_image,
@@ -52,6 +54,7 @@ from morphinfer.images.writing import (
     publish,
     remove,
     staged,
+    try_lock,
 )
 
 __all__ = [
@@ -65,9 +68,11 @@ __all__ = [
     "Layout",
     "NewImage",
     "Pixels",
+    "Process",
     "Roi",
     "Slide",
     "Store",
+    "StoredContent",
     "Version",
     "as_output_errors",
     "check_target",
@@ -94,5 +99,6 @@ __all__ = [
     "slides_in",
     "staged",
     "stored_result",
+    "try_lock",
     "verify_level_for",
 ]

@@ -25,7 +25,7 @@ from morphinfer.networks.modelsets import (
     show_set,
     verify_set,
 )
-from morphinfer.networks.options import Options, SkipBackground
+from morphinfer.networks.options import Options, Resume, SkipBackground
 from morphinfer.networks.predictor import DensePredictor
 from morphinfer.networks.provenance import provenance_of
 from morphinfer.networks.runtime import ProviderChoice, load_runtime
@@ -53,6 +53,7 @@ __all__ = [
     "ModelSet",
     "Options",
     "ProviderChoice",
+    "Resume",
     "Session",
     "SkipBackground",
     "Stop",

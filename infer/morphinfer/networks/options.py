@@ -16,12 +16,14 @@ from morphinfer.networks.runtime import Provider
 Mode = Literal["dense", "windows"]
 SkipBackground = Literal["off", "on", "auto"]
 OnEmpty = Literal["error", "background"]
+Resume = Literal["auto", "never"]
 
 CHOICES: dict[str, tuple[object, ...]] = {
     "mode": (None, *get_args(Mode)),
     "provider": get_args(Provider),
     "skip_background": get_args(SkipBackground),
     "on_empty": get_args(OnEmpty),
+    "resume": get_args(Resume),
     "probabilities": (False, True),
     "uncertainty": (False, True),
 }
@@ -72,8 +74,10 @@ class Options:
     uncertainty: bool = False
     """Whether the uncertainty of each position is kept too, as uint8."""
     label_chunk: int = LABEL_CHUNK
-    """Side of the chunks of the label image in positions, an even number. Work is kept after an
-    interruption, and split into shards, by rows of chunks."""
+    """Side of the chunks of the label image in positions, an even number. Work is split into shards by
+    rows of chunks."""
+    resume: Resume = "auto"
+    """Whether an interrupted run is resumed, or what it has left is discarded."""
 
     roi: str | Path | None = None
     """Region of interest on the slide, a GeoJSON or CSV file of polygons (`open_roi`); positions outside

@@ -2,16 +2,16 @@
 
 `segmentation` holds the calls. A `plan` says what is computed, the `engine` sends tiles through the
 networks, `background` decides whether empty parts are skipped, and finished rows go into a `draft`
-(`row_writer`, `journal`), which survives interruption and is published as a whole. `steps` is what all
-runs share, `sharding` splits one over processes, `forecast` predicts what it costs, and `outputs` knows
-where results belong.
+(`row_writer`, `journal`), which survives interruption and is published as a whole; `draft_checks` says what
+can be resumed, `open_rows` and `stretches` what of an incomplete row is kept, and `holders` who works on it.
+`steps` is what all runs share, `sharding` splits one over processes, `forecast` predicts what it costs, and
+`outputs` knows where results belong.
 """
 
 from __future__ import annotations
 
 from morphinfer.runs.draft import Draft, draft_folder
 from morphinfer.runs.forecast import Forecast, forecast_run
-from morphinfer.runs.journal import JOURNALS
 from morphinfer.runs.outputs import default_out, refuse_inputs
 from morphinfer.runs.results import ArraySegmentation, Segmentation
 from morphinfer.runs.segmentation import finish, segment, segment_array
@@ -19,7 +19,6 @@ from morphinfer.runs.sharding import segment_shard, shard_rows
 from morphinfer.runs.steps import Models, Progress, Report, make_plan
 
 __all__ = [
-    "JOURNALS",
     "ArraySegmentation",
     "Draft",
     "Forecast",

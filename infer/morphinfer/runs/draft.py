@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
-
-from morphinfer.classes import values_of
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window
 from morphinfer.images import (
@@ -35,11 +31,13 @@ from morphinfer.images import (
     published_paths,
     remove,
 )
-from morphinfer.networks import UNCERTAIN_BELOW
+from morphinfer.networks import Resume
 from morphinfer.records import RunRecord
-from morphinfer.runs.background import doubt_background
+from morphinfer.runs.draft_checks import oddity, refuse_foreign
 from morphinfer.runs.draft_header import DraftHeader
-from morphinfer.runs.journal import RowDone, checksum, new_journal, read_journals
+from morphinfer.runs.holders import Hold
+from morphinfer.runs.journal import Journal, RowDone, intact_rows, read_journals
+from morphinfer.runs.open_rows import part_files, part_rows
 from morphinfer.runs.row_writer import RowWriter, row_count, row_positions
 
 LOCK = "finishing"
@@ -86,27 +84,79 @@ class Draft:
         return Window(start, 0, stop - start, self.layout.grid.shape[1])
 
     @classmethod
-    def open(cls, target: Path, header: DraftHeader, *, overwrite: bool = False) -> Draft:
+    def open(
+        cls,
+        target: Path,
+        header: DraftHeader,
+        *,
+        overwrite: bool = False,
+        resume: Resume = "auto",
+        alone: bool = True,
+    ) -> Draft:
         """Begin a draft, or resume the one that an interrupted run or another shard has left.
+
+        One that cannot be resumed is discarded, with a warning that says why.
+
+        Parameters
+        ----------
+        target : Path
+            The label image.
+        header : DraftHeader
+            What is computed, and of what.
+        overwrite : bool
+            Discard a draft of other options, instead of refusing it.
+        resume : {'auto', 'never'}
+            Whether a draft that can be resumed is resumed, or discarded.
+        alone : bool
+            Whether no other process works on it; else it is refused where it would be discarded.
 
         Raises
         ------
         OutputError
-            The target exists or cannot be written to, or an unfinished run with other models,
-            another slide or other options exists.
+            The target exists or cannot be written to; or an unfinished run with other models,
+            another slide or other options exists, or something else in its place.
         """
         draft = cls(target, header)
-        if draft.folder.exists() and (overwrite or draft._is_ours()) and not draft._is_usable():
+        refuse_foreign(draft.folder)
+        reason = draft._why_discarded(resume, overwrite=overwrite) if draft.folder.exists() else ""
+        if reason and not alone:
+            raise OutputError(
+                f"{draft.folder}: cannot be resumed, since {reason}, and another process works on it; "
+                f"stop that, and run this again"
+            )
+        if reason:
+            logger.warning("%s: an unfinished run is discarded, since %s", target, reason)
             remove(draft.folder)
         if not draft.folder.exists():
             with as_output_errors(target, "nothing was published"):
                 draft._create()
-        if not draft._is_ours():
+        return cls(target, replace(header, run=DraftHeader.read(draft.folder).run))
+
+    def _why_discarded(self, resume: Resume, *, overwrite: bool) -> str:
+        """Why what is in the place of the draft cannot be resumed, in a clause; '' where it can.
+
+        Raises
+        ------
+        OutputError
+            It has other options, and is not to be replaced.
+        """
+        if resume == "never":
+            return "`resume='never'` asks for it"
+        try:
+            found = DraftHeader.read(self.folder)
+        except OutputError:
+            return "its header is damaged, or an earlier version made it"
+        difference = self.header.difference(found)
+        if difference and not overwrite:
             raise OutputError(
-                f"{draft.folder}: an unfinished run with {draft._difference()}; give the same "
+                f"{self.folder}: an unfinished run with {difference}; give the same "
                 f"options again to resume it, or `overwrite=True` to start over"
             )
-        return draft
+        if difference:
+            return f"it has {difference}"
+        if found.content != self.header.content:
+            return "the slide has changed since (its files have other sizes, times or pixels)"
+        return oddity(self.folder, self._specs())
 
     @classmethod
     def load(cls, target: Path) -> Draft:
@@ -118,40 +168,34 @@ class Draft:
             There is no draft, or it cannot be read.
         """
         folder = draft_folder(target)
+        refuse_foreign(folder)
         if not folder.is_dir():
             raise OutputError(
                 f"{folder}: no such folder, so {target.name} has no unfinished parts; name the "
                 f"label image that the shards were given as `out`"
             )
         draft = cls(target, DraftHeader.read(folder))
-        if not draft._is_usable():
+        odd = oddity(folder, draft._specs())
+        if odd:
             raise OutputError(
-                f"{folder}: parts of it were published already by a run that failed; "
-                f"remove this folder, or run the shards again"
+                f"{folder}: cannot be finished, since {odd}; remove this folder, and run the shards again"
             )
         return draft
 
     def intact(self) -> dict[int, RowDone]:
         """The rows that are on disk as the journal describes them, by number."""
-        images = self._images()
-        rows: dict[int, RowDone] = {}
-        for row, entries in read_journals(self.folder).items():
-            checksums = self._checksums(images, row)
-            matching = [done for done in entries if done.checksums == checksums]
-            if matching:
-                rows[row] = matching[0]
-        return rows
+        return intact_rows(self.folder, self.header.run, self.layout, self._images())
 
     def missing(self) -> list[int]:
         """Rows of chunks that still have to be computed."""
         intact = self.intact()
         return [row for row in range(self.row_count) if row not in intact]
 
-    def writer(self, since: float | None = None) -> RowWriter:
+    def writer(self, since: float | None = None, held: Hold | None = None) -> RowWriter:
         """A writer for any rows of the draft; ``since`` is when the work on them began."""
-        journal = new_journal(self.folder)
+        journal = Journal.new(self.folder, self.header.run)
         classes = len(self.layout.classes)
-        return RowWriter(self._images(), classes, journal, since or time.perf_counter())
+        return RowWriter(self._images(), classes, journal, since=since, held=held)
 
     def finish(self, *, overwrite: bool = False) -> None:
         """Fill the pyramid, write the metadata and publish; removes the draft.
@@ -186,7 +230,7 @@ class Draft:
             )
         for path in published_paths(self.target, self.layers, overwrite=overwrite):
             check_target(path, overwrite=overwrite, folder=True)
-        record = self._completed(list(intact.values()))
+        record = self.header.completed(list(intact.values()))
         for image in self._images(record):
             image.fill_levels()
             image.describe()
@@ -200,75 +244,54 @@ class Draft:
         for warning in record.warnings[len(self.header.record.warnings) :]:
             logger.warning("%s", warning)  # the others were logged at the start
 
-    def _completed(self, done: list[RowDone]) -> RunRecord:
-        """The run record with what is known only now."""
-        counts = np.sum([row.counts for row in done], axis=0)
-        names = [c.name for c in self.layout.classes]
-        background = values_of(self.layout.classes, "background")
-        tissue = int(counts.sum() - counts[list(background)].sum())
-        uncertain = sum(row.uncertain for row in done)
-        return RunRecord.of(
-            self.header.record,
-            seconds=math.fsum(row.seconds for row in done),
-            class_fractions=dict(zip(names, (counts / counts.sum()).tolist(), strict=True)),
-            uncertain_fraction=uncertain / tissue if tissue else None,
-            uncertain_below=UNCERTAIN_BELOW,
-            warnings=doubt_background(
-                self.header.record.slide.path, self.layout.classes, counts.tolist()
-            ),
-        )
+    def kept(self) -> float:
+        """Share of the positions that are done, as journals and parts of rows claim; 0 to 1."""
+        rows = {row for row in read_journals(self.folder, self.header.run) if row < self.row_count}
+        windows = [self.window(row) for row in rows]
+        done = sum(window.height * window.width for window in windows)
+        writer = self.writer()
+        done += sum(writer.covered(row) for row in part_rows(self.folder) - rows)
+        return done / math.prod(self.layout.grid.shape)
 
     def discard_if_empty(self) -> bool:
-        """Remove the draft if no row of it is done; returns whether it was removed."""
-        if self.folder.exists() and read_journals(self.folder):
+        """Remove the draft if nothing of it is done; returns whether it was removed."""
+        kept = read_journals(self.folder, self.header.run) or part_files(self.folder)
+        if kept and self.folder.exists():
             return False
         remove(self.folder)
         return True
 
     def _create(self) -> None:
         """Make the folder under another name, so that several processes may begin at once."""
-        needed = sum(spec.needed_bytes for spec in self._specs())
+        needed = sum(spec.needed_bytes for spec in self._specs().values())
         check_target(self.target, overwrite=True, needed_bytes=needed)
         fresh = self.folder.with_name(f"{self.folder.name}-{uuid4().hex}")
         try:
             fresh.mkdir()
-            for name, spec in zip(self._names(), self._specs(), strict=True):
+            for name, spec in self._specs().items():
                 NewImage.create(fresh / name, spec)
-            self.header.write(fresh)
+            replace(self.header, run=uuid4().hex).write(fresh)
             fresh.rename(self.folder)
         except BaseException as problem:
             remove(fresh)
             if not (isinstance(problem, OSError) and self.folder.exists()):
                 raise  # else another process was faster
 
-    def _names(self) -> list[str]:
-        return ["labels.zarr", *(f"{layer}.zarr" for layer in self.layers)]
-
-    def _specs(self, record: RunRecord | None = None) -> list[ImageSpec]:
+    def _specs(self, record: RunRecord | None = None) -> dict[str, ImageSpec]:
+        """The images by the names of their folders: the labels, and the layers beside them."""
         content = {} if record is None else record.to_json()
-        beside = [self.layout.layer(k, layer_path(self.target, k).stem) for k in self.layers]
-        return [self.layout.labels(self.target.stem, content), *beside]
+        specs = {"labels.zarr": self.layout.labels(self.target.stem, content)}
+        for layer in self.layers:
+            name = layer_path(self.target, layer).stem
+            specs[f"{layer}.zarr"] = self.layout.layer(layer, name)
+        return specs
 
     def _images(self, record: RunRecord | None = None) -> list[NewImage]:
-        pairs = zip(self._names(), self._specs(record), strict=True)
-        return [NewImage(self.folder / name, spec) for name, spec in pairs]
+        return [NewImage(self.folder / name, spec) for name, spec in self._specs(record).items()]
 
     def _is_usable(self) -> bool:
-        """Whether it belongs to this run, and no part of it was published already."""
-        return self._is_ours() and all((self.folder / name).is_dir() for name in self._names())
-
-    def _is_ours(self) -> bool:
-        return self._difference() == ""
-
-    def _difference(self) -> str:
-        """Which settings that affect the result differ from those of the existing draft."""
-        return self.header.difference(DraftHeader.read(self.folder))
-
-    def _checksums(self, images: list[NewImage], row: int) -> tuple[int, ...]:
-        try:
-            return tuple(checksum(image.read_rows(*self.position_rows(row))) for image in images)
-        except (OSError, ValueError, RuntimeError, SystemError, MemoryError):
-            return ()  # a torn chunk does not decode, whatever error numcodecs raises
+        """Whether no part of it was published already."""
+        return all((self.folder / name).is_dir() for name in self._specs())
 
 
 def draft_folder(target: Path) -> Path:

@@ -7,7 +7,7 @@ memory did not suffice is halved, and the run continues from the same place.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -39,10 +39,16 @@ class Tile:
     """Whether the tile is done with it: false for all parts of a tile but the last."""
 
 
-def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[Tile, None, None]:
+def run_tiles(
+    plan: Plan,
+    start: int = 0,
+    stop: int | None = None,
+    left_out: Callable[[Window], bool] = lambda _: False,
+) -> Generator[Tile, None, None]:
     """Predict the rows [start, stop) of positions, tile by tile, in the order in which tiles are done.
 
-    A tile for which memory did not suffice comes in parts, one after the other.
+    Tiles for which ``left_out`` returns true are not computed. A tile for which memory did not suffice comes
+    in parts, one after the other.
 
     Reading, the networks and the consumer of the tiles work at the same time, at the pace of the
     slowest. The first error stops all, also networks that run, and is raised here. A generator that is not
@@ -58,6 +64,8 @@ def run_tiles(plan: Plan, start: int = 0, stop: int | None = None) -> Generator[
         try:
             for block in blocks:
                 for positions in block.tiles:
+                    if left_out(positions):
+                        continue
                     while len(running) >= most:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from chain.from_iterable(future.result() for future in done)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 
 from morphinfer.classes import roles_by_name, values_of
 from morphinfer.errors import RoiError, SlideError
 from morphinfer.geometry import PixelGrid, Window, ceil_div, patch_offset
-from morphinfer.images import Layout, Roi, Slide, open_roi
+from morphinfer.images import Layout, Roi, Slide, StoredContent, open_roi
 from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
 from morphinfer.records import (
     RunFit,
@@ -53,6 +53,8 @@ class Plan:
     """The region of interest, outside of which positions are unlabelled; None for the whole slide."""
     roi_positions: int = 0
     """Number of positions inside it."""
+    content: StoredContent = field(default_factory=StoredContent)
+    """What the slide held when it was planned for."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -81,11 +83,22 @@ class Plan:
         warnings = (
             *slide.warnings, *absent_warning(slide, image.level), *ensemble.models.warnings
         )  # fmt: skip
+        content = slide.content(image.level)  # before any pixel of the level is read
         intensity = measure_intensity(
             slide, card.normalisation, card.pixel_size_um, may_be_empty=may_be_empty
         )
         undecided = Skipping(on=False, reason="not decided")
-        plan = cls(image, intensity, ensemble, tiling, layout, undecided, options, warnings)
+        plan = cls(
+            image,
+            intensity,
+            ensemble,
+            tiling,
+            layout,
+            undecided,
+            options,
+            warnings,
+            content=content,
+        )
         return plan if options.roi is None else _inside(plan, open_roi(options.roi, slide.grid))
 
     @property

@@ -24,14 +24,16 @@ from morphinfer.reports import summarise
 from morphinfer.runs.background import doubt_background
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.holders import Hold, hold
 from morphinfer.runs.outputs import default_out, refuse_inputs
-from morphinfer.runs.plan import run_start
+from morphinfer.runs.plan import Plan, run_start
 from morphinfer.runs.results import ArraySegmentation, Segmentation
 from morphinfer.runs.sharding import compute_on
 from morphinfer.runs.steps import (
     Models,
     Report,
     check_outputs,
+    keeping,
     make_plan,
     open_draft,
     run_options,
@@ -100,7 +102,8 @@ def segment(
     ------
     SlideError, ModelError, ProviderError, OutputError, AlignmentError
         See `open_slide`, `load_models`, `choose_provider`, `Draft.open`, `evaluate`; the
-        reference is checked before the work begins.
+        reference is checked before the work begins. OutputError too where another process works on the
+        label image, and ChangedSlideError where the slide changed meanwhile.
     OptionsError
         Loaded networks contradict the options.
     RoiError
@@ -110,36 +113,49 @@ def segment(
 
     Notes
     -----
-    A run that is stopped leaves OUT.unfinished; the same call resumes it.
+    A run that is stopped leaves OUT.unfinished; the same call resumes it, if the slide is the same. What
+    stops it has a note (`__notes__`) that says how much is kept.
     """
     started = time.perf_counter()
     options = run_options(models, options)
     source = slide if isinstance(slide, Slide) else open_slide(slide)
     target = Path(out) if out is not None else default_out(source)
     check_outputs(source, target, options, inputs=[reference], overwrite=overwrite)
-    plan = make_plan(source, models, options)
-    refuse_inputs(target, [plan.ensemble.models.path])
-    if reference is not None:
-        name = f"the label image of {source.name}"
-        shown = AnnotatedSlide(source.grid, source.path)
-        reference = open_reference(reference, plan.layout.grid, shown, name=name)
-        classes = plan.layout.classes
-        check_fits(reference, plan.layout.grid, classes, match, ignore=ignore, name=name)
-    draft = open_draft(plan, target, overwrite=overwrite)
-    try:
-        if client is None:
-            missing = draft.missing()
-            if len(missing) < draft.row_count:
-                logger.info(
-                    "%s: resumes, %d of %d rows missing", target, len(missing), draft.row_count
-                )
-            write_rows(plan, draft, missing, progress, cancel, since=started)
-        else:
-            compute_on(client, plan, draft, progress, cancel)
-    except BaseException:
-        draft.discard_if_empty()
-        raise
-    return _finished(draft, reference, match, ignore, overwrite=overwrite)
+    with hold(target) as held:
+        plan = make_plan(source, models, options)
+        refuse_inputs(target, [plan.ensemble.models.path])
+        if reference is not None:
+            name = f"the label image of {source.name}"
+            shown = AnnotatedSlide(source.grid, source.path)
+            reference = open_reference(reference, plan.layout.grid, shown, name=name)
+            classes = plan.layout.classes
+            check_fits(reference, plan.layout.grid, classes, match, ignore=ignore, name=name)
+        draft = open_draft(plan, target, overwrite=overwrite, resume=options.resume)
+        with keeping(draft, held):
+            _compute(plan, draft, held, progress, cancel, client, since=started)
+            return _finished(draft, reference, match, ignore, overwrite=overwrite)
+
+
+def _compute(
+    plan: Plan,
+    draft: Draft,
+    held: Hold,
+    progress: Report | None,
+    cancel: Event | None,
+    client: Any,
+    *,
+    since: float,
+) -> None:
+    """Compute the missing rows of a draft, here or on the workers of a Dask client."""
+    if client is not None:
+        compute_on(client, plan, draft, held, progress, cancel)
+        return
+    missing = draft.missing()
+    if len(missing) < draft.row_count:
+        logger.info(
+            "%s: resumes, %d of %d rows missing", draft.target, len(missing), draft.row_count
+        )
+    write_rows(plan, draft, missing, progress, cancel, held=held, since=since)
 
 
 def finish(
@@ -170,12 +186,13 @@ def finish(
     AlignmentError
         The reference does not fit; checked before anything is published.
     """
-    draft = Draft.load(Path(out))
-    if reference is not None:
-        name, layout = str(draft.target), draft.layout
-        reference = open_reference(reference, layout.grid, _slide_of(draft), name=name)
-        check_fits(reference, layout.grid, layout.classes, match, ignore=ignore, name=name)
-    return _finished(draft, reference, match, ignore, overwrite=overwrite)
+    with hold(Path(out)):
+        draft = Draft.load(Path(out))
+        if reference is not None:
+            name, layout = str(draft.target), draft.layout
+            reference = open_reference(reference, layout.grid, _slide_of(draft), name=name)
+            check_fits(reference, layout.grid, layout.classes, match, ignore=ignore, name=name)
+        return _finished(draft, reference, match, ignore, overwrite=overwrite)
 
 
 def _slide_of(draft: Draft) -> AnnotatedSlide:
@@ -238,14 +255,14 @@ def segment_array(
     labels = np.empty(grid.shape, np.uint8)
     total = np.empty((len(classes), *grid.shape), np.float32)
     uncertainty = np.empty(grid.shape, np.uint8) if plan.options.uncertainty else None
-    count = tile_counter(plan, [(0, grid.shape[0])], progress, cancel)
+    count = tile_counter(plan, list(plan.tiling.windows()), progress, cancel)
     with closing(run_tiles(plan)) as tiles:
         for tile in tiles:
             labels[tile.positions.slices] = tile.fused.labels
             total[(slice(None), *tile.positions.slices)] = tile.fused.total
             if uncertainty is not None:
                 uncertainty[tile.positions.slices] = normalised_entropy(tile.fused.total)
-            count(tile.completes, tile.positions.height, tile.positions.width)
+            count(tile.completes, tile.positions)
     counts = np.bincount(labels.ravel(), minlength=256)[: len(classes)].tolist()
     doubts = doubt_background(plan.image.slide.name, classes, counts)
     for doubt in doubts:

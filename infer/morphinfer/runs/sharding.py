@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,19 +19,21 @@ from morphinfer.errors import OutputError, ProviderError
 from morphinfer.images import Slide, roi_file
 from morphinfer.networks import Ensemble, Options, SkipBackground, load_ensemble
 from morphinfer.runs.draft import Draft
+from morphinfer.runs.holders import SHARDS, Hold, hold
 from morphinfer.runs.outputs import default_out
 from morphinfer.runs.plan import Plan
 from morphinfer.runs.steps import (
     Models,
     Report,
     check_outputs,
+    keeping,
     make_plan,
     open_draft,
-    position_runs,
     run_options,
     tile_counter,
     write_rows,
 )
+from morphinfer.runs.stretches import stretches
 
 TASKS_PER_THREAD = 2
 """So that a slow worker holds up little."""
@@ -83,17 +85,20 @@ def segment_shard(
     Raises
     ------
     OutputError
-        No such shard, or an unfinished run of another kind exists; see `segment` for others.
+        No such shard, an unfinished run of another kind exists, or a process that computes no shard
+        works on the label image; see `segment` for others.
     """
     shard_rows(0, *shard)  # refuses a shard that does not exist, before anything is written
     options = run_options(models, options)
     target = out or default_out(slide)
     check_outputs(slide, target, options, inputs=[], overwrite=False)
-    plan = make_plan(slide, models, options)
-    draft = open_draft(plan, target, overwrite=False)
-    missing = set(draft.missing())
-    own = shard_rows(draft.row_count, *shard)
-    write_rows(plan, draft, [row for row in own if row in missing], progress)
+    with hold(target, SHARDS) as held:
+        plan = make_plan(slide, models, options)
+        draft = open_draft(plan, target, alone=held.is_alone())
+        with keeping(draft, held):
+            missing = set(draft.missing())
+            own = shard_rows(draft.row_count, *shard)
+            write_rows(plan, draft, [row for row in own if row in missing], progress, held=held)
     return draft
 
 
@@ -101,10 +106,13 @@ def compute_on(
     client: Any,
     plan: Plan,
     draft: Draft,
+    held: Hold,
     progress: Report | None = None,
     cancel: Event | None = None,
 ) -> None:
     """Compute the missing rows of a draft on the workers of a Dask client, one thread a task.
+
+    The tasks hold the label image together with the process that calls.
 
     Raises
     ------
@@ -127,28 +135,32 @@ def compute_on(
     decided: SkipBackground = "on" if plan.skipping.on else "off"
     threads_each = plan.options.threads or 1
     own = replace(plan.options, threads=threads_each, skip_background=decided, roi=_roi(plan))
-    task = plan.image.slide, models, own, draft.target.absolute()
+    task = plan.image.slide, models, own, draft.target.absolute(), held.group
     parts = split(draft.missing(), TASKS_PER_THREAD * threads)
     futures = {
-        client.submit(compute_rows, *task, part, pure=False): position_runs(draft, part)
+        client.submit(compute_rows, *task, part, pure=False): [
+            tile for stretch in stretches(draft, part) for tile in stretch.missing(plan.tiling)
+        ]
         for part in parts
     }
-    count = tile_counter(plan, [run for runs in futures.values() for run in runs], progress, cancel)
+    count = tile_counter(plan, list(chain(*futures.values())), progress, cancel)
     try:
         for future in distributed.as_completed(list(futures)):
             future.result()
-            for start, stop in futures[future]:
-                count(plan.tiling.count(start, stop), stop - start, plan.tiling.shape[1])
+            for tile in futures[future]:
+                count(1, tile)
+        plan.image.slide.check_source(plan.image.level, plan.content)
     finally:
         client.cancel(list(futures))
 
 
 def compute_rows(
-    slide: Slide, models: str, options: Options, target: Path, rows: Sequence[int]
+    slide: Slide, models: str, options: Options, target: Path, group: str, rows: Sequence[int]
 ) -> None:
-    """One task: rows of chunks of the draft of a target."""
-    plan = make_plan(slide, _ensemble(models, options), options)
-    write_rows(plan, open_draft(plan, target, overwrite=False), rows)
+    """One task: rows of chunks of the draft of a target, held by a group."""
+    with hold(target, group) as held:
+        plan = make_plan(slide, _ensemble(models, options), options)
+        write_rows(plan, open_draft(plan, target, alone=False), rows, held=held)
 
 
 def _roi(plan: Plan) -> str | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from threading import Event
 
@@ -15,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
-from morphinfer.errors import CancelledError
+from morphinfer.errors import CancelledError, ChangedSlideError, MorphinferError
+from morphinfer.geometry import Window
 from morphinfer.images import Layer, Slide, check_target, published_paths, refuse_result
 from morphinfer.networks import (
     Ensemble,
     Fused,
     ModelSet,
     Options,
+    Resume,
     load_ensemble,
     normalised_entropy,
     quantise,
@@ -32,8 +33,11 @@ from morphinfer.runs.draft import Draft
 from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.engine import run_tiles
 from morphinfer.runs.fit import with_fit
+from morphinfer.runs.holders import Hold
 from morphinfer.runs.outputs import refuse_inputs
 from morphinfer.runs.plan import Plan, run_start
+from morphinfer.runs.row_writer import RowWriter
+from morphinfer.runs.stretches import stretches
 
 logger = logging.getLogger(__name__)
 
@@ -94,10 +98,34 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     return plan
 
 
-def open_draft(plan: Plan, target: Path, *, overwrite: bool) -> Draft:
+def open_draft(
+    plan: Plan,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    resume: Resume = "auto",
+    alone: bool = True,
+) -> Draft:
     """The draft of the label image of a plan, new, or as an interrupted run has left it."""
-    header = DraftHeader(plan.layout, plan.options.layers, run_start(plan))
-    return Draft.open(target, header, overwrite=overwrite)
+    header = DraftHeader(plan.layout, plan.options.layers, run_start(plan), plan.content)
+    return Draft.open(target, header, overwrite=overwrite, resume=resume, alone=alone)
+
+
+@contextmanager
+def keeping(draft: Draft, held: Hold) -> Iterator[None]:
+    """Say with what stops a run how much of it is kept; a draft of which nothing is done is removed."""
+    try:
+        yield
+    except BaseException as problem:
+        if held.is_alone() and draft.discard_if_empty():
+            raise
+        with suppress(OSError, MorphinferError):
+            share = draft.kept()
+            kept = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+            problem.add_note(
+                f"{kept} of the positions are kept in {draft.folder}; the same command goes on from there"
+            )
+        raise
 
 
 def write_rows(
@@ -107,27 +135,54 @@ def write_rows(
     progress: Report | None = None,
     cancel: Event | None = None,
     *,
+    held: Hold | None = None,
     since: float | None = None,
 ) -> None:
-    """Compute rows of chunks of a draft and write them; neighbouring rows are computed together."""
+    """Compute rows of chunks of a draft and write them; neighbouring rows are computed together.
+
+    Raises
+    ------
+    ChangedSlideError
+        The slide changed since it was planned for; what was written is dropped.
+    """
     slide, level = plan.image.slide, plan.image.level
+    writer = draft.writer(since, held)
+    try:
+        slide.check_source(level)
+        _write_rows(plan, draft, writer, rows, progress, cancel)
+        slide.check_source(level, plan.content)
+    except ChangedSlideError:
+        writer.disown()
+        raise
+    except BaseException:
+        with suppress(OSError):
+            writer.save()
+        raise
+
+
+def _write_rows(
+    plan: Plan,
+    draft: Draft,
+    writer: RowWriter,
+    rows: Sequence[int],
+    progress: Report | None,
+    cancel: Event | None,
+) -> None:
     no_tissue = (*plan.background, UNLABELLED)
-    slide.check_source(level)
-    writer = draft.writer(since)
     outside = {row for row in rows if not plan.touches(draft.window(row))}
-    runs = position_runs(draft, [row for row in rows if row not in outside])
-    count = tile_counter(plan, runs, progress, cancel)
+    parts = stretches(draft, [row for row in rows if row not in outside], writer.kept)
+    missing = [tile for part in parts for tile in part.missing(plan.tiling)]
+    count = tile_counter(plan, missing, progress, cancel)
     for row in sorted(outside):
         writer.leave_out(row)
-    for run in runs:
-        with closing(run_tiles(plan, *run)) as tiles:
+    for part in parts:
+        with closing(run_tiles(plan, part.start, part.stop, part.is_kept)) as tiles:
             for tile in tiles:
                 fused = tile.fused
                 soft = [layer_values(fused, layer) for layer in draft.layers]
                 uncertain = uncertain_tissue(fused.labels, fused.total, no_tissue)
                 writer.write(tile.positions, [fused.labels, *soft], uncertain)
-                count(tile.completes, tile.positions.height, tile.positions.width)
-    slide.check_source(level)
+                count(tile.completes, tile.positions)
 
 
 def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
@@ -136,22 +191,10 @@ def layer_values(fused: Fused, layer: Layer) -> NDArray[np.uint8]:
     return of(fused.total)
 
 
-def position_runs(draft: Draft, rows: Sequence[int]) -> list[tuple[int, int]]:
-    """First and one past the last row of positions of each run of neighbouring rows of chunks."""
-    runs = []
-    for _, group in groupby(enumerate(sorted(rows)), lambda pair: pair[1] - pair[0]):
-        run = [row for _, row in group]
-        runs.append((draft.position_rows(run[0])[0], draft.position_rows(run[-1])[1]))
-    return runs
-
-
 def tile_counter(
-    plan: Plan,
-    runs: Sequence[tuple[int, int]],
-    progress: Report | None,
-    cancel: Event | None = None,
-) -> Callable[[int, int, int], None]:
-    """Function that counts tiles, with their height and width in positions, and reports progress.
+    plan: Plan, all_tiles: Sequence[Window], progress: Report | None, cancel: Event | None = None
+) -> Callable[[int, Window], None]:
+    """Function that counts tiles, with the positions that they cover, and reports progress.
 
     Raises
     ------
@@ -159,23 +202,21 @@ def tile_counter(
         ``cancel`` is set, now or when the returned function is called.
     """
     position_megapixels = math.prod(plan.image.shape) / math.prod(plan.tiling.shape) / 1e6
-    all_tiles = sum(plan.tiling.count(*run) for run in runs)
-    rows = sum(stop - start for start, stop in runs)
-    all_megapixels = rows * plan.tiling.shape[1] * position_megapixels
+    all_megapixels = sum(tile.height * tile.width for tile in all_tiles) * position_megapixels
     tiles, megapixels = 0, 0.0
 
-    def count(number: int, height: int, width: int) -> None:
+    def count(number: int, covered: Window) -> None:
         nonlocal tiles, megapixels
         tiles += number
-        megapixels += height * width * position_megapixels
+        megapixels += covered.height * covered.width * position_megapixels
         if progress is not None:
-            progress(Progress(tiles, all_tiles, megapixels, all_megapixels))
+            progress(Progress(tiles, len(all_tiles), megapixels, all_megapixels))
         refuse_cancelled()
 
     def refuse_cancelled() -> None:
         if cancel is not None and cancel.is_set():
             name = plan.image.slide.name
-            raise CancelledError(f"{name}: cancelled after {tiles} of {all_tiles} tiles")
+            raise CancelledError(f"{name}: cancelled after {tiles} of {len(all_tiles)} tiles")
 
     refuse_cancelled()
     return count

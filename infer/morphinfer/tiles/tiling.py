@@ -62,6 +62,13 @@ class Tiling:
         rows = sum(len(span.tiles(self.tile)) for span in self.spans(0, start, stop))
         return rows * sum(len(span.tiles(self.tile)) for span in self.spans(1))
 
+    def windows(self, start: int = 0, stop: int | None = None) -> Iterator[Window]:
+        """Positions of each tile of the rows [start, stop) of positions, in reading order."""
+        cols = [col for span in self.spans(1) for col in span.tiles(self.tile)]
+        for span in self.spans(0, start, stop):
+            for row, height in span.tiles(self.tile):
+                yield from (Window(row, col, height, width) for col, width in cols)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

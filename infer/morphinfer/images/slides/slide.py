@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.errors import SlideError
+from morphinfer.errors import ChangedSlideError, SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.ngff import Version
 from morphinfer.images.slides.identities import sample_windows
@@ -26,7 +26,10 @@ from morphinfer.images.slides.pixel_types import pixel_dtype, to_pixels
 from morphinfer.images.slides.reading import Selection, chunk_bytes, read_window, reading_bytes
 from morphinfer.images.stores import (
     AbsentChunks,
+    Index,
     MissingChunks,
+    StoredContent,
+    Watched,
     WatchedArray,
 )
 
@@ -158,22 +161,52 @@ class Slide:
             The slide is no longer there.
         """
         array = self.levels[level].array
-        if not isinstance(array, WatchedArray):
-            return None
-        places: dict[str, int | slice] = {"t": 0, "c": self.channel, "z": self._z_index()}
-        return array.list_absent(tuple(places.get(axis, slice(None)) for axis in self.axes))
+        return array.list_absent(self._part()) if isinstance(array, WatchedArray) else None
 
-    def check_source(self, level: int = 0) -> None:
-        """Read the metadata of the slide and of a level again.
+    def check_source(self, level: int = 0, since: StoredContent | None = None) -> None:
+        """Look at the metadata of the slide and of a level again, and at what they hold.
+
+        Parameters
+        ----------
+        level : int
+            The level that is read.
+        since : StoredContent, optional
+            What ``content`` returned earlier.
 
         Raises
         ------
         SlideError
             The slide was removed, replaced or disconnected, or its metadata have changed.
+        ChangedSlideError
+            Its files or pixels have changed since.
         """
         array = self.levels[level].array
-        if isinstance(array, WatchedArray):
+        if isinstance(array, Watched):
             array.check()
+        if since is not None and self.content(level) != since:
+            raise ChangedSlideError(
+                f"{self.address}: its files changed while it was read, so what was computed from them is "
+                f"dropped; wait until nothing writes to it, and run the same command again"
+            )
+
+    def content(self, level: int = 0) -> StoredContent:
+        """What the slide holds now of a level, so that a later look finds it changed.
+
+        Sizes and times of all files that are read, and a hash of bytes of up to 25 chunks spread over the
+        level; of a remote store the hash alone, and nothing of an array in memory (see ``identity``).
+
+        Raises
+        ------
+        SlideError
+            A remote store cannot be reached.
+        """
+        array = self.levels[level].array
+        return array.content(self._part()) if isinstance(array, Watched) else StoredContent()
+
+    def _part(self) -> Index:
+        """The part of an array that is read."""
+        places: dict[str, int | slice] = {"t": 0, "c": self.channel, "z": self._z_index()}
+        return tuple(places.get(axis, slice(None)) for axis in self.axes)
 
     def _z_index(self) -> int | slice:
         return slice(None) if self.z == "max" else self.z

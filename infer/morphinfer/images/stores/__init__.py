@@ -3,7 +3,7 @@
 `addresses` says what a user names, `store` opens it through zarr (`remote` by fsspec), `containers` chooses
 an image among the `members` of a container. `folders` lists slides and recognises results,
 `foreign_formats` names what is not read. `watched_arrays` and `level_arrays` give arrays that notice chunks
-that are absent or go.
+that are absent or go, `watch` an image that is replaced, `contents` what has changed in it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,15 @@ from morphinfer.images.stores.addresses import (
     is_zip,
 )
 from morphinfer.images.stores.containers import OpenedImage, open_image
+from morphinfer.images.stores.contents import (
+    SAMPLED_SIDE,
+    Index,
+    StoredContent,
+    Watched,
+    file_pieces,
+    hash_pieces,
+    stamp_files,
+)
 from morphinfer.images.stores.folders import (
     in_labels_group,
     is_folder_of_slides,
@@ -28,22 +37,29 @@ from morphinfer.images.stores.foreign_formats import bioformats_way, foreign_for
 from morphinfer.images.stores.level_arrays import level_array
 from morphinfer.images.stores.members import MOST_LISTED, SIDE_IMAGE, ome_block
 from morphinfer.images.stores.store import Store, no_node, open_store
-from morphinfer.images.stores.watched_arrays import AbsentChunks, MissingChunks, Watch, WatchedArray
+from morphinfer.images.stores.watch import MissingChunks, Watch
+from morphinfer.images.stores.watched_arrays import AbsentChunks, WatchedArray
 
 __all__ = [
     "MOST_LISTED",
+    "SAMPLED_SIDE",
     "SIDE_IMAGE",
     "TIFF_SUFFIXES",
     "AbsentChunks",
     "Address",
+    "Index",
     "MissingChunks",
     "OpenedImage",
     "Store",
+    "StoredContent",
     "Watch",
+    "Watched",
     "WatchedArray",
     "bioformats_way",
     "enclosing_node",
+    "file_pieces",
     "foreign_format",
+    "hash_pieces",
     "in_labels_group",
     "is_folder_of_slides",
     "is_node",
@@ -57,5 +73,6 @@ __all__ = [
     "refuse_result",
     "result_kind",
     "slides_in",
+    "stamp_files",
     "stored_result",
 ]

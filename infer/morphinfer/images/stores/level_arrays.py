@@ -7,7 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 from morphinfer.errors import SlideError
-from morphinfer.images.stores.watched_arrays import Watch, WatchedArray
+from morphinfer.images.stores.watch import Watch
+from morphinfer.images.stores.watched_arrays import WatchedArray
 
 
 def level_array(group: Any, array_path: str, watch: Watch) -> WatchedArray | SlideError:

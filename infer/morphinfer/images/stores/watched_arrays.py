@@ -8,26 +8,29 @@ error. Of a sharded array only whole shards are looked up, since the shard itsel
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, Literal
+from itertools import chain, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import SlideError
-from morphinfer.images.stores.containers import OpenedImage
+from morphinfer.images.stores.contents import (
+    Index,
+    StoredContent,
+    hash_pieces,
+    node_files,
+    spread,
+    stamp_files,
+    stored_pieces,
+)
 from morphinfer.images.stores.remote import remote_problem
+from morphinfer.images.stores.store import stamp_of
+from morphinfer.images.stores.watch import CHECK_SECONDS, Watch, described
 
-MissingChunks = Literal["fill", "refuse"]
-"""What an absent chunk is: the fill value, or an error."""
-Index = tuple[int | slice, ...]
-CHECK_SECONDS = 1.0
-"""While absent chunks are read, the metadata of the image are read again this often."""
 MOST_LISTED_CHUNKS = 10_000_000
 """Chunks that are listed, at about a microsecond each; of an array of more none are."""
 MOST_CENTRES = 16
@@ -48,52 +51,6 @@ class AbsentChunks:
     """'chunks', or 'shards' of a sharded array."""
     centres: tuple[tuple[float, ...], ...] = ()
     """Where some of them are, as parts of the length of each axis."""
-
-
-class Watch:
-    """Looks again at the store of an image, which must be what it was when the image was opened."""
-
-    def __init__(self, opened: OpenedImage, missing: MissingChunks = "fill") -> None:
-        self.store = opened.store
-        self.address = opened.address
-        self.missing: MissingChunks = missing
-        self._inner = opened.inner
-        self._metadata = described(opened.node)
-        self._checked_at = -CHECK_SECONDS
-
-    def check(self, *, at_most_every_s: float = 0) -> None:
-        """Read the metadata of the image again, unless that was done a moment ago.
-
-        Raises
-        ------
-        SlideError
-            They cannot be read any more, or have changed.
-        """
-        now = time.monotonic()
-        if now - self._checked_at < at_most_every_s:
-            return
-        self.compare(self._inner, self._metadata)
-        self._checked_at = now
-
-    def compare(self, inner: str, metadata: str) -> None:
-        """Compare the metadata of a node of the store with what they were, as `check` does."""
-        node = self.store.node(inner) if self.store.is_unchanged() else None
-        if node is None:
-            raise SlideError(
-                f"{self.address}: is no longer what was opened: it was removed or replaced, or its disk or "
-                f"share was disconnected; make it available and run the same command again"
-            )
-        if described(node) != metadata:
-            raise SlideError(
-                f"{self.address}: its metadata changed while it was read; wait until nothing writes to it, "
-                f"and run the same command again"
-            )
-
-
-def described(node: Any) -> str:
-    """The attributes of a zarr node, and shape and data type of an array, as text."""
-    array = [list(node.shape), str(node.dtype)] if hasattr(node, "shape") else []
-    return json.dumps([dict(node.attrs), array], sort_keys=True, default=str)
 
 
 class WatchedArray:
@@ -164,6 +121,25 @@ class WatchedArray:
         self.watch.check()
         inner = self.array.path[len(self.watch.store.prefix) :].strip("/")
         self.watch.compare(inner, self._metadata)
+
+    def content(self, index: Index) -> StoredContent:
+        """What a part of the array and the metadata hold now, as they are stored.
+
+        Raises
+        ------
+        SlideError
+            A remote store cannot be reached.
+        """
+        store, ranges = self.watch.store, self._ranges(index)
+        pixels = hash_pieces(stored_pieces(store, [self._key(place) for place in spread(ranges)]))
+        if store.zip_file is not None:
+            return StoredContent(str(stamp_of(store.zip_file)), pixels)
+        root = getattr(store.zarr, "root", None)
+        if root is None:
+            return StoredContent("", pixels)
+        group = "/".join(part for part in (store.prefix, self.watch.inner) if part)
+        keys = chain(node_files([group, self.array.path]), map(self._key, product(*ranges)))
+        return StoredContent(stamp_files(root, keys, math.prod(map(len, ranges))), pixels)
 
     def list_absent(self, index: Index) -> AbsentChunks | None:
         """List the chunks of a part of the array that are absent; from now on no other of it may be.
@@ -237,11 +213,16 @@ class WatchedArray:
 
     def _places(self, index: Index) -> Callable[[], Iterator[tuple[int, ...]]]:
         """What gives the places, in the grid of chunks, of those that an index touches."""
+        ranges = self._ranges(index)
+        return lambda: product(*ranges)
+
+    def _ranges(self, index: Index) -> list[range]:
+        """The places along each axis, in the grid of chunks, of those that an index touches."""
         ranges = []
         for i, side, step in zip(index, self.shape, self.stored, strict=True):
             start, stop, _ = (i, i + 1, 1) if isinstance(i, int) else i.indices(side)
             ranges.append(range(start // step, -(-stop // step)))
-        return lambda: product(*ranges)
+        return ranges
 
     def _key(self, place: Sequence[int]) -> str:
         key = self.array.metadata.encode_chunk_key(tuple(place))

@@ -8,8 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morphinfer.errors import SlideError
 from morphinfer.geometry import Window
+from morphinfer.images.stores import (
+    SAMPLED_SIDE,
+    Index,
+    StoredContent,
+    file_pieces,
+    hash_pieces,
+    stamp_files,
+)
 from morphinfer.images.tiff.planes import Plane
+from morphinfer.images.tiff.source_file import SourceFile
 
 
 class TiffArray:
@@ -53,6 +63,34 @@ class TiffArray:
     def planes(self, channel: int) -> tuple[Plane | None, ...]:
         """The planes of a channel, along z."""
         return self._planes[channel]
+
+    def check(self) -> None:
+        """Look at its files again.
+
+        Raises
+        ------
+        SlideError
+            One is gone, or has another size or time.
+        """
+        for file in self._files():
+            if not file.is_unchanged():
+                raise SlideError(
+                    f"{file.path}: is no longer what was opened: it was removed or replaced, or its disk or "
+                    f"share was disconnected; make it available and run the same command again"
+                )
+
+    def content(self, index: Index) -> StoredContent:
+        """What its files hold now, whatever part is asked for."""
+        files = self._files()
+        count = max(2, SAMPLED_SIDE**2 // len(files))
+        pixels = hash_pieces(piece for file in files for piece in file_pieces(file.path, count))
+        folder, names = files[0].path.parent, [file.path.name for file in files]
+        return StoredContent(stamp_files(folder, iter(names), len(names)), pixels)
+
+    def _files(self) -> list[SourceFile]:
+        """The files of its planes, each once."""
+        stacks = [plane for stack in self._planes for plane in stack if plane is not None]
+        return sorted({plane.file for plane in stacks}, key=lambda file: file.path)
 
     def __getitem__(self, index: Any, /) -> NDArray[Any]:
         """Part that integers and slices select.

@@ -26,6 +26,11 @@ class Plane(Protocol):
     """One plane of an image."""
 
     @property
+    def file(self) -> SourceFile:
+        """The file that holds it."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         ...
@@ -117,6 +122,11 @@ class KeptPlane:
     """The plane on the disk."""
     _kept: list[NDArray[Any]] = field(default_factory=list)
     _lock: Any = field(default_factory=Lock)
+
+    @property
+    def file(self) -> SourceFile:
+        """That of the plane on the disk."""
+        return self.plane.file
 
     @property
     def shape(self) -> tuple[int, int]:

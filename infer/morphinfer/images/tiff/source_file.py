@@ -45,6 +45,13 @@ class SourceFile:
                 raise
             self._refuse_changed(file)
 
+    def is_unchanged(self) -> bool:
+        """Whether it is still there, as it was."""
+        try:
+            return SourceFile.of(self.path) == self
+        except OSError:
+            return False
+
     def _refuse_changed(self, file: FileIO) -> None:
         status = os.fstat(file.fileno())
         if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_ns):

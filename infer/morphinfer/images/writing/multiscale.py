@@ -111,13 +111,23 @@ class NewImage:
     @classmethod
     def create(cls, folder: Path, spec: ImageSpec) -> NewImage:
         """Make the empty arrays of all levels in a new folder."""
+        _create_arrays(str(folder), spec)
+        return cls(folder, spec)
+
+    @staticmethod
+    def is_as_created(folder: Path, spec: ImageSpec) -> bool:
+        """Whether the arrays in a folder have the metadata that ``create`` gives them."""
         import zarr
 
-        zarr_format: Any = 2 if spec.version == "0.4" else 3
-        group = zarr.open_group(str(folder), mode="w", zarr_format=zarr_format)
-        for k, level in enumerate(level_shapes((spec.shape[-2], spec.shape[-1]))):
-            _create_array(group, str(k), (*spec.shape[:-2], *level), spec)
-        return cls(folder, spec)
+        expected = _create_arrays({}, spec)
+        try:
+            stored = zarr.open_group(str(folder), mode="r", use_consolidated=False)
+            return all(
+                stored[key].metadata.to_dict() == array.metadata.to_dict()
+                for key, array in expected.arrays()
+            )
+        except Exception:  # zarr raises anything for damaged metadata
+            return False
 
     def writers(self) -> list[PyramidWriter]:
         """One writer a channel, to be fed in any order; they fill all levels."""
@@ -235,6 +245,17 @@ def write_image(
         for writer in writers:
             writer.check_complete()
         image.describe()
+
+
+def _create_arrays(store: Any, spec: ImageSpec) -> Any:
+    """A group with the empty arrays of all levels, in a new folder or in memory."""
+    import zarr
+
+    zarr_format: Any = 2 if spec.version == "0.4" else 3
+    group = zarr.open_group(store, mode="w", zarr_format=zarr_format)
+    for k, level in enumerate(level_shapes((spec.shape[-2], spec.shape[-1]))):
+        _create_array(group, str(k), (*spec.shape[:-2], *level), spec)
+    return group
 
 
 def _create_array(group: Any, name: str, shape: tuple[int, ...], spec: ImageSpec) -> None:
