@@ -49,6 +49,8 @@ SLIDE_OPTIONS = (
                  show_default=True,
                  help="What a chunk is that is absent, as in sparse slides: the fill value, or an "
                  "error."),
+    click.option("--follow-links", is_flag=True,
+                 help="Read levels that are links out of the folder of the slide."),
 )  # fmt: skip
 ENGINE_OPTIONS = (
     click.option("--stride", "stride_px", type=click.IntRange(min=1), metavar="S",
@@ -102,7 +104,7 @@ def chosen_slide(path: str, choices: Mapping[str, Any]) -> Slide:
     from morphinfer.images import open_slide, refuse_result, stored_result
 
     refuse_result(stored_result(path), path)
-    names = ("channel", "z", "pixel_size_um", "series", "missing_chunks")
+    names = ("channel", "z", "pixel_size_um", "series", "missing_chunks", "follow_links")
     return open_slide(path, **{name: choices[name] for name in names})
 
 

@@ -32,6 +32,7 @@ from morphinfer.images.stores import (
     is_tiff,
     level_array,
     open_image,
+    refuse_links,
     result_kind,
 )
 
@@ -46,6 +47,7 @@ def open_slide(
     pixel_size_um: float | None = None,
     series: str | int | None = None,
     missing_chunks: MissingChunks = "fill",
+    follow_links: bool = False,
 ) -> Slide:
     """Open an OME-Zarr image (0.1 to 0.5), a plain two-dimensional zarr array or a TIFF file as a slide.
 
@@ -70,12 +72,14 @@ def open_slide(
     missing_chunks : {'fill', 'refuse'}
         What a chunk is that is absent, as sparse slides leave out empty ones: the fill value of the
         array, or an error.
+    follow_links : bool
+        Whether levels are read that are links out of the folder of the image; the image itself may be one.
 
     Raises
     ------
     SlideError
         No image at ``path``, no such channel or z, no pixel size, an unsupported version, transformation
-        or data type.
+        or data type; a level is a link.
 
     Notes
     -----
@@ -93,11 +97,15 @@ def open_slide(
         )  # fmt: skip
     opened = open_image(path, series)
     node, address = opened.node, opened.address
+    watch = Watch(opened, missing_chunks, follow_links=follow_links)
     if hasattr(node, "shape"):
-        return _plain_slide(opened, pixel_size_um, Watch(opened, missing_chunks))
+        if not follow_links:
+            refuse_links(opened, [""])
+        return _plain_slide(opened, pixel_size_um, watch)
     attributes = dict(node.attrs)
     meta = parse_multiscale(attributes, str(address))
-    watch = Watch(opened, missing_chunks)
+    if not follow_links:
+        refuse_links(opened, [d.path for d in meta.datasets])
     arrays = [level_array(node, d.path, watch) for d in meta.datasets]
     levels, left_out = place_levels(meta, arrays, str(address), pixel_size_um)
     axes, base = "".join(meta.axes), levels[0].array
@@ -119,6 +127,7 @@ def open_slide(
         missing_chunks=missing_chunks,
         url=address.url,
         warnings=(*opened.warnings, *repaired),
+        follow_links=follow_links,
     )
 
 

@@ -44,6 +44,8 @@ class RunSlide:
     """Axis order of the image, out of t, c, z, y, x; empty in records of earlier versions."""
     series: int | None = None
     """Number of the image in a TIFF file; None elsewhere."""
+    follow_links: bool = False
+    """Whether levels were read that might be links out of the folder of the slide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,8 @@ def recorded_slide(labels: LabelImage, path: str | Path | None = None) -> Slide:
     path = recorded.path if path is None else path
     z = None if recorded.axes and "z" not in recorded.axes else recorded.z
     slide = open_slide(
-        path, channel=recorded.channel, z=z, pixel_size_um=recorded.pixel_size_um, series=recorded.series
+        path, channel=recorded.channel, z=z, pixel_size_um=recorded.pixel_size_um, series=recorded.series,
+        follow_links=recorded.follow_links,
     )  # fmt: skip
     if slide.identity != recorded.identity:
         raise SlideError(f"{path}: is not the image that was segmented")

@@ -214,6 +214,7 @@ def _slide(slide: Slide, level: int) -> RunSlide:
         synthetic=slide.synthetic,
         axes=slide.axes,
         series=slide.series,
+        follow_links=slide.follow_links,
     )
 
 

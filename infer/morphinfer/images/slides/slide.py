@@ -72,6 +72,8 @@ class Slide:
     """Where it is, if it is remote."""
     series: int | None = None
     """Number of the image in a TIFF file; None elsewhere."""
+    follow_links: bool = False
+    """Whether it was opened although levels may be links out of its folder."""
     as_stored: bool = False
     """Whether pixels are read in the data type of the file, as those of label images are."""
     warnings: tuple[str, ...] = ()
@@ -176,7 +178,7 @@ class Slide:
         Raises
         ------
         SlideError
-            The slide was removed, replaced or disconnected, or its metadata have changed.
+            The slide or a chunk was removed, replaced or disconnected, or its metadata have changed.
         ChangedSlideError
             Its files or pixels have changed since.
         """
@@ -184,6 +186,8 @@ class Slide:
         if isinstance(array, Watched):
             array.check()
         if since is not None and self.content(level) != since:
+            if isinstance(array, WatchedArray):
+                array.refuse_gone()
             raise ChangedSlideError(
                 f"{self.address}: its files changed while it was read, so what was computed from them is "
                 f"dropped; wait until nothing writes to it, and run the same command again"

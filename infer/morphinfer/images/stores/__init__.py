@@ -3,7 +3,8 @@
 `addresses` says what a user names, `store` opens it through zarr (`remote` by fsspec), `containers` chooses
 an image among the `members` of a container. `folders` lists slides and recognises results,
 `foreign_formats` names what is not read. `watched_arrays` and `level_arrays` give arrays that notice chunks
-that are absent or go, `watch` an image that is replaced, `contents` what has changed in it.
+that are absent or go, `watch` an image that is replaced, `contents` what has changed in it; `links` finds
+what leads elsewhere.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from morphinfer.images.stores.folders import (
 )
 from morphinfer.images.stores.foreign_formats import bioformats_way, foreign_format, is_tiff
 from morphinfer.images.stores.level_arrays import level_array
+from morphinfer.images.stores.links import refuse_links
 from morphinfer.images.stores.members import MOST_LISTED, SIDE_IMAGE, ome_block
 from morphinfer.images.stores.store import Store, no_node, open_store
 from morphinfer.images.stores.watch import MissingChunks, Watch
@@ -70,6 +72,7 @@ __all__ = [
     "ome_block",
     "open_image",
     "open_store",
+    "refuse_links",
     "refuse_result",
     "result_kind",
     "slides_in",

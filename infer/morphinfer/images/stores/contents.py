@@ -10,7 +10,8 @@ import asyncio
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.addresses import NODE_FILES
+from morphinfer.images.stores.links import links_out
 from morphinfer.images.stores.remote import remote_problem
 
 if TYPE_CHECKING:
@@ -81,25 +83,41 @@ def node_files(paths: Iterable[str]) -> list[str]:
     ]
 
 
-def stamp_files(root: Path, keys: Iterator[str], count: int) -> str:
-    """SHA-256 of the sizes and times of ``count`` files below a folder, or of every so many of them."""
+def stamp_files(root: Path, keys: Iterator[str], count: int, owned: Collection[str] = ()) -> str:
+    """SHA-256 of the sizes and times of ``count`` files below a folder, or of every so many of them.
+
+    Raises
+    ------
+    SlideError
+        One is, or lies behind, a link out of the folders ``owned``, where there are some.
+    """
     kept = islice(keys, 0, None, max(1, math.ceil(count / MOST_FILES)))
     groups = iter(lambda: tuple(islice(kept, FILES_AT_ONCE)), ())
     digest = hashlib.sha256()
     with ThreadPoolExecutor(READERS, "morphinfer-stamp") as pool:
-        for lines in pool.map(partial(_stamp, str(root)), groups):
+        for lines in pool.map(partial(_stamp, str(root), owned), groups):
             digest.update(lines)
     return digest.hexdigest()
 
 
-def _stamp(root: str, keys: Sequence[str]) -> bytes:
-    lines = []
+def _stamp(root: str, owned: Collection[str], keys: Sequence[str]) -> bytes:
+    lines, linked = [], {key.rpartition("/")[0] for key in keys if owned}
     for key in keys:
         try:
-            status = os.stat(os.path.join(root, key))  # noqa: PTH116, PTH118 -- a Path takes longer
+            path = os.path.join(root, key)  # noqa: PTH118 -- a Path takes longer, here and below
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                linked.add(key)
+                status = os.stat(path)  # noqa: PTH116
             lines.append(f"{key} {status.st_size} {status.st_mtime_ns}\n")
         except OSError:
             lines.append(f"{key} absent\n")
+    out = links_out([Path(root, key) for key in sorted(linked)], owned) if owned else []
+    if out:
+        raise SlideError(
+            f"{out[0]}: leads out of the slide by a link; copy there what it leads to, or follow it with "
+            f"`follow_links=True`"
+        )
     return "".join(lines).encode()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.containers import OpenedImage
+from morphinfer.images.stores.links import own_folders
 
 MissingChunks = Literal["fill", "refuse"]
 """What an absent chunk is: the fill value, or an error."""
@@ -18,10 +19,13 @@ CHECK_SECONDS = 1.0
 class Watch:
     """Looks again at the store of an image, which must be what it was when the image was opened."""
 
-    def __init__(self, opened: OpenedImage, missing: MissingChunks = "fill") -> None:
+    def __init__(
+        self, opened: OpenedImage, missing: MissingChunks = "fill", *, follow_links: bool = False
+    ) -> None:
         self.store = opened.store
         self.address = opened.address
         self.missing: MissingChunks = missing
+        self.owned = frozenset[str]() if follow_links else own_folders(opened)
         self.inner = opened.inner
         self._metadata = described(opened.node)
         self._checked_at = -CHECK_SECONDS

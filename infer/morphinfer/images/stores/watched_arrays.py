@@ -139,7 +139,8 @@ class WatchedArray:
             return StoredContent("", pixels)
         group = "/".join(part for part in (store.prefix, self.watch.inner) if part)
         keys = chain(node_files([group, self.array.path]), map(self._key, product(*ranges)))
-        return StoredContent(stamp_files(root, keys, math.prod(map(len, ranges))), pixels)
+        count = math.prod(map(len, ranges))
+        return StoredContent(stamp_files(root, keys, count, self.watch.owned), pixels)
 
     def list_absent(self, index: Index) -> AbsentChunks | None:
         """List the chunks of a part of the array that are absent; from now on no other of it may be.
@@ -179,6 +180,27 @@ class WatchedArray:
         )
         centres = tuple(tuple(middle.tolist()) for middle in middles)
         return AbsentChunks(len(absent), int((known != UNKNOWN).sum()), kind, centres)
+
+    def refuse_gone(self) -> None:
+        """Raise where a chunk that was there when the chunks were listed is absent now.
+
+        Raises
+        ------
+        SlideError
+            One is; the first is named.
+        """
+        known = np.empty((0, self.ndim)) if self._known is None else self._known == PRESENT
+        keys = [self._key(place) for place in np.argwhere(known).tolist()]
+        for key, held in zip(keys, self.watch.store.hold(keys) or (), strict=False):
+            if not held:
+                raise SlideError(self._gone(key))
+
+    def _gone(self, key: str) -> str:
+        return (
+            f"{self.watch.address}: the chunk {key} was there when the run began and is no longer; files "
+            f"of the slide were removed, or its share was disconnected; make them available and run the "
+            f"same command again"
+        )
 
     def _suspects(self, index: Index, block: NDArray[Any]) -> Iterator[tuple[int, ...]]:
         """Places of the chunks that are the fill value wherever a block shows them."""
@@ -238,11 +260,7 @@ class WatchedArray:
             return
         self.watch.check(at_most_every_s=CHECK_SECONDS)
         if known == PRESENT:
-            raise SlideError(
-                f"{self.watch.address}: the chunk {key} was there when the run began and is no longer; files "
-                f"of the slide were removed, or its share was disconnected; make them available and run the "
-                f"same command again"
-            )
+            raise SlideError(self._gone(key))
         if self.watch.missing == "refuse":
             raise SlideError(
                 f"{self.watch.address}: the chunk {key} is absent; copy the slide again from its source, or "
