@@ -1,6 +1,8 @@
 # make demo   segment a synthetic slide with shipped models and show the result
 # make test   all checks and tests
 # make bounds the inference tests with the lowest versions that pyproject.toml allows
+# make pythons  labels of another version of Python, byte for byte
+# make sbom   the packages of an installation, as a software bill of materials in dist/
 # make interop  labels of images that other libraries wrote
 # The first two make the virtual environment .venv on first use; a second call reuses it.
 
@@ -16,12 +18,14 @@ PARALLEL := --numprocesses auto --dist loadfile
 # Tests that `make bounds` leaves out: those that need torch (docs, layout, doctests), mypy (embed), jsonschema (schema) or pip
 # (wheel), damaged networks (fuzz), which abort ONNX Runtime 1.21 itself, and slow ones of integers, bytes and plain NumPy, or
 # that call other libraries only as the rest does.
-UNBOUND := docs docs_examples embed fuzz layout doctests schema wheel background bootstrap class_matching downsampling \
+UNBOUND := docs docs_examples embed fuzz layout licences doctests schema wheel background bootstrap class_matching downsampling \
 	draft_damage empty_positions geometry journal kernels_contract normalisation resources roles row_writer spans staging steps \
 	svg tiling wording
+# Interpreters whose labels are compared: by default the newest after the one of .venv that is found.
+PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test bounds interop check figures clean
+.PHONY: demo test bounds interop pythons check figures sbom clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -41,6 +45,14 @@ bounds: $(LOWEST)/.installed
 
 interop: $(INTEROP)/.installed
 	$(INTEROP)/bin/python -m pytest --numprocesses auto tests/interop
+
+pythons: $(VENV)/.installed-test
+	set -e; others=; for python in $(PYTHONS); do \
+		folder=$(CURDIR)/build/python-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(BIN)/uv venv --quiet --clear --python $$python $$folder; \
+		$(BIN)/uv pip install --quiet --python $$folder/bin/python --refresh-package morphinfer '.[cpu]'; \
+		others="$$others $$folder/bin/python"; \
+	done; MORPHINFER_PYTHONS="$$others" $(BIN)/python -m pytest tests/cli/test_same_bytes.py -k version
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -79,6 +91,14 @@ $(INTEROP)/.installed: $(SOURCES) $(VENV)/.installed-test
 		--extra interop
 	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(INTEROP)/lib/python*/site-packages
 	touch $@
+
+# CycloneDX of what `pip install "morphinfer[cpu]"` brings, with the newest versions.
+sbom: $(VENV)/.installed-test
+	@mkdir -p dist
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
+	$(BIN)/uv pip install --quiet --python build/sbom/bin/python -r pyproject.toml --extra cpu
+	$(BIN)/uv tool run --quiet --from 'cyclonedx-bom>=7' cyclonedx-py environment --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json build/sbom/bin/python
 
 clean:
 	rm -rf build dist *.egg-info infer/*.egg-info infer/morphinfer/_kernels/*.so ext/*.c demo

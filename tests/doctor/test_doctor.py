@@ -38,6 +38,7 @@ def flavours(monkeypatch):
     def install(*names):
         monkeypatch.setattr(installed, "packages_distributions", lambda: {"onnxruntime": [*names]})
         monkeypatch.setattr(installed, "version", lambda name: "1.25.0")
+        monkeypatch.setattr("morphinfer.doctor.finding.find_spec", lambda name: True)
 
     return install
 
@@ -96,6 +97,15 @@ def test_two_runtimes_at_once_are_the_fault(flavours):
     remove, install = finding.commands
     assert remove.endswith("uninstall -y onnxruntime onnxruntime-gpu")
     assert install.endswith("install onnxruntime-gpu")
+
+
+def test_an_environment_without_pip_is_mended_with_uv(flavours, monkeypatch):
+    flavours("onnxruntime", "onnxruntime-openvino")
+    monkeypatch.setattr("morphinfer.doctor.finding.find_spec", lambda name: None)
+    assert installed.runtime().commands == (
+        "uv pip uninstall onnxruntime onnxruntime-openvino",
+        "uv pip install onnxruntime-openvino",
+    )
 
 
 def test_no_runtime_and_one_that_does_not_load_are_faults(flavours, monkeypatch):
