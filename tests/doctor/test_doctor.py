@@ -89,6 +89,16 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch):
     assert second["state"] == "ok"
 
 
+def test_a_part_of_this_package_that_is_missing_is_mended_by_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "morphinfer._kernels.fuse", None)
+
+    def broken():
+        import morphinfer._kernels.fuse  # noqa: F401
+
+    monkeypatch.setattr("morphinfer.doctor.diagnosis.CHECKS", {"X": broken})
+    assert diagnose()["checks"][0]["commands"][0].endswith("--no-deps morphinfer")
+
+
 def test_two_runtimes_at_once_are_the_fault(flavours):
     flavours("onnxruntime", "onnxruntime-gpu")
     finding = installed.runtime()

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import asdict
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 from morphinfer.doctor.finding import Finding, pip
@@ -71,7 +72,7 @@ def cuda_needs() -> dict[str, str] | None:
         return None
     installed = distribution(names[0])
     try:
-        build = installed.locate_file(BUILD_FILE).read_text(encoding="utf-8")
+        build = Path(str(installed.locate_file(BUILD_FILE))).read_text(encoding="utf-8")
     except OSError:
         build = ""
     extras = " ".join(installed.requires or ())

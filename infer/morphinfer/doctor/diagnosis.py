@@ -42,8 +42,7 @@ def _checked(name: str, check: Callable[[], Finding]) -> Check:
         finding = check()
     except Exception as problem:  # whatever is broken here is what the check is for
         text = " ".join(str(problem).split()) or type(problem).__name__
-        missing = getattr(problem, "name", None) if isinstance(problem, ImportError) else None
-        again = (pip(f"install {missing}") if missing else reinstall("morphinfer"),)
+        again = (_mending(problem),)
         finding = Finding("broken", {"error": type(problem).__name__}, text, again, "failed")
     seconds = round(time.perf_counter() - started, 3)
     return {
@@ -54,3 +53,10 @@ def _checked(name: str, check: Callable[[], Finding]) -> Check:
         "problem": finding.problem,
         "commands": list(finding.commands),
     }
+
+
+def _mending(problem: Exception) -> str:
+    """The command that installs what is missing: another package, or else this one again."""
+    missing = str(problem.name) if isinstance(problem, ModuleNotFoundError) else "morphinfer"
+    own = missing.partition(".")[0] == "morphinfer"
+    return reinstall("morphinfer") if own else pip(f"install {missing}")

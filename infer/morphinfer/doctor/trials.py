@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from morphinfer.doctor.finding import Finding, reinstall
 from morphinfer.doctor.installed import runtimes
@@ -21,12 +22,12 @@ def model_sets() -> Finding:
         try:
             verified_hashes(path)
         except ModelError as problem:
-            facts = {"sets": list(sets), "damaged": name}
+            damaged = {"sets": list(sets), "damaged": name}
             return Finding(
-                f"{name} is damaged", facts, str(problem), (reinstall("morphinfer"),), "failed"
+                f"{name} is damaged", damaged, str(problem), (reinstall("morphinfer"),), "failed"
             )
         good.append(name)
-    facts = {"sets": good, "damaged": None}
+    facts: dict[str, Any] = {"sets": good, "damaged": None}
     if not good:
         text = "no model set came with this installation; install morphinfer again"
         return Finding("none", facts, text, (reinstall("morphinfer"),), "failed")
