@@ -60,10 +60,12 @@ def test_labels_of_real_tissue_do_not_depend_on_the_tile(image, models, tile_px)
     np.testing.assert_array_equal(whole.labels, tiled.labels)
 
 
-@pytest.mark.parametrize("name", ["hippocampus", "septum"])
-def test_the_figures_of_a_model_card_follow_from_its_confusion_matrices(name):
+@pytest.mark.parametrize(
+    ("name", "other_animal"), [("hippocampus", True), ("septum", True), ("pancreas", False)]
+)
+def test_the_figures_of_a_model_card_follow_from_its_confusion_matrices(name, other_animal):
     figures = json.loads((ROOT / "models" / name / "figures.json").read_text(encoding="utf-8"))
-    assert [s["independent"] for s in figures["sections"]] == [False, True]
+    assert [s["independent"] for s in figures["sections"]] == [False, other_animal]
     for section in figures["sections"]:
         for method in section["methods"]:
             matrix = np.array(method["confusion"])
@@ -76,7 +78,11 @@ def test_the_figures_of_a_model_card_follow_from_its_confusion_matrices(name):
 
 @pytest.mark.parametrize(
     ("name", "models", "pixel_size_um"),
-    [("ca1", "hippocampus", CA1_UM), ("septum_1", "septum", 0.30)],
+    [
+        ("ca1", "hippocampus", CA1_UM),
+        ("septum_1", "septum", 0.30),
+        ("pancreas_top", "pancreas", 0.2125),
+    ],
 )
 def test_a_section_that_was_trained_on_fits(name, models, pixel_size_um):
     path = DATA / name / "nuclei.tif"

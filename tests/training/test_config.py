@@ -28,7 +28,7 @@ TRAINING = Path(__file__).parents[2] / "training"
 MINIMAL = {"name": "tiny", "sections": [{"slide": "a.zarr", "reference": "b.zarr"}]}
 
 
-@pytest.mark.parametrize("name", ["hippocampus", "phantom", "septum"])
+@pytest.mark.parametrize("name", ["hippocampus", "pancreas", "phantom", "septum"])
 def test_the_shipped_configurations_are_those_of_the_shipped_sets(name):
     config = read_config(TRAINING / f"{name}.toml")
     folder = TRAINING.parent / "models" / name

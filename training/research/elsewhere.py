@@ -3,7 +3,8 @@
     MORPHINFER_DATA=/path/to/sections python training/research/elsewhere.py
 
 The classes of a set do not occur in another's tissue, so its classes other than background count as tissue,
-as do those of the reference. Segments with 'morphinfer segment', scores against the references that
+as do those of the reference. Background is not the same everywhere: in `septum` and in the reference of its
+section it is what lies between nuclei. Segments with 'morphinfer segment', scores against the references that
 `accuracy.py` makes, which has to run first. Writes results/DATE-elsewhere.json and prints the table.
 """
 
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from morphinfer import evaluate, load_models
+from morphinfer import evaluate
 from morphinfer.classes import values_of
 from morphinfer.images import open_labels
 from protocol import SETS, WORK, SetProtocol, morphinfer, prepare, slide, write_results
@@ -31,7 +32,7 @@ def main() -> int:
     print("| set | section | background | tissue | called background | of the reference |")
     print("| --- | --- | --- | --- | --- | --- |")
     for each in rows:
-        figures = " | ".join(f"{each[key]:.3f}" for key in FIGURES)
+        figures = " | ".join("n/a" if each[key] is None else f"{each[key]:.3f}" for key in FIGURES)
         print(f"| {each['set']} | {each['section']} | {figures} |")
     return 0
 
@@ -43,7 +44,7 @@ def row(ours: SetProtocol, theirs: SetProtocol) -> dict[str, Any]:
     """Dice of background and of tissue of one set on the section of another."""
     reference = WORK / f"{theirs.test}_regions.zarr"
     labels = segmented(ours, theirs.test)
-    classes = load_models(str(ours.folder)).classes
+    classes = open_labels(labels).classes
     targets = [c.name for c in open_labels(reference).classes if c.role == "target"]
     tissue = next(c.name for c in classes if c.role == "tissue")
     scores = evaluate(labels, reference, match=dict.fromkeys(targets, tissue))
@@ -56,7 +57,9 @@ def row(ours: SetProtocol, theirs: SetProtocol) -> dict[str, Any]:
     return {
         "set": ours.name,
         "section": theirs.test,
-        "dice_background": 2 * both / (theirs_dark + ours_dark),
+        "dice_background": 2 * both / (theirs_dark + ours_dark)
+        if theirs_dark + ours_dark
+        else None,
         "dice_tissue": 2
         * (total - theirs_dark - ours_dark + both)
         / (2 * total - theirs_dark - ours_dark),
