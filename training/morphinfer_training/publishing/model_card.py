@@ -110,8 +110,8 @@ def _validation(card: Table) -> str:
     ]
     text = (
         "## Validation on held-out positions\n\nThe held-out positions are in the same sections, **not** in "
-        "independent tissue. The step of each network, calibration, class factors and weights were "
-        "chosen on them.\n\n" + table(["network", "weight", "mean Dice", *names], rows)
+        "independent tissue. Calibration, class factors, weights and, in earlier sets, the step of each "
+        "network were chosen on them.\n\n" + table(["network", "weight", "mean Dice", *names], rows)
     )
     notes = []
     for kind, figures in validation.get("brightness", {}).items():
