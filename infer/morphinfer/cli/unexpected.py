@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
-from morphinfer.cli.console import Verbosity
+from morphinfer.cli.console import Verbosity, echo
 from morphinfer.errors import MorphinferError
+from morphinfer.names import printable
 
 FORESEEN = (MorphinferError, MemoryError, click.ClickException, click.Abort, click.exceptions.Exit)
 
@@ -39,11 +40,11 @@ def logged_beside(folder: Path = Path()) -> Iterator[None]:
     except Exception as problem:
         from traceback import format_exception
 
-        text = "".join(format_exception(problem))
+        lines = [printable(line) for line in "".join(format_exception(problem)).split("\n")]
         context = click.get_current_context(silent=True)
         if context is not None and context.params.get("verbosity") == Verbosity.VERBOSE:
-            click.echo(text, err=True)
-        log = _write_log(text, folder)
+            echo(*lines, err=True)
+        log = _write_log("\n".join(lines), folder)
         kept = "no log of it could be written" if log is None else f"its traceback is in {log}"
         error = UnexpectedError(
             f"an unexpected {type(problem).__name__} ({problem}); {kept}, please report it"
