@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from morphinfer.errors import (
         AlignmentError,
         CancelledError,
+        ChangedSlideError,
         ColourError,
         ConfigError,
         EmptySlideError,
@@ -56,6 +57,7 @@ __all__ = [
     "AlignmentError",
     "ArraySegmentation",
     "CancelledError",
+    "ChangedSlideError",
     "ColourError",
     "ConfigError",
     "EmptySlideError",
