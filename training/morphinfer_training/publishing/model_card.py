@@ -187,7 +187,7 @@ def _method_row(method: Table, names: Sequence[str]) -> list[str]:
     if above and better.get("interval"):
         above += " ({:+.3f} to {:+.3f})".format(*better["interval"])
     return [
-        {"mean": "plain mean of the networks"}.get(method["name"], method["name"]),
+        "plain mean of the networks" if method["name"] == "mean" else method["name"],
         *(show(per_class.get(name)) for name in names),
         show(dice.get("mean")),
         "{:.3f} to {:.3f}".format(*interval) if interval else "",
