@@ -16,6 +16,7 @@ from morphinfer.cli.groups import NearestGroup
 from morphinfer.cli.unexpected import logged_beside
 from morphinfer.cli.wording import in_options
 from morphinfer.errors import MorphinferError
+from morphinfer.memory_limits import prepare as prepare_memory
 from morphinfer.signals import INTERRUPTED, interruption
 
 COMMANDS = {
@@ -57,6 +58,7 @@ class LazyGroup(NearestGroup):
 
         try:
             with _interruptible(), warnings_shown(ctx, command):
+                prepare_memory()
                 return super().invoke(ctx)
         except MorphinferError as problem:
             problem.args = (in_options(str(problem), command()),)

@@ -17,6 +17,9 @@ from morphinfer.names import printable
 
 FORESEEN = (MorphinferError, MemoryError, click.ClickException, click.Abort, click.exceptions.Exit)
 
+NO_THREAD = "can't start new thread"
+"""What Python says where the memory for a stack is lacking."""
+
 
 class UnexpectedError(MorphinferError, RuntimeError):
     """An error of our own making, whose traceback is in a log file."""
@@ -38,6 +41,8 @@ def logged_beside(folder: Path = Path()) -> Iterator[None]:
     except FORESEEN:
         raise
     except Exception as problem:
+        if NO_THREAD in str(problem):
+            raise MemoryError(NO_THREAD) from problem
         from traceback import format_exception
 
         lines = [printable(line) for line in "".join(format_exception(problem)).split("\n")]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import ModelError, OptionsError, ProviderError
+from morphinfer.memory_limits import memory_limit
 from morphinfer.networks.environment import session_options as default_settings
 from morphinfer.networks.environment import take_environment
 from morphinfer.networks.loading import load_models
@@ -80,6 +81,7 @@ class Ensemble:
             gpu=self.provider.name != "cpu",
             arenas=1 if self.resources.arena_bytes else len(self.models.used),
             reading_mb=reading_mb,
+            limit=memory_limit(),
         )
         loaded = self.resources  # threads and arena are those that the networks were loaded with
         resources = replace(
@@ -170,6 +172,7 @@ def load_ensemble(
         model_set.patch_size_px,
         gpu=not on_cpu,
         arenas=1 if own_environment else len(model_set.used),
+        limit=memory_limit(),
     )
     if own_environment:
         take_environment(resources.arena_bytes if on_cpu else 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from morphinfer.errors import ProviderError
+from morphinfer.memory_limits import MemoryLimit
 
 MB = 1e6
 PROCESS_MB = 110
@@ -21,6 +22,8 @@ ARENA_BYTES_PER_PIXEL = 110
 CPU_TILE_PX = 1024
 GPU_TILE_PX = 2048
 SMALLEST_TILE_PX = 64
+NETWORKS = 5
+"""Networks of a set, each with threads of its own."""
 GPU_WORKERS = 2
 """One gathers its tile and writes while the other one's networks run."""
 
@@ -50,6 +53,7 @@ def share_out(
     gpu: bool,
     arenas: int = 1,
     reading_mb: float = 0.0,
+    limit: MemoryLimit | None = None,
 ) -> Resources:
     """Resources within the limits.
 
@@ -70,6 +74,8 @@ def share_out(
         share one.
     reading_mb : float
         What reading the slide takes beside the tiles, see `Slide.reading_mb`.
+    limit : MemoryLimit, optional
+        What the system allows, if that is less.
 
     Raises
     ------
@@ -78,13 +84,16 @@ def share_out(
     """
     if cores < 1:
         raise ProviderError(f"{cores} threads; at least 1 is needed, or 0 for all cores")
+    allowing = "`max_memory_mb` allows"
+    if limit is not None and limit.usable_mb < max_memory_mb:
+        max_memory_mb, allowing = limit.usable_mb, f"{limit.words} leaves"
     parts = f", {reading_mb:.0f} MB of them to read chunks of several planes," if reading_mb else ""
     if gpu:
         tile = tile_px or GPU_TILE_PX
         if reading_mb and PROCESS_MB + reading_mb > max_memory_mb:
             raise ProviderError(
-                f"a run needs about {PROCESS_MB + reading_mb:.0f} MB{parts} and `max_memory_mb` allows "
-                f"{max_memory_mb:.0f}; allow more, or write the slide in smaller chunks"
+                f"a run needs about {PROCESS_MB + reading_mb:.0f} MB{parts} and {allowing} "
+                f"{max(0, max_memory_mb):.0f}; allow more, or write the slide in smaller chunks"
             )
         memory = _memory_mb(GPU_WORKERS, tile, patch_size_px, 1) + reading_mb
         return Resources(GPU_WORKERS, 1, tile, memory)
@@ -97,8 +106,8 @@ def share_out(
     least = _memory_mb(1, tile, patch_size_px, arenas)
     if least > max_memory_mb:
         raise ProviderError(
-            f"a tile of {tile} px needs about {least + reading_mb:.0f} MB{parts} and `max_memory_mb` "
-            f"allows {max_memory_mb + reading_mb:.0f}; allow more"
+            f"a tile of {tile} px needs about {least + reading_mb:.0f} MB{parts} and {allowing} "
+            f"{max(0, max_memory_mb + reading_mb):.0f}; allow more"
             + ("" if tile_px is None else " or choose a smaller `tile_px`")
             + (", or write the slide in smaller chunks" if reading_mb else "")
         )
@@ -110,7 +119,10 @@ def share_out(
     largest = tile + tile // 8  # see `Span.tiles`
     arena = workers * (largest + patch_size_px) ** 2 * ARENA_BYTES_PER_PIXEL if arenas == 1 else 0
     memory = _memory_mb(workers, tile, patch_size_px, arenas) + reading_mb
-    return Resources(workers, cores // workers, tile, memory, arena)
+    threads = cores // workers
+    if limit is not None:
+        threads = min(threads, limit.threads(memory, NETWORKS))
+    return Resources(workers, threads, tile, memory, arena)
 
 
 def _memory_mb(workers: int, tile_px: int, patch_size_px: int, arenas: int) -> float:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from morphinfer.geometry import ceil_div
 
 FONT = Path(__file__).with_name("font.png")
+BAND = 256
+"""Columns that are averaged at a time."""
 GLYPHS = "".join(
     map(chr, (*range(32, 127), *range(160, 173), *range(174, 256), *range(0x3B1, 0x3CA)))
 )
@@ -67,18 +69,25 @@ def resampled(
     >>> resampled(np.array([[0.0, 4.0, 8.0]]), (1, 1.5), (1, 2))
     array([[1.3333334, 6.6666665]], dtype=float32)
     """
-    means = np.asarray(image, np.float64)
-    for axis in (0, 1):
-        size = means.shape[axis]
-        edges = np.minimum(np.arange(shape[axis] + 1) * step[axis], size)
-        edges[-2] = min(edges[-2], size - 1e-3)
-        sums = np.pad(np.cumsum(means, axis), [(1 - axis, 0), (axis, 0)])
-        below = np.minimum(edges.astype(int), size - 1)
-        share = (edges - below)[:, None] if axis == 0 else edges - below
-        at_edges = sums.take(below, axis) + share * means.take(below, axis)
-        length = np.diff(edges)
-        means = np.diff(at_edges, axis=axis) / (length[:, None] if axis == 0 else length)
-    return means.astype(np.float32)
+    rows = _along_columns(np.asarray(image), step[0], shape[0])
+    return _along_columns(rows.T, step[1], shape[1]).T.astype(np.float32, order="C")
+
+
+def _along_columns(image: NDArray[np.number], step: float, count: int) -> NDArray[np.float64]:
+    """Means over ``count`` parts of each column; few columns at a time, which bounds the memory."""
+    size, width = image.shape
+    edges = np.minimum(np.arange(count + 1) * step, size)
+    edges[-2] = min(edges[-2], size - 1e-3)
+    below = np.minimum(edges.astype(int), size - 1)
+    share, length = (edges - below)[:, None], np.diff(edges)[:, None]
+    out = np.empty((count, width))
+    for first in range(0, width, BAND):
+        band = slice(first, first + BAND)
+        part = image[:, band].astype(np.float64)
+        sums = np.pad(np.cumsum(part, 0), [(1, 0), (0, 0)])
+        at_edges = sums.take(below, 0) + share * part.take(below, 0)
+        out[:, band] = np.diff(at_edges, axis=0) / length
+    return out
 
 
 def _letter(character: str) -> NDArray[np.uint8]:
