@@ -146,8 +146,11 @@ def _hash(run: str, claims: dict[str, Any]) -> str:
 
 def _lines(path: Path, run: str) -> Iterator[RowDone]:
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    for line in content.splitlines() if len(content) <= MOST_BYTES else ():
+        size = os.fstat(
+            file.fileno()
+        ).st_size  # read(n) takes n bytes of memory, however short it is
+        content = file.read(size) if size <= MOST_BYTES else b""
+    for line in content.splitlines():
         claims = verified(run, line)
         if claims is None:
             continue
