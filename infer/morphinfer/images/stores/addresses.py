@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from os.path import normpath
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from morphinfer.errors import SlideError
 from morphinfer.names import suggestion
@@ -63,6 +62,8 @@ class Address:
         kind = scheme[1].lower()
         rest = str(text)[scheme.end() :]
         if kind == "file":
+            from urllib.request import url2pathname  # loads the whole of http and email
+
             url = str(text) if "://" in str(text) else f"file:///{rest}"
             return cls(Path(url2pathname(urlsplit(url).path)))
         url = f"{kind}://{rest}".rstrip("/")
