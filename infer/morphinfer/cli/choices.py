@@ -73,6 +73,10 @@ ENGINE_OPTIONS = (
     click.option("--on-empty", type=click.Choice(["error", "background"]), default="error",
                  show_default=True,
                  help="What a slide without any contrast is: an error, or background everywhere."),
+    click.option("--on-bad-chunk", type=click.Choice(["stop", "mask"]), default="stop",
+                 show_default=True,
+                 help="What a chunk is that cannot be decoded: an error, or masked: what sees it is "
+                 "unlabelled."),
     click.option("--roi", metavar="[um:]FILE",
                  help="Segment only what is inside the polygons of a GeoJSON or CSV file in pixels of "
                  "the slide, or with um: in micrometres."),

@@ -28,7 +28,7 @@ from morphinfer.images.labels import (
 )
 from morphinfer.images.ngff import Version
 from morphinfer.images.opening import open_slide
-from morphinfer.images.slides import Slide, verify_level_for
+from morphinfer.images.slides import OnBadChunk, Slide, verify_level_for
 from morphinfer.images.stores import (
     TIFF_SUFFIXES,
     Address,
@@ -67,6 +67,7 @@ __all__ = [
     "Layer",
     "Layout",
     "NewImage",
+    "OnBadChunk",
     "Pixels",
     "Process",
     "Roi",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from morphinfer.errors import OptionsError
-from morphinfer.images import LABEL_CHUNK, LAYERS, Layer
+from morphinfer.images import LABEL_CHUNK, LAYERS, Layer, OnBadChunk
 from morphinfer.networks.runtime import Provider
 
 Mode = Literal["dense", "windows"]
@@ -23,6 +23,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "provider": get_args(Provider),
     "skip_background": get_args(SkipBackground),
     "on_empty": get_args(OnEmpty),
+    "on_bad_chunk": get_args(OnBadChunk),
     "resume": get_args(Resume),
     "probabilities": (False, True),
     "uncertainty": (False, True),
@@ -69,6 +70,9 @@ class Options:
     on_empty: OnEmpty = "error"
     """What a slide without any contrast is: refused, or background everywhere. Networks with fixed
     normalisation measure no contrast and compute any slide."""
+    on_bad_chunk: OnBadChunk = "stop"
+    """What a chunk of the slide is that cannot be decoded: an error, or masked: positions whose patches see
+    it are unlabelled. All chunks are decoded once more for that, before the run."""
     probabilities: bool = False
     """Whether the fused probabilities are kept too, as uint8."""
     uncertainty: bool = False

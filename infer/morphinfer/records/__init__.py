@@ -19,6 +19,7 @@ from morphinfer.records.model_sets import (
 from morphinfer.records.parsing import parse_fields, to_plain
 from morphinfer.records.run import (
     RECORD_VERSION,
+    RunBadChunks,
     RunFit,
     RunIntensity,
     RunModels,
@@ -66,6 +67,7 @@ __all__ = [
     "NetworkCheck",
     "ReportFile",
     "ReportSummary",
+    "RunBadChunks",
     "RunFit",
     "RunIntensity",
     "RunModels",

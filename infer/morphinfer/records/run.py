@@ -151,6 +151,16 @@ class RunRoi:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunBadChunks:
+    """Chunks of the slide that cannot be decoded, and what sees them."""
+
+    chunks: int
+    """Number of chunks."""
+    positions: int
+    """Number of positions that are unlabelled for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStart:
     """The run record as far as it is known before the first tile."""
 
@@ -190,6 +200,8 @@ class RunStart:
     """Whether the slide looks like those that the models were trained on."""
     roi: RunRoi | None = None
     """The region of interest; null for the whole slide."""
+    bad_chunks: RunBadChunks | None = None
+    """Chunks that cannot be decoded and were left out; null where there are none."""
 
     @property
     def megapixels(self) -> float:

@@ -86,6 +86,15 @@ class Evaluation(ScoresJson):
     """What could not be verified, a sentence each."""
 
 
+class BadChunksJson(TypedDict):
+    """Chunks of the slide that cannot be decoded, and what sees them."""
+
+    chunks: int
+    """Number of chunks."""
+    positions: int
+    """Number of positions that are unlabelled for them."""
+
+
 class Summary(TypedDict):
     """What ``morphinfer segment --json`` and ``morphinfer finish --json`` print."""
 
@@ -119,6 +128,8 @@ class Summary(TypedDict):
     uncertain_fraction: float | None
     """Share of the tissue whose class is uncertain, 0 to 1; null where it is not known or there is no
     tissue."""
+    bad_chunks: BadChunksJson | None
+    """Chunks that cannot be decoded and were left out; null where there are none."""
     warnings: list[str]
     """What was repaired, left out or could not be verified, a sentence each."""
 

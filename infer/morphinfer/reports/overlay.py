@@ -8,6 +8,7 @@ in micrometres; each pixel of the picture shows the label at its centre.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ def overlay(slide: Slide, labels: LabelImage, width: int | None = None) -> Figur
     """
     grid = picture_grid(slide.grid, width)
     values = labels_over(grid, labels)
-    pixels = _tint(_stretch(read_thumbnail(slide, grid)), values, labels.classes)
+    pixels = _tint(_stretch(read_thumbnail(_readable(slide, labels), grid)), values, labels.classes)
     size = text_size(grid.shape[1])
     samples = {
         value: _sample(value, size, labels.classes) for value in _shown(values, labels.classes)
@@ -122,6 +123,13 @@ def map_grid(labels: PixelGrid, width: int | None = None, longest: int = LONGEST
     """Pixels of a label map: as `picture_grid`, but small label images are enlarged."""
     square = max(1, min(LARGEST_SQUARE, longest // max(labels.shape)))
     return picture_grid(labels.refined(square), width, longest)
+
+
+def _readable(slide: Slide, labels: LabelImage) -> Slide:
+    """The slide, whose bad chunks are black in the picture where the run left them out."""
+    options = labels.record.get("options") or {}
+    masked = options.get("on_bad_chunk") == "mask"
+    return replace(slide, on_bad_chunk="mask") if masked else slide
 
 
 def read_thumbnail(

@@ -196,6 +196,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
         The label image has no run record.
     """
     record = labels.run_record()
+    bad = record.bad_chunks
     summary: Summary = {
         "slide": record.slide.path,
         "labels": str(labels.image.path),
@@ -211,6 +212,7 @@ def summarise(labels: LabelImage, scores: Scores | None) -> Summary:
         "peak_rss_mb": peak_rss_mb(),
         "class_fractions": dict(record.class_fractions),
         "uncertain_fraction": record.uncertain_fraction,
+        "bad_chunks": None if bad is None else {"chunks": bad.chunks, "positions": bad.positions},
         "warnings": list(record.warnings),
     }
     if scores is None:

@@ -20,7 +20,7 @@ from morphinfer.runs.journal import RowDone, signed, verified
 
 HEADER = "draft.json"
 COMPARED = (
-    "morphinfer", "pixel_size_um", "stride_px", "mode", "model_shape", "intensity",
+    "morphinfer", "pixel_size_um", "stride_px", "mode", "model_shape", "intensity", "bad_chunks",
 )  # fmt: skip
 """Fields of the record that two processes must agree on as they are."""
 

@@ -104,11 +104,10 @@ class Worker:
         return parts + self.predict(block, second)
 
     def _predict(self, block: Block, positions: Window) -> Fused:
-        """The whole tile, or what is inside the region of interest; no network runs where nothing is."""
-        roi, grid = self._plan.roi, self._plan.layout.grid
-        if roi is None:
+        """The whole tile, or those of its positions that get a label; no network runs where none does."""
+        outside = self._plan.unlabelled(positions)
+        if outside is None:
             return self._predict_all(block, positions)
-        outside = ~roi.mask(grid, positions)
         if outside.all():
             shape = (positions.height, positions.width)
             total = np.zeros((len(self._plan.layout.classes), *shape), np.float32)

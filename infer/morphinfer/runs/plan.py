@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
 
 from morphinfer.classes import roles_by_name, values_of
 from morphinfer.errors import RoiError, SlideError
@@ -11,6 +15,7 @@ from morphinfer.geometry import PixelGrid, Window, ceil_div, patch_offset
 from morphinfer.images import Layout, Roi, Slide, StoredContent, open_roi
 from morphinfer.networks import Ensemble, ModelSet, Options, provenance_of
 from morphinfer.records import (
+    RunBadChunks,
     RunFit,
     RunIntensity,
     RunModels,
@@ -21,6 +26,7 @@ from morphinfer.records import (
     RunTiling,
     Skipping,
 )
+from morphinfer.runs.masking import Masked, masked_positions, masked_warning, with_masked
 from morphinfer.tiles import Intensity, ModelImage, Tiling, measure_intensity
 
 SMALLEST_SHARED_PX = 256
@@ -55,6 +61,10 @@ class Plan:
     """Number of positions inside it."""
     content: StoredContent = field(default_factory=StoredContent)
     """What the slide held when it was planned for."""
+    masked: Masked = field(default_factory=Masked)
+    """Positions that are unlabelled, since they see a chunk that cannot be decoded."""
+    bad_chunks: RunBadChunks | None = None
+    """Their number, for the run record; None where all chunks can be decoded or that stops the run."""
 
     @classmethod
     def of(cls, slide: Slide, ensemble: Ensemble, options: Options) -> Plan:
@@ -84,6 +94,10 @@ class Plan:
             *slide.warnings, *absent_warning(slide, image.level), *ensemble.models.warnings
         )  # fmt: skip
         content = slide.content(image.level)  # before any pixel of the level is read
+        if options.on_bad_chunk == "mask":
+            slide = with_masked(slide, image.level)
+            image = replace(image, slide=slide)
+            tiling = replace(tiling, image=image)
         intensity = measure_intensity(
             slide, card.normalisation, card.pixel_size_um, may_be_empty=may_be_empty
         )
@@ -99,12 +113,22 @@ class Plan:
             warnings,
             content=content,
         )
-        return plan if options.roi is None else _inside(plan, open_roi(options.roi, slide.grid))
+        if options.roi is not None:
+            plan = _inside(plan, open_roi(options.roi, slide.grid))
+        return _without_bad(plan) if slide.bad_chunks else plan
 
     @property
     def background(self) -> tuple[int, ...]:
         """Values of the classes whose role is background; there may be none."""
         return values_of(self.layout.classes, "background")
+
+    def unlabelled(self, window: Window) -> NDArray[np.bool_] | None:
+        """Which positions of a window get no label, shape (height, width); None for none of the slide."""
+        masked = self.masked.covers(window) if self.masked.windows else None
+        if self.roi is None:
+            return masked
+        outside = ~self.roi.mask(self.layout.grid, window)
+        return outside if masked is None else outside | masked
 
     def touches(self, window: Window) -> bool:
         """Whether any position of a window is inside the region of interest."""
@@ -126,6 +150,21 @@ def _inside(plan: Plan, roi: Roi) -> Plan:
             f"{plan.layout.grid.pixel_size_um:g} micrometres; draw a larger one"
         )
     return replace(plan, roi=roi, roi_positions=positions)
+
+
+def _without_bad(plan: Plan) -> Plan:
+    """The plan that leaves out what sees a bad chunk."""
+    masked, shape, roi = masked_positions(plan.tiling), plan.tiling.shape, plan.roi
+
+    def inside(window: Window) -> NDArray[np.bool_]:
+        if roi is None:
+            return np.ones((window.height, window.width), bool)
+        return roi.mask(plan.layout.grid, window)
+
+    bad = RunBadChunks(chunks=masked.chunks, positions=masked.count(shape, inside))
+    counted = math.prod(shape) if roi is None else plan.roi_positions
+    warning = masked_warning(plan.image.slide, bad, counted)
+    return replace(plan, masked=masked, bad_chunks=bad, warnings=(*plan.warnings, warning))
 
 
 def absent_warning(slide: Slide, level: int) -> tuple[str, ...]:
@@ -199,6 +238,7 @@ def run_start(plan: Plan) -> RunStart:
         warnings=plan.warnings,
         fit=plan.fit,
         roi=None if plan.roi is None else RunRoi(**plan.roi.record(), positions=plan.roi_positions),
+        bad_chunks=plan.bad_chunks,
     )
 
 

@@ -6,7 +6,7 @@ halo) are kept, so a span of positions ends where the pixels read so far end, no
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,6 +70,13 @@ class PositionAxis:
             low, high = min(low, 2 * size - last), size
         low, high = min(max(low, 0), size - 1), min(max(high, 1), size)
         return self.source_range(low, max(high, low + 1))
+
+    def seeing(self, start: int, stop: int) -> tuple[int, int]:
+        """Positions [first, last) whose patches see one of the level pixels [start, stop)."""
+        all_positions = range(self.positions)
+        first = bisect_right(all_positions, start, key=lambda k: self.needed(k, k + 1)[1])
+        last = bisect_left(all_positions, stop, key=lambda k: self.needed(k, k + 1)[0])
+        return first, max(first, last)
 
     def spans(self, start: int, stop: int, tile: int) -> list[Span]:
         """Spans that cover the positions [start, stop), with tiles of about ``tile`` positions.

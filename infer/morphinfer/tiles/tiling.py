@@ -57,6 +57,12 @@ class Tiling:
         end = self.shape[axis] if stop is None else stop
         return self.axis(axis).spans(start, end, self.tile)
 
+    def seeing(self, pixels: Window) -> Window:
+        """Positions whose largest patch sees one of some level pixels; may be none."""
+        row, row_stop = self.axis(0).seeing(pixels.row, pixels.row_stop)
+        col, col_stop = self.axis(1).seeing(pixels.col, pixels.col_stop)
+        return Window(row, col, row_stop - row, col_stop - col)
+
     def count(self, start: int = 0, stop: int | None = None) -> int:
         """Number of tiles of the rows [start, stop) of positions."""
         rows = sum(len(span.tiles(self.tile)) for span in self.spans(0, start, stop))

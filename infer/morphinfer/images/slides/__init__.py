@@ -1,12 +1,14 @@
 """Slides: two-dimensional views of one channel, read by window, whatever stores the pixels.
 
 A `slide` reads by `reading` and `pixel_types`. `levels` says where its levels lie, by `pixel_sizes`; `checks`
-refuses what cannot be a slide; `identities` distinguishes two. `level_checks` compares coarse levels with
+refuses what cannot be a slide; `identities` distinguishes two; `bad_chunks` finds what cannot be decoded.
+`level_checks` compares coarse levels with
 level 0 (`level_pixels`, `level_windows`).
 """
 
 from __future__ import annotations
 
+from morphinfer.images.slides.bad_chunks import OnBadChunk
 from morphinfer.images.slides.checks import (
     NUCLEI_NAMES,
     check_array,
@@ -26,6 +28,7 @@ __all__ = [
     "NUCLEI_NAMES",
     "UNCHUNKED_SIDE",
     "Level",
+    "OnBadChunk",
     "Slide",
     "array_chunk",
     "check_array",

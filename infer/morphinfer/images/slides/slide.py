@@ -7,8 +7,7 @@ down, columns run right; windows are in pixels of the level that is read.
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,13 @@ from numpy.typing import NDArray
 from morphinfer.errors import ChangedSlideError, SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.ngff import Version
+from morphinfer.images.slides.bad_chunks import (
+    READ_ERRORS,
+    OnBadChunk,
+    find_bad,
+    is_damage,
+    read_sound,
+)
 from morphinfer.images.slides.identities import sample_windows
 from morphinfer.images.slides.levels import Level
 from morphinfer.images.slides.pixel_types import pixel_dtype, to_pixels
@@ -33,11 +39,9 @@ from morphinfer.images.stores import (
     WatchedArray,
 )
 
-READ_ERRORS = (
-    OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError, EOFError,
-    SystemError, zlib.error, zipfile.BadZipFile,
-)  # fmt: skip
-"""What zarr raises for a chunk that cannot be decoded."""
+LARGE_CHUNK_BYTES = 2**24
+"""Larger chunks are decoded one by one."""
+CHUNK_READERS = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,6 +83,10 @@ class Slide:
     warnings: tuple[str, ...] = ()
     """What was repaired, left out or could not be verified when it was opened, a sentence each; logged
     then, and kept in the run record (contract C9)."""
+    on_bad_chunk: OnBadChunk = "stop"
+    """What a chunk is that cannot be decoded."""
+    bad_chunks: tuple[Window, ...] | None = None
+    """Those of the level that is read; None before they were looked for."""
 
     @property
     def identity(self) -> str:
@@ -134,20 +142,62 @@ class Slide:
         Raises
         ------
         SlideError
-            A chunk is damaged, or has gone since the slide was opened; an integer does not fit into
-            float32. A chunk that was never there counts as empty, as zarr has it, unless the slide was
-            opened with ``missing_chunks='refuse'``.
+            A chunk is damaged and ``on_bad_chunk`` is not 'mask', or it has gone since the slide was
+            opened; an integer does not fit into float32. A chunk that was never there counts as empty, as
+            zarr has it, unless the slide was opened with ``missing_chunks='refuse'``.
         """
+        read = self._reader(level)
         try:
-            return read_window(self.levels[level].array, window, self._selection())
+            try:
+                return read(window)
+            except READ_ERRORS as problem:
+                if isinstance(problem, SlideError) or self.on_bad_chunk == "stop":
+                    raise
+                return read_sound(read, window, self.levels[level].chunk, self.dtype)
         except SlideError:
             raise
         except READ_ERRORS as problem:
-            raise SlideError(
-                f"{self.name}: level {level}, rows {window.row} to {window.row_stop}, columns "
-                f"{window.col} to {window.col_stop} cannot be read ({problem}); copy the slide again from "
-                f"its source"
-            ) from problem
+            raise self._unreadable(window, level, problem) from problem
+
+    def find_bad_chunks(self, level: int = 0) -> tuple[Window, ...]:
+        """Windows of the chunks of a level that cannot be decoded; all of them are read.
+
+        Raises
+        ------
+        SlideError
+            A chunk cannot be read for another reason.
+        """
+        whole = Window(0, 0, *self.levels[level].shape)
+        threads = 1 if self.chunk_bytes(level) > LARGE_CHUNK_BYTES else CHUNK_READERS
+        try:
+            return tuple(find_bad(self._reader(level), whole, self.levels[level].chunk, threads))
+        except SlideError:
+            raise
+        except READ_ERRORS as problem:
+            raise self._unreadable(whole, level, problem) from problem
+
+    def _reader(self, level: int) -> Callable[[Window], NDArray[Any]]:
+        array, selection = self.levels[level].array, self._selection()
+        return lambda window: read_window(array, window, selection)
+
+    def _unreadable(self, window: Window, level: int, problem: BaseException) -> SlideError:
+        """The error on a window, with the file of the chunk where that can be found."""
+        array = self.levels[level].array
+        key = None
+        if is_damage(problem) and isinstance(array, WatchedArray):
+            index = list(self._part())
+            for axis, part in zip("yx", window.slices, strict=True):
+                index[self.axes.index(axis)] = part
+            key = array.damaged_key(tuple(index))
+        chunk = f"the chunk {key} is damaged: " if key else ""
+        way = (
+            ", or leave out what it shows with `on_bad_chunk='mask'`" if is_damage(problem) else ""
+        )
+        return SlideError(
+            f"{self.name}: {chunk}level {level}, rows {window.row} to {window.row_stop}, columns "
+            f"{window.col} to {window.col_stop} cannot be read ({problem}); copy the slide again from its "
+            f"source{way}"
+        )
 
     def list_absent(self, level: int = 0) -> AbsentChunks | None:
         """List the chunks of a level that are absent; from now on a chunk that goes is an error.

@@ -110,6 +110,16 @@ class WatchedArray:
                 self._look_up(place)
         return block
 
+    def damaged_key(self, index: Index) -> str | None:
+        """Key of the first chunk, or shard, in a part of the array that cannot be decoded."""
+        for place in self._places(index)():
+            sides = zip(place, self.stored, self.shape, strict=True)
+            try:
+                self.array[tuple(slice(k * n, min((k + 1) * n, side)) for k, n, side in sides)]
+            except Exception:  # codecs raise errors of their own, of any class
+                return self._key(place)
+        return None
+
     def check(self) -> None:
         """Read the metadata of the image and of the array again.
 
