@@ -2,10 +2,11 @@
 
     python tests/fuzz/fuzz.py zarr --count 20000 --seed 1
 
-An input fails if it ends in anything but a `MorphinferError` of one line, takes longer than --limit-s,
-makes the process allocate more than --memory-mb, or ends the process. Its files are kept below
---failures, with what happened in FAILURE.txt. Input K of a seed is always the same: '--first K --count 1'
-repeats it alone. Inputs are tried in a process of their own (worker.py).
+An input fails if it ends in anything but a `MorphinferError` of one line, takes more processor time than
+--limit-s (or 20 times that on the clock), makes the process allocate more than --memory-mb, or ends the
+process. Its files are kept below --failures, with what happened in FAILURE.txt. Input K of a seed is
+always the same: '--first K --count 1' repeats it alone. Inputs are tried in a process of their own
+(worker.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-KINDS = ("zarr", "tiff", "tables", "onnx")
+KINDS = ("zarr", "tiff", "tables", "onnx", "ngff", "cards", "sidecars", "polygons", "drafts")
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -29,7 +30,7 @@ class Campaign:
     kind: str
     seed: int
     failures: Path
-    limit_s: float = 60.0
+    limit_s: float = 5.0
     memory_mb: int = 1024
 
 
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--failures", type=Path, default=Path("fuzz_failures"))
-    parser.add_argument("--limit-s", type=float, default=60.0)
+    parser.add_argument("--limit-s", type=float, default=5.0)
     parser.add_argument("--memory-mb", type=int, default=1024)
     chosen = parser.parse_args()
     campaign = Campaign(chosen.kind, chosen.seed, chosen.failures, chosen.limit_s, chosen.memory_mb)

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from fuzz import KINDS
+
 FUZZ = Path(__file__).with_name("fuzz.py")
-NEEDS = {"tables": "pyarrow", "tiff": "imagecodecs", "onnx": "onnx", "zarr": "zarr"}
+NEEDS = {"tables": "pyarrow", "tiff": "imagecodecs", "zarr": "zarr"}
 
 
-@pytest.mark.parametrize("kind", ["zarr", "tiff", "tables", "onnx"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_damaged_input_is_read_or_refused_in_one_sentence(kind, tmp_path):
-    pytest.importorskip(NEEDS[kind])
+    pytest.importorskip(NEEDS.get(kind, "onnx"))
     words = [kind, "--count", "100", "--seed", "20", "--failures", str(tmp_path / "failures")]
     ended = subprocess.run(
         [sys.executable, str(FUZZ), *words], capture_output=True, text=True, check=False

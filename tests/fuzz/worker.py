@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import shutil
+import signal
 import sys
 import traceback
 import warnings
@@ -25,8 +26,15 @@ INPUTS = {
     "tiff": ("tiff_inputs", "TiffInputs"),
     "tables": ("table_inputs", "TableInputs"),
     "onnx": ("onnx_inputs", "OnnxInputs"),
+    "ngff": ("json_inputs", "NgffInputs"),
+    "cards": ("json_inputs", "CardInputs"),
+    "sidecars": ("json_inputs", "SidecarInputs"),
+    "polygons": ("json_inputs", "PolygonInputs"),
+    "drafts": ("json_inputs", "DraftInputs"),
 }
 LONGEST_MESSAGE = 1500
+WAIT = 20
+"""Times the limit that an input may take where other processes share the processor, or it waits for ever."""
 
 
 class Inputs(Protocol):
@@ -53,8 +61,10 @@ def try_inputs(campaign: Campaign, first: int, stop: int, scratch: Path) -> None
         trial.mkdir()
         rng = Random(f"{campaign.kind} {campaign.seed} {number}")
         path = inputs.write(rng, trial)
-        faulthandler.dump_traceback_later(campaign.limit_s, exit=True)
+        faulthandler.dump_traceback_later(WAIT * campaign.limit_s, exit=True)
+        _limit_processor(campaign.limit_s)
         outcome, text = _try(inputs, path, rng)
+        _limit_processor(0)
         faulthandler.cancel_dump_traceback_later()
         if outcome == "failed":
             keep_failure(campaign, number, trial, text)
@@ -74,6 +84,12 @@ def _try(inputs: Inputs, path: Path, rng: Random) -> tuple[str, str]:
     return "accepted", ""
 
 
+def _limit_processor(seconds: float) -> None:
+    """End the process with a traceback once it has used so many seconds of a processor; never for 0."""
+    if hasattr(signal, "SIGPROF"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def _limit_memory(more_mb: int) -> None:
     """Limit what the process may allocate beyond what it has."""
     status = Path("/proc/self/status")
@@ -89,6 +105,8 @@ def _report(outcome: str) -> None:
 
 if __name__ == "__main__":
     faulthandler.enable()
+    if hasattr(signal, "SIGPROF"):
+        faulthandler.register(signal.SIGPROF, chain=True)  # which ends the process
     warnings.simplefilter("ignore")
     logging.disable()
     # What libraries print must not mix with the outcomes.

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass, repeated_names
 from morphinfer.errors import ColourError, ModelError, RoleError
+from morphinfer.limits import beyond, limit, parse_json
 from morphinfer.tiles import Normalisation
 
 METADATA_KEY = "morphinfer"
@@ -33,8 +34,7 @@ CARD_FORMAT = 1
 LARGEST_PATCH_PX = 4096
 """Largest patch and stride; four times the side of a tile."""
 MALFORMED = (
-    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError,
-    zlib.error,
+    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, MemoryError, zlib.error,
 )  # fmt: skip
 """What a text that is no card can raise."""
 
@@ -105,7 +105,7 @@ def decode_card(text: str, source: str) -> Card:
     """
     way = "correct it" if source.endswith(".json") else "export the model again"
     try:
-        plain = json.loads(text)
+        plain = parse_json(text, "MOST_VECTOR_MB")
         if plain.get("format", CARD_FORMAT) > CARD_FORMAT:
             raise ModelError(
                 f"{source}: card format {plain['format']}, this version reads {CARD_FORMAT}; "
@@ -138,6 +138,7 @@ def _impossible(card: Card) -> list[str]:
     known = {"fixed": rising, "tissue_percentiles": percentiles}
     clipped = len(norm.clip) == 2 and norm.clip[0] < norm.clip[1]
     repeated = ", ".join(f"'{name}'" for name in repeated_names(names))
+    longest = max(map(len, names), default=0)
     checks = {
         f"patch {card.patch_size_px} px": 1 <= card.patch_size_px <= LARGEST_PATCH_PX,
         f"stride {card.stride_px} px": 1 <= card.stride_px <= LARGEST_PATCH_PX,
@@ -149,6 +150,7 @@ def _impossible(card: Card) -> list[str]:
         f"{len(names)} classes (a label image holds {UNLABELLED})": len(names) <= UNLABELLED,
         f"several classes named {repeated}": not repeated,
         "a class without a name": all(names),
+        f"a class name of {longest} characters": longest <= limit("LONGEST_NAME"),
         f"{norm}": known.get(norm.method, False) and clipped,
     }
     return [value for value, possible in checks.items() if not possible]
@@ -172,10 +174,18 @@ def _card_of(plain: Mapping[str, Any]) -> Card:
         provenance=dict(plain.get("provenance", {})),
         test_vectors=tuple(
             TestVector(unpack_array(v["image"]), unpack_array(v["probabilities"]))
-            for v in plain.get("test_vectors", [])
+            for v in _affordable(plain.get("test_vectors", []))
         ),
         precision=plain.get("precision", "float32"),
     )
+
+
+def _affordable(vectors: Any) -> Any:
+    """The packed test vectors; ValueError where they state more than the limit, before one is unpacked."""
+    stated = sum(math.prod(v[key]["shape"]) for v in vectors for key in ("image", "probabilities"))
+    if 4 * stated > limit("MOST_VECTOR_MB") * 10**6:
+        raise ValueError(f"test vectors of {4 * stated / 1e6:.0f} MB, {beyond('MOST_VECTOR_MB')}")
+    return vectors
 
 
 def pack_array(array: NDArray[np.float32]) -> dict[str, Any]:

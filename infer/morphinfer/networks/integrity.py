@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import ModelError
+from morphinfer.limits import parse_json
 
 CARD = "card.json"
 SHOWN = 12
@@ -30,9 +30,9 @@ def stored_card(path: Path) -> dict[str, Any] | None:
     if not stored.is_file():
         return None
     try:
-        card: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
+        card: dict[str, Any] = parse_json(stored.read_bytes())
         listed_hashes(card)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ModelError(
             f"{stored}: cannot be read ({problem!r}); restore it, or remove it to go by the cards in "
             f"the model files"

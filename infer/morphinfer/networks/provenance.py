@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from morphinfer.limits import parse_json
 from morphinfer.networks.session import ModelSet
 
 FIGURES = "figures.json"
@@ -56,7 +56,7 @@ def provenance_of(models: ModelSet) -> dict[str, Any]:
 def _figures(path: Path) -> list[dict[str, Any]]:
     """Mean Dice of all methods by scored part; empty where the file is missing or damaged."""
     try:
-        sections = json.loads(path.read_text(encoding="utf-8"))["sections"]
+        sections = parse_json(path.read_bytes())["sections"]
         return [
             {
                 "section": str(section["section"]),

@@ -10,6 +10,7 @@ from typing import Any
 
 from morphinfer.classes import LabelClass
 from morphinfer.errors import ModelError
+from morphinfer.limits import parse_json
 from morphinfer.names import suggestion
 from morphinfer.networks.cards import Card
 from morphinfer.tiles import Normalisation
@@ -34,8 +35,8 @@ def card_in_sidecar(sidecar: Path, shape: list[Any]) -> tuple[str, list[str]]:
         The file is no JSON object, or a key is a misspelt one.
     """
     try:
-        card = json.loads(sidecar.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as problem:
+        card = parse_json(sidecar.read_bytes())
+    except (OSError, ValueError) as problem:
         raise ModelError(f"{sidecar}: not valid JSON ({problem}); correct it") from problem
     if not isinstance(card, dict):
         raise ModelError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import ConfigError
+from morphinfer.limits import beyond, limit
 from morphinfer_training.config.parsing import build
 from morphinfer_training.config.rules import check
 from morphinfer_training.config.tables import TrainConfig
@@ -23,7 +24,10 @@ def read_config(path: str | Path) -> TrainConfig:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = path.read_bytes()
+        if len(content) > limit("MOST_METADATA_MB") * 10**6:
+            raise ValueError(f"{len(content) / 1e6:.0f} MB, {beyond('MOST_METADATA_MB')}")
+        table = tomllib.loads(content.decode("utf-8-sig"))
     except OSError as problem:
         raise ConfigError(
             f"{path}: cannot be read ({problem.strerror}); check the path"

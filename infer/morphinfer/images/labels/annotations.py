@@ -7,7 +7,6 @@ corner, and the class is in 'properties' under 'classification', as in QuPath 0.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import struct
 from collections import Counter
@@ -33,6 +32,7 @@ from morphinfer.images.labels.polygons import (
 )
 from morphinfer.images.labels.shapes import FILE, is_shapes, read_shapes
 from morphinfer.images.slides import Level, Slide
+from morphinfer.limits import parse_json
 
 SUFFIXES = (".geojson", ".json")
 CLASS_KEYS = ("classification", "class", "label", "name")
@@ -134,10 +134,10 @@ def open_annotations(
 
 def _read_geojson(path: Path, found: _Found, frame: PixelGrid, grid: PixelGrid) -> None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(path.read_bytes(), "MOST_ANNOTATIONS_MB")
     except OSError as problem:
         raise SlideError(f"{path}: cannot be read ({problem.strerror})") from problem
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise AlignmentError(f"{path}: not valid JSON ({problem}); export it again") from problem
     try:
         for feature in _features(content):

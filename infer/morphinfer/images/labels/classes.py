@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass, repeated_names
 from morphinfer.errors import AlignmentError
+from morphinfer.limits import beyond, limit
 
 NAME_KEYS = ("class", "name")
 """Keys of a property that can hold the name of a class; morphinfer writes the first."""
@@ -110,6 +111,9 @@ def classes_of_block(
             f"value a name of its own"
         )
     check_count(len(values))
+    longest = max(map(len, names), default=0)
+    if longest > limit("LONGEST_NAME"):
+        raise AlignmentError(f"a class name of {longest} characters, {beyond('LONGEST_NAME')}")
     colours = {int(c["label-value"]): c.get("rgba") for c in block.get("colors") or []}
     classes = tuple(_class(named[v], colours.get(v)) for v in values)
     return classes, codes_of(values, unlabelled, dtype)

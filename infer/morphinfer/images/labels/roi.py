@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from morphinfer.errors import RoiError
 from morphinfer.geometry import TIE, PixelGrid, TileGrid, Window
 from morphinfer.images.labels.polygons import Ring, fill, geojson_rings
+from morphinfer.limits import parse_json
 
 UM = "um:"
 """Before the path of a file whose coordinates are micrometres."""
@@ -113,9 +113,9 @@ def open_roi(roi: str | Path, frame: PixelGrid) -> Roi:
             polygons, named_um = _csv_polygons(content.decode("utf-8-sig"))
             in_um |= named_um
         else:
-            found = _geojson_polygons(json.loads(content.decode("utf-8-sig")))
+            found = _geojson_polygons(parse_json(content, "MOST_ANNOTATIONS_MB"))
             polygons = [rings for rings in found if rings]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as problem:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as problem:
         raise RoiError(
             f"{path}: neither GeoJSON nor a CSV file with x and y ({problem}); export it again"
         ) from problem

@@ -22,6 +22,7 @@ from morphinfer.images.ngff.transforms import (
     first_not_finite,
     is_out_of_order,
 )
+from morphinfer.limits import beyond, limit
 
 Version = Literal["0.4", "0.5"]
 Attributes = Mapping[str, Any]
@@ -127,7 +128,10 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
         units = tuple(_unit(axis) for axis in _axes(block, stated))
         datasets, repairs = _datasets(block, len(axes), source)
         listed = (ome.get("omero") or {}).get("channels", [])
-        channels = tuple(str(c.get("label", i)) for i, c in enumerate(listed))
+        if len(listed) > limit("MOST_CHANNELS"):
+            raise SlideError(f"{source}: names {len(listed)} channels, {beyond('MOST_CHANNELS')}")
+        longest = limit("LONGEST_NAME")
+        channels = tuple(str(c.get("label", i))[:longest] for i, c in enumerate(listed))
     except SlideError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
@@ -142,7 +146,7 @@ def parse_multiscale(attributes: Attributes, source: str) -> Multiscale:
             f"optionally t, c and z, and at least one level"
         )
     if len(blocks) > 1:
-        name = block.get("name")
+        name = str(block.get("name") or "")[:MOST_SHOWN]
         warnings.append(
             f"{source}: {len(blocks)} images under 'multiscales'; the first"
             f"{f' ({name!r})' if name else ''} is read"
@@ -221,9 +225,18 @@ def _datasets(
     """The levels with their composed transformations, and what was repaired in these."""
     outer = block.get("coordinateTransformations") or []
     steps = []
+    if len(block["datasets"]) > limit("MOST_LEVELS"):
+        raise SlideError(
+            f"{source}: lists {len(block['datasets'])} levels, {beyond('MOST_LEVELS')}"
+        )
     for listed in block["datasets"]:
         if not isinstance(listed["path"], str):
             raise TypeError(f"a level of path {listed['path']!r}")
+        if len(listed["path"]) > limit("LONGEST_NAME"):
+            length = len(listed["path"])
+            raise SlideError(
+                f"{source}: the path of a level has {length} characters, {beyond('LONGEST_NAME')}"
+            )
         steps.append((listed.get("coordinateTransformations") or [], outer))
     for step in [*outer, *(step for inner, _ in steps for step in inner)]:
         check_transformations(step, source)

@@ -6,9 +6,12 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from morphinfer.errors import SlideError
 from morphinfer.images.slides.pixel_types import READABLE_DTYPES, dtype_name, is_readable
 from morphinfer.images.stores import MOST_LISTED, Address
+from morphinfer.limits import beyond, limit
 from morphinfer.names import suggestion
 
 NUCLEI_NAMES = ("dapi", "hoechst", "nuclei", "nucleus")
@@ -56,6 +59,11 @@ def array_problem(array: Any, axes: str) -> str | None:
             f"shape {shape} along '{axes}', more than {MOST_PIXELS_OF_SIDE} pixels along a side or "
             f"{MOST_PLANES} planes; its metadata are damaged"
         )
+    rows, cols = (shape[axes.index(axis)] for axis in "yx")
+    if rows * cols > limit("MOST_PIXELS"):
+        return f"{rows} x {cols} pixels, {beyond('MOST_PIXELS')}"
+    if "c" in axes and shape[axes.index("c")] > limit("MOST_CHANNELS"):
+        return f"{shape[axes.index('c')]} channels, {beyond('MOST_CHANNELS')}"
     chunks = getattr(array, "chunks", None) or ()
     if 0 in chunks:
         return f"chunks of shape {tuple(chunks)}; its metadata are damaged"
@@ -70,6 +78,9 @@ def array_problem(array: Any, axes: str) -> str | None:
             f"data type {dtype_name(array.dtype)}; supported are {', '.join(READABLE_DTYPES)}; save "
             f"the image as one of them"
         )
+    chunk_mb = prod(chunks) * np.dtype(array.dtype).itemsize / 1e6 if whole else 0
+    if chunk_mb > limit("MOST_CHUNK_MB"):
+        return f"chunks of {chunk_mb:.0f} MB once decoded, {beyond('MOST_CHUNK_MB')}"
     return None
 
 

@@ -19,6 +19,8 @@ from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.addresses import NODE_FILES
 from morphinfer.images.stores.links import links_out
@@ -83,16 +85,29 @@ def node_files(paths: Iterable[str]) -> list[str]:
     ]
 
 
-def stamp_files(root: Path, keys: Iterator[str], count: int, owned: Collection[str] = ()) -> str:
-    """SHA-256 of the sizes and times of ``count`` files below a folder, or of every so many of them.
+def some_places(ranges: Sequence[range]) -> Iterator[tuple[int, ...]]:
+    """All combinations of several ranges, or every so many of them where there are more than `MOST_FILES`.
+
+    >>> list(some_places([range(2), range(5, 6)]))
+    [(0, 5), (1, 5)]
+    """
+    sides = [len(each) for each in ranges]
+    count = math.prod(sides)
+    for number in range(0, count, max(1, math.ceil(count / MOST_FILES))):
+        place = np.unravel_index(number, sides)
+        yield tuple(each[int(k)] for each, k in zip(ranges, place, strict=True))
+
+
+def stamp_files(root: Path, keys: Iterable[str], owned: Collection[str] = ()) -> str:
+    """SHA-256 of the sizes and times of files below a folder.
 
     Raises
     ------
     SlideError
         One is, or lies behind, a link out of the folders ``owned``, where there are some.
     """
-    kept = islice(keys, 0, None, max(1, math.ceil(count / MOST_FILES)))
-    groups = iter(lambda: tuple(islice(kept, FILES_AT_ONCE)), ())
+    each = iter(keys)
+    groups = iter(lambda: tuple(islice(each, FILES_AT_ONCE)), ())
     digest = hashlib.sha256()
     with ThreadPoolExecutor(READERS, "morphinfer-stamp") as pool:
         for lines in pool.map(partial(_stamp, str(root), owned), groups):

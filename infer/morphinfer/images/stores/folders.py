@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.addresses import TIFF_SUFFIXES, ZIP_SUFFIXES, is_node
+from morphinfer.limits import parse_json
 
 LAYER_ENDINGS = {"_probabilities": "probabilities", "_uncertainty": "uncertainty"}
 """Ends of the names of the images that a run may write beside the labels."""
@@ -38,8 +38,8 @@ def stored_result(path: str | Path) -> str:
     """What a folder holds, as `result_kind`; '' too where it has no attributes that can be read."""
     for name in ATTRIBUTE_FILES:
         try:
-            content = json.loads(Path(path, name).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            content = parse_json(Path(path, name).read_bytes())
+        except (OSError, ValueError):
             continue
         if not isinstance(content, dict):
             return ""

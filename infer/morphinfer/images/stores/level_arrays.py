@@ -9,14 +9,16 @@ from typing import Any
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.watch import Watch
 from morphinfer.images.stores.watched_arrays import WatchedArray
+from morphinfer.limits import check_depth
 
 
 def level_array(group: Any, array_path: str, watch: Watch) -> WatchedArray | SlideError:
     """Array of a level, or the error that says why there is none: a coarse level can be done without."""
     path = watch.address
     try:
+        watch.store.check_metadata(f"{group.path}/{array_path}".lstrip("/"))
         array = group[array_path]
-        dict(array.attrs)  # fails where the attributes are no table
+        check_depth(dict(array.attrs))  # dict fails where the attributes are no table
     except (json.JSONDecodeError, UnicodeDecodeError) as problem:
         return SlideError(
             f"{path}: the metadata of its level '{array_path}' are damaged ({problem}); copy the slide again "

@@ -11,6 +11,7 @@ from typing import Any
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.folders import in_labels_group
 from morphinfer.images.stores.store import Store
+from morphinfer.limits import beyond, limit
 
 SIDE_IMAGE = re.compile(
     r"(?<![a-z])(macro|label|overview|thumb(nail)?|barcode|preview)(?![a-z])", re.IGNORECASE
@@ -69,6 +70,8 @@ def series_of(store: Store) -> list[Member]:
     paths = ome_block(listed).get("series") if listed is not None else None
     if not isinstance(paths, list) or not paths:
         paths = sorted((name for name in store.names() if name.isdecimal()), key=int) or ["0"]
+    if len(paths) > limit("MOST_SERIES"):
+        raise SlideError(f"{store.address}: lists {len(paths)} series, {beyond('MOST_SERIES')}")
     members = members_at(store, [str(path) for path in paths], _xml_names(store), keep_all=True)
     if all(member.shape is None for member in members):
         raise SlideError(
@@ -99,7 +102,7 @@ def members_at(
                 members.append(Member(path, name, None, False))
             continue
         own = names[number] if number < len(names) else blocks[0].get("name", "")
-        name = "" if own == f"/{path}" else str(own)
+        name = "" if own == f"/{path}" else str(own)[: limit("LONGEST_NAME")]
         labels = "image-label" in ome or in_labels_group(store.address.below(path))
         members.append(Member(path, name, _shape(store, path, blocks[0]), labels))
     return members

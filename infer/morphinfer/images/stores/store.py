@@ -28,6 +28,7 @@ from morphinfer.images.stores.addresses import (
 from morphinfer.images.stores.folders import stored_result
 from morphinfer.images.stores.foreign_formats import foreign_format
 from morphinfer.images.stores.remote import all_keys, remote_problem, remote_store
+from morphinfer.limits import beyond, check_depth, limit
 
 MOST_NAMED = 5
 """Images that a message names."""
@@ -63,11 +64,34 @@ class Store:
         address = self.address.below(inner)
         try:
             with _as_slide_errors(address):
+                self.check_metadata(place)
                 node = zarr.open(store=self.zarr, path=place, mode="r", use_consolidated=False)
-                dict(node.attrs)  # fails where the attributes are no table
+                check_depth(dict(node.attrs))  # dict fails where the attributes are no table
                 return node
         except FileNotFoundError:  # zarr's own errors derive from it
             return None
+
+    def check_metadata(self, place: str) -> None:
+        """Refuse a node whose metadata are larger than the limit, by its path from the root of the store.
+
+        Those of a remote store are not looked at.
+
+        Raises
+        ------
+        ValueError
+            They are; the message is a clause.
+        """
+        keys = [f"{place}/{name}".lstrip("/") for name in NODE_FILES]
+        if self.zip_file is not None:
+            with zipfile.ZipFile(self.zip_file) as opened:
+                sizes = {each.filename: each.file_size for each in opened.infolist()}
+            stored = [sizes.get(key, 0) for key in keys]
+        elif (root := getattr(self.zarr, "root", None)) is not None:
+            stored = [(stamp_of(Path(root, key)) or (0, 0))[0] for key in keys]
+        else:
+            return
+        if max(stored) > limit("MOST_METADATA_MB") * 10**6:
+            raise ValueError(f"{max(stored) / 1e6:.0f} MB, {beyond('MOST_METADATA_MB')}")
 
     def names(self, inner: str = "") -> list[str]:
         """Names of the files and folders at a path below the address, sorted; none if it lists none."""

@@ -23,6 +23,7 @@ from morphinfer.images.stores.contents import (
     StoredContent,
     hash_pieces,
     node_files,
+    some_places,
     spread,
     stamp_files,
     stored_pieces,
@@ -148,9 +149,8 @@ class WatchedArray:
         if root is None:
             return StoredContent("", pixels)
         group = "/".join(part for part in (store.prefix, self.watch.inner) if part)
-        keys = chain(node_files([group, self.array.path]), map(self._key, product(*ranges)))
-        count = math.prod(map(len, ranges))
-        return StoredContent(stamp_files(root, keys, count, self.watch.owned), pixels)
+        keys = chain(node_files([group, self.array.path]), map(self._key, some_places(ranges)))
+        return StoredContent(stamp_files(root, keys, self.watch.owned), pixels)
 
     def list_absent(self, index: Index) -> AbsentChunks | None:
         """List the chunks of a part of the array that are absent; from now on no other of it may be.

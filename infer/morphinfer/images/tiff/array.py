@@ -85,7 +85,7 @@ class TiffArray:
         count = max(2, SAMPLED_SIDE**2 // len(files))
         pixels = hash_pieces(piece for file in files for piece in file_pieces(file.path, count))
         folder, names = files[0].path.parent, [file.path.name for file in files]
-        return StoredContent(stamp_files(folder, iter(names), len(names)), pixels)
+        return StoredContent(stamp_files(folder, names), pixels)
 
     def _files(self) -> list[SourceFile]:
         """The files of its planes, each once."""

@@ -265,7 +265,8 @@ def _create_array(group: Any, name: str, shape: tuple[int, ...], spec: ImageSpec
     else:
         kwargs["dimension_names"] = ["c", "y", "x"][-len(shape) :]
     chunks = (1, spec.chunk, spec.chunk)[-len(shape) :]
-    group.create_array(name, shape=shape, chunks=chunks, dtype=spec.dtype, fill_value=0, **kwargs)
+    dtype = np.dtype(np.dtype(spec.dtype).name)  # numpy has two of 64 bits, of which zarr knows one
+    group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, fill_value=0, **kwargs)
 
 
 def _merge(metadata: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
