@@ -116,7 +116,7 @@ def test_finish_publishes_where_the_slide_is_gone(call, shard, tmp_path):
     code, out, err = call("finish", "l.zarr", "-q")
     assert code == 0
     assert err.count("\n") == 1
-    assert "without a report: " in err
+    assert "warning: l.zarr: is published without a report: " in err
     assert "tall.zarr: no such file" in err
     assert "models   " in out
     assert "labels   l.zarr" in out

@@ -7,7 +7,6 @@ import pytest
 from imagecodecs import png_decode
 
 from morphinfer.classes import UNLABELLED, LabelClass, default_classes
-from morphinfer.errors import OutputError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.arrays import slide_from_array
 from morphinfer.images.labels.label_image import create_labels
@@ -162,10 +161,7 @@ def test_a_long_class_name_is_cut_at_the_edge_of_a_narrow_picture(tmp_path):
     assert png_decode(overlay(slide, labels).png()).shape[1] == 12
 
 
-def test_an_existing_picture_is_replaced_only_with_overwrite(tmp_path):
+def test_a_picture_is_written_twice(tmp_path):
     figure = map_figure(np.ones((4, 4), np.uint8), CLASSES, 1.0)
-    write_picture(tmp_path / "m.png", figure)
-    with pytest.raises(OutputError, match="exists already"):
-        write_picture(tmp_path / "m.png", figure)
-    write_picture(tmp_path / "m.png", figure, overwrite=True)
+    write_picture(figure, tmp_path / "m.png", tmp_path / "m.svg")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.png", "m.svg"]

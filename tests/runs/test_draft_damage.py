@@ -19,6 +19,7 @@ from drafting import (
 )  # fmt: skip
 from fakes import fake_ensemble, names, write_slide
 
+import morphinfer.images.writing.publication
 import morphinfer.images.writing.staging
 import morphinfer.runs.draft
 from morphinfer import segment
@@ -115,27 +116,6 @@ def test_an_error_while_the_levels_are_made_costs_no_row(tmp_path, monkeypatch):
     assert names(tmp_path) == OUTPUTS
 
 
-@pytest.mark.parametrize("step", [("publish", 1), ("publish", 2), ("publish", 3), ("remove", 1)])
-def test_a_run_that_dies_while_it_publishes_can_be_repeated(tmp_path, monkeypatch, step):
-    name, at = step
-    real, calls = getattr(morphinfer.runs.draft, name), []
-
-    def dies(*args):
-        calls.append(args)
-        if len(calls) == at:
-            raise KeyboardInterrupt
-        real(*args)
-
-    draft = fill(opened(tmp_path))
-    with monkeypatch.context() as patch:
-        patch.setattr(morphinfer.runs.draft, name, dies)
-        with pytest.raises(KeyboardInterrupt):
-            draft.finish()
-    again = opened(tmp_path, overwrite=True)
-    fill(again, again.missing()).finish(overwrite=True)
-    assert names(tmp_path) == OUTPUTS
-
-
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path, layer):
     own = tmp_path / f"l_{layer}.zarr"
@@ -153,7 +133,7 @@ def test_a_folder_of_the_user_is_no_leftover_of_an_earlier_run(tmp_path, layer):
     (NewImage, "create", errno.ENOSPC), (NewImage, "write_rows", errno.ENOSPC),
     (NewImage, "write_rows", errno.EDQUOT), (NewImage, "fill_levels", errno.ENOSPC),
     (NewImage, "describe", errno.ENOSPC), (Journal, "append", errno.ENOSPC),
-    (morphinfer.runs.draft, "flush", errno.ENOSPC),
+    (morphinfer.images.writing.publication, "flush", errno.ENOSPC),
 ])  # fmt: skip
 def test_a_full_disk_is_reported_with_a_way_out(tmp_path, monkeypatch, place, name, problem):
     slide = write_slide(tmp_path / "s.zarr", nuclei(150, 90))

@@ -12,7 +12,7 @@ from fakes import KEPT, SHAPE, FakePredictor, fake_ensemble, names, published, w
 from morphinfer import open_slide, segment
 from morphinfer.errors import ChangedSlideError, OutputError, SlideError
 from morphinfer.runs.draft import Draft
-from morphinfer.runs.segmentation import finish
+from morphinfer.runs.finishing import finish
 from morphinfer.runs.sharding import segment_shard
 from networks import nuclei
 

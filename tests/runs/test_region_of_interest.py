@@ -13,7 +13,7 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.errors import OutputError, RoiError
 from morphinfer.geometry import Window
 from morphinfer.runs import forecast_run, make_plan
-from morphinfer.runs.segmentation import finish
+from morphinfer.runs.finishing import finish
 from morphinfer.runs.sharding import segment_shard
 from morphinfer.scoring import evaluate
 from networks import nuclei

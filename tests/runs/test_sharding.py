@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from morphinfer import Options, load_models, open_slide, segment
 from morphinfer.errors import OutputError, ProviderError
-from morphinfer.runs.segmentation import finish
+from morphinfer.runs.finishing import finish
 from morphinfer.runs.sharding import segment_shard, shard_rows, split
 from networks import nuclei, save_set
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import copytree
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from morphinfer.errors import OutputError
-from morphinfer.images import check_target, make_folders, remove
+from morphinfer.images import check_target, make_folders, published_by_this_command, staged_together
 from morphinfer_training.baselines import compare_with_forest
 from morphinfer_training.config import TrainConfig
 from morphinfer_training.learning import (
@@ -45,6 +43,7 @@ from morphinfer_training.learning import (
 from morphinfer_training.publishing import (
     SetFacts,
     publish_set,
+    published_card,
     training_provenance,
     validation_scores,
 )
@@ -127,6 +126,8 @@ def train(
     out = Path(out)
     make_folders(out.parent)
     check_target(out, overwrite=overwrite, folder=True)
+    if published_by_this_command(out):  # which was stopped before it could say so
+        return published_card(out)
     torch_device = pick_device(device)
     data, run = prepare(config, out, Path(folder), resume=resume, overwrite=overwrite)
     job = TrainingJob(config, data.sections, data.splits, run, torch_device)
@@ -221,7 +222,7 @@ def prepare(
         A section cannot be used.
     """
     run = out.with_name(out.name + ".run")
-    if run.exists() and not resume and not overwrite:
+    if not resume and not overwrite and run.exists() and not published_by_this_command(run):
         raise OutputError(
             f"{run}: a run exists; continue it with `resume=True`, or start again with "
             f"`overwrite=True`"
@@ -230,13 +231,10 @@ def prepare(
     if resume:
         references.mkdir(parents=True, exist_ok=True)
         return load_data(config, folder, references, reuse=True), run
-    with TemporaryDirectory() as new_references:
-        data = load_data(config, folder, Path(new_references))
-        if run.exists():
-            remove(run)
-        part = run / (REFERENCES + ".part")
-        copytree(new_references, part)
-        part.rename(references)  # an incomplete reference would be read as background on resuming
+    with staged_together(run) as (new,):
+        references = new / REFERENCES
+        references.mkdir(parents=True)
+        data = load_data(config, folder, references)
     return data, run
 
 

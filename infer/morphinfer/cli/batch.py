@@ -106,29 +106,46 @@ def _attempt(
         if not isinstance(job, Job):
             raise job
         with logged_beside(job.target.parent):
-            if skip_done and job.target.exists():
-                summary = _finished(job)
+            summary = _finished(job, settings) if skip_done else None
+            if summary is not None:
                 say(settings.verbosity, f"{slide}: {job.target} exists already")
                 return {**summary, "slide": slide}
-            result, report = do_job(job, settings, label=label)
+            result = do_job(job, settings, label=label)
     except FAILURES as problem:
         text = str(problem) if isinstance(problem, MorphinferError) else memory_problem(problem)
         about = "" if text.startswith(slide) else f"{slide}: "
         complain(f"{about}{text}", notes=getattr(problem, "__notes__", ()))
         return {"slide": slide, "error": in_options(text)}
-    say(settings.verbosity, f"{slide}: {result.summary['labels']}, {report.page}")
+    page = "" if result.report is None else f", {result.report.page}"
+    say(settings.verbosity, f"{slide}: {result.summary['labels']}{page}")
     return {**result.summary, "slide": slide}
 
 
-def _finished(job: Job) -> Summary:
-    """The summary of a slide whose label image exists already."""
-    from morphinfer.images import open_labels
-    from morphinfer.reports import summarise
+def _finished(job: Job, settings: RunSettings) -> Summary | None:
+    """The summary of a slide whose outputs all exist; a report that is missing is written again."""
+    from morphinfer.images import open_labels, settle
+    from morphinfer.reports import recorded_slide, summarise, write_report
+    from morphinfer.runs import run_outputs
 
+    if settle(job.target) is not None or not job.target.exists():
+        return None
     labels = open_labels(job.target)
     try:
-        return summarise(labels, None)
+        summary = summarise(labels, None)
     except RecordError as problem:
         raise OutputError(
             f"{job.target}: exists, but 'morphinfer segment' did not write it; name another --out-dir"
         ) from problem
+    outputs = run_outputs(job.target, settings.options.layers, report=True)
+    missing = [path for path in outputs if not path.exists()]
+    for path in missing:
+        if path.suffix == ".zarr":
+            raise OutputError(
+                f"{path}: does not exist, while {job.target} does; segment the slide again with "
+                f"`overwrite=True`"
+            )
+    if missing:
+        slide = recorded_slide(labels, job.slide_path)
+        width = settings.picture_width
+        write_report(slide, labels, summary, picture_width=width, overwrite=True)
+    return summary

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from morphinfer.cli.console import Verbosity, complain, verbosity_options
+from morphinfer.cli.console import Verbosity, verbosity_options
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.cli.pictures import picture_width_option
-from morphinfer.errors import MorphinferError
-
-if TYPE_CHECKING:
-    from morphinfer.reports import ReportPaths
-    from morphinfer.runs import Segmentation
 
 
 @click.command()
@@ -42,29 +34,11 @@ def finish(
     It also writes the picture, the run record and the report, as 'segment' does, if the slide can
     still be opened.
     """
-    from morphinfer.reports import ReportPaths
-    from morphinfer.runs import Draft
+    from morphinfer.reports import ReportSettings
     from morphinfer.runs import finish as run
 
-    target = Path(labels)
-    Draft.load(target)
-    ReportPaths.beside(target).check(overwrite=overwrite)
-    result = run(target, reference=reference, match=match, ignore=ignore, overwrite=overwrite)
-    report = _report(result, picture_width, overwrite=overwrite)
-    print_outcome(result, report, as_json=as_json, verbosity=verbosity)
-
-
-def _report(
-    result: Segmentation, picture_width: int | None, *, overwrite: bool
-) -> ReportPaths | None:
-    """Write the report; None, and a warning on stderr, if the slide cannot be read any more."""
-    from morphinfer.reports import recorded_slide, write_report
-
-    try:
-        slide = recorded_slide(result.labels)
-        return write_report(
-            slide, result.labels, result.summary, picture_width=picture_width, overwrite=overwrite
-        )
-    except MorphinferError as problem:
-        complain(f"warning: the label image is published, but without a report: {problem}")
-        return None
+    result = run(
+        labels, reference=reference, match=match, ignore=ignore, overwrite=overwrite,
+        report=ReportSettings(picture_width),
+    )  # fmt: skip
+    print_outcome(result, as_json=as_json, verbosity=verbosity)

@@ -17,7 +17,6 @@ from morphinfer.errors import OutputError, ProviderError
 if TYPE_CHECKING:
     from morphinfer.images import Slide
     from morphinfer.networks import Ensemble, Options
-    from morphinfer.reports import ReportPaths
     from morphinfer.runs import Models, Segmentation
 
 DASK_SECONDS = 10
@@ -103,18 +102,14 @@ def do_job(
     match: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
     label: str = "segmenting",
-) -> tuple[Segmentation, ReportPaths]:
-    """Segment a slide; write the picture, the run record and the page beside the label image."""
-    from morphinfer.images import check_target
-    from morphinfer.reports import ReportPaths, write_report
+) -> Segmentation:
+    """Segment a slide, with picture, run record and page beside the label image."""
+    from morphinfer.reports import ReportSettings
     from morphinfer.runs import segment
 
-    overwrite = settings.overwrite
-    check_target(job.target, overwrite=overwrite, folder=True)
-    ReportPaths.beside(job.target).check(overwrite=overwrite)
     shown = tile_progress(label, job.slide_path, settings.progress, settings.verbosity)
     with shown as progress:
-        result = segment(
+        return segment(
             job.source,
             models=settings.models,
             out=job.target,
@@ -122,15 +117,11 @@ def do_job(
             match=match,
             ignore=ignore,
             options=settings.options,
-            overwrite=overwrite,
+            overwrite=settings.overwrite,
+            report=ReportSettings(settings.picture_width),
             progress=progress,
             client=settings.client,
         )
-    report = write_report(
-        job.source, result.labels, result.summary,
-        picture_width=settings.picture_width, overwrite=overwrite,
-    )  # fmt: skip
-    return result, report
 
 
 @contextmanager

@@ -9,17 +9,10 @@ from morphinfer.cli.console import Verbosity, echo, print_json, say, show_table
 from morphinfer.records import ScoresJson, SlideFailure, Summary, dice_interval, scores_in
 
 if TYPE_CHECKING:
-    from morphinfer.reports import ReportPaths
     from morphinfer.runs import Segmentation
 
 
-def print_outcome(
-    result: Segmentation,
-    report: ReportPaths | None,
-    *,
-    as_json: bool,
-    verbosity: Verbosity,
-) -> None:
+def print_outcome(result: Segmentation, *, as_json: bool, verbosity: Verbosity) -> None:
     """Print one segmentation, with its report if there is one."""
     from morphinfer.scoring import match_sentence
 
@@ -36,8 +29,8 @@ def print_outcome(
     print_summary(result.summary)
     echo(models_line(result.summary))
     echo(f"labels   {result.summary['labels']}")
-    if report is not None:
-        echo(f"picture  {report.picture}", f"report   {report.page}")
+    if result.report is not None:
+        echo(f"picture  {result.report.picture}", f"report   {result.report.page}")
 
 
 def print_summary(summary: Summary) -> None:

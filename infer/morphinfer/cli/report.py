@@ -52,8 +52,8 @@ def report(
     picture shows the classes alone. With --picture-width it also writes the picture, as PAGE.png and
     PAGE.svg.
     """
-    from morphinfer.images import check_target, open_labels
-    from morphinfer.reports import ReportPaths, write_page
+    from morphinfer.images import check_targets, open_labels
+    from morphinfer.reports import ReportPaths, page_paths, write_page
 
     for name in ("match", "ignore", "roi"):
         if choices[name] and not choices["reference"]:
@@ -62,8 +62,7 @@ def report(
     image.run_record()  # refuse a label image of another tool before any work is done
     out = Path(choices["out"]) if choices["out"] else ReportPaths.beside(Path(labels)).page
     width = choices["picture_width"]
-    for path in (out, *([] if width is None else map(out.with_suffix, (".png", ".svg")))):
-        check_target(path, overwrite=overwrite)
+    check_targets(*page_paths(out, width), overwrite=overwrite)
     slide = _slide(image, choices["slide"])
     summary = _summary(image, choices, verbosity)
     seams = write_page(out, image, summary, slide=slide, picture_width=width, overwrite=overwrite)

@@ -70,7 +70,7 @@ class Shard(ParamType):
 @click.option("--dask", metavar="ADDRESS",
               help="Compute on the workers of a Dask scheduler, which must see the same files.")  # fmt: skip
 @click.option("--skip-done", is_flag=True,
-              help="Skip slides whose label image exists.")  # fmt: skip
+              help="Skip slides whose outputs all exist.")  # fmt: skip
 @click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
               help="Resume an interrupted run, or discard what it has left.")  # fmt: skip
 @picture_width_option
@@ -149,8 +149,8 @@ def _segment_one(
         make_folder(choices["out_dir"])
     comparison = {key: choices[key] for key in ("reference", "match", "ignore")}
     with logged_beside(job.target.parent):
-        result, report = do_job(job, ready(), **comparison)
-    print_outcome(result, report, as_json=as_json, verbosity=settings.verbosity)
+        result = do_job(job, ready(), **comparison)
+    print_outcome(result, as_json=as_json, verbosity=settings.verbosity)
 
 
 def _segment_shard(

@@ -14,6 +14,8 @@ from morphinfer.reports.overlay import label_map, overlay, palette
 from morphinfer.reports.page import percent
 from morphinfer.reports.write import (
     ReportPaths,
+    ReportSettings,
+    page_paths,
     peak_rss_mb,
     recorded_slide,
     summarise,
@@ -24,8 +26,10 @@ from morphinfer.reports.write import (
 __all__ = [
     "PIXELS_PER_MM",
     "ReportPaths",
+    "ReportSettings",
     "label_map",
     "overlay",
+    "page_paths",
     "palette",
     "peak_rss_mb",
     "percent",

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from morphinfer.images import staged
 from morphinfer.reports.lettering import draw_text, text_width
 from morphinfer.reports.markup import escaped
 
@@ -91,27 +90,10 @@ Text = tuple[int, int, str]
 """Top, left and characters of a line of text."""
 
 
-def write_picture(path: Path, figure: Figure, *, overwrite: bool = False) -> None:
-    """Write a picture as PNG, and beside it as SVG.
-
-    Parameters
-    ----------
-    path : Path
-        The PNG file; the SVG file has the same name with the ending .svg.
-    figure : Figure
-        The picture.
-    overwrite : bool
-        Replace files that exist.
-
-    Raises
-    ------
-    OutputError
-        A file exists or cannot be written.
-    """
-    with staged(path, overwrite=overwrite) as partial:
-        partial.write_bytes(figure.png())
-    with staged(path.with_suffix(".svg"), overwrite=overwrite) as partial:
-        partial.write_text(figure.svg(), encoding="utf-8")
+def write_picture(figure: Figure, png: Path, svg: Path) -> None:
+    """Write a picture as PNG and as SVG, to paths where nothing is."""
+    png.write_bytes(figure.png())
+    svg.write_text(figure.svg(), encoding="utf-8")
 
 
 def text_size(width: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,12 @@ class Map:
     """Bytes of the file."""
 
 
-def report_maps(labels: LabelImage, scores: ScoresJson | None) -> list[Map]:
+def report_maps(
+    labels: LabelImage, scores: ScoresJson | None, uncertainty: Path | None = None
+) -> list[Map]:
     """The maps that there is something to show in; those of a reference only if it can be read again.
+
+    The uncertainty of the run lies beside the label image, unless its path is given.
 
     Raises
     ------
@@ -48,7 +53,9 @@ def report_maps(labels: LabelImage, scores: ScoresJson | None) -> list[Map]:
     """
     grid = map_grid(labels.image.grid, longest=LONGEST_SIDE)
     compared = [] if scores is None else _compared(labels, scores, grid)
-    return [*compared, *_uncertainty(labels, grid)]
+    path = labels.image.path
+    layer = layer_path(path, "uncertainty") if uncertainty is None and path else uncertainty
+    return [*compared, *_uncertainty(labels, grid, layer)]
 
 
 def _compared(labels: LabelImage, scores: ScoresJson, grid: PixelGrid) -> list[Map]:
@@ -83,13 +90,12 @@ def _compared(labels: LabelImage, scores: ScoresJson, grid: PixelGrid) -> list[M
     ]
 
 
-def _uncertainty(labels: LabelImage, grid: PixelGrid) -> list[Map]:
+def _uncertainty(labels: LabelImage, grid: PixelGrid, path: Path | None) -> list[Map]:
     """The uncertainty of the run, if it was kept."""
-    path = labels.image.path
     if path is None or not labels.run_record().options.get("uncertainty"):
         return []
     try:
-        layer = open_slide(layer_path(path, "uncertainty"), channel=0)
+        layer = open_slide(path, channel=0)
         shares = read_thumbnail(layer, grid) / 255
     except SlideError:
         return []

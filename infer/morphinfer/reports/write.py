@@ -9,7 +9,7 @@ from pathlib import Path
 
 from morphinfer.classes import roles_by_name
 from morphinfer.errors import SlideError
-from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
+from morphinfer.images import LabelImage, Slide, check_targets, open_slide, staged_together
 from morphinfer.records import (
     ReportFile,
     RunRecord,
@@ -44,16 +44,61 @@ class ReportPaths:
         stem = labels.name.removesuffix(".zarr")
         return cls(*(labels.with_name(stem + ending) for ending in (".png", ".json", ".html")))
 
-    def check(self, *, overwrite: bool) -> None:
-        """Refuse, before any work is done, paths that could not be written at the end.
+    @property
+    def vector(self) -> Path:
+        """The picture as SVG."""
+        return self.picture.with_suffix(".svg")
+
+    def all(self) -> list[Path]:
+        """Every file, the page last."""
+        return [self.picture, self.vector, self.record, self.page]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """What the report of a run shows."""
+
+    picture_width: int | None = None
+    """Width of the picture in pixels, see `overlay`; that of the page has the default width."""
+
+    def write(
+        self,
+        paths: ReportPaths,
+        slide: Slide,
+        labels: LabelImage,
+        summary: Summary,
+        uncertainty: Path | None = None,
+    ) -> None:
+        """Write all files of a report to paths where nothing is.
+
+        Parameters
+        ----------
+        paths : ReportPaths
+            Files to write.
+        slide : Slide
+            The nuclei.
+        labels : LabelImage
+            The result, with the path that it has for a reader.
+        summary : Summary
+            The figures of the run (`summarise`), with the scores if there is a reference.
+        uncertainty : Path, optional
+            Where the uncertainty of the run lies now; beside the label image by default.
 
         Raises
         ------
-        OutputError
-            A file exists and may not be replaced, or its folder is missing.
+        SlideError
+            A chunk of the slide or of the label image cannot be read.
         """
-        for path in (self.picture, self.picture.with_suffix(".svg"), self.record, self.page):
-            check_target(path, overwrite=overwrite)
+        figure = overlay(slide, labels)
+        width = self.picture_width
+        wanted = figure if width is None else overlay(slide, labels, width)
+        write_picture(wanted, paths.picture, paths.vector)
+        seams = check_seams(labels)
+        content: ReportFile = {**summary, "seams": seams_json(seams), "run": dict(labels.record)}
+        paths.record.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        maps = report_maps(labels, scores_in(summary), uncertainty)
+        text = page(labels, summary, Picture(figure.png(), True), maps, seams)
+        paths.page.write_text(text, encoding="utf-8")
 
 
 def write_report(
@@ -64,7 +109,7 @@ def write_report(
     picture_width: int | None = None,
     overwrite: bool = False,
 ) -> ReportPaths:
-    """Write picture, record and page beside a label image.
+    """Write picture, record and page beside a label image; they appear at once.
 
     Parameters
     ----------
@@ -92,17 +137,11 @@ def write_report(
         A chunk of the slide or of the label image cannot be read.
     """
     paths = ReportPaths.beside(labels.image.path or Path(labels.image.name))
-    figure = overlay(slide, labels)
-    wanted = figure if picture_width is None else overlay(slide, labels, picture_width)
-    write_picture(paths.picture, wanted, overwrite=overwrite)
-    seams = check_seams(labels)
-    content: ReportFile = {**summary, "seams": seams_json(seams), "run": dict(labels.record)}
-    with staged(paths.record, overwrite=overwrite) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    picture = Picture(figure.png(), True)
-    maps = report_maps(labels, scores_in(summary))
-    with staged(paths.page, overwrite=overwrite) as partial:
-        partial.write_text(page(labels, summary, picture, maps, seams), encoding="utf-8")
+    *others, main = paths.all()
+    check_targets(main, *others, overwrite=overwrite)
+    with staged_together(main, *others) as (new_page, picture, _, record):
+        new = ReportPaths(picture, record, new_page)
+        ReportSettings(picture_width).write(new, slide, labels, summary)
     return paths
 
 
@@ -147,15 +186,21 @@ def write_page(
             return label_map(labels, width, note=note)
         return overlay(slide, labels, width)
 
-    if picture_width is not None:
-        png = Path(path).with_suffix(".png")
-        write_picture(png, draw(picture_width), overwrite=overwrite)
-    with staged(Path(path), overwrite=overwrite) as partial:
+    main, *others = page_paths(Path(path), picture_width)
+    check_targets(main, *others, overwrite=overwrite)
+    with staged_together(main, *others) as (partial, *pictures):
+        if pictures:
+            write_picture(draw(picture_width), *pictures)
         seams = check_seams(labels)
         picture = Picture(draw(None).png(), slide is not None)
         maps = report_maps(labels, scores_in(summary))
         partial.write_text(page(labels, summary, picture, maps, seams), encoding="utf-8")
     return seams_json(seams)
+
+
+def page_paths(path: Path, picture_width: int | None) -> list[Path]:
+    """What `write_page` writes: the page, and the picture as PNG and SVG if its width is given."""
+    return [path, *([] if picture_width is None else map(path.with_suffix, (".png", ".svg")))]
 
 
 def recorded_slide(labels: LabelImage, path: str | Path | None = None) -> Slide:

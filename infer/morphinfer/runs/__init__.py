@@ -11,10 +11,11 @@ can be resumed, `open_rows` and `stretches` what of an incomplete row is kept, a
 from __future__ import annotations
 
 from morphinfer.runs.draft import Draft, draft_folder
+from morphinfer.runs.finishing import finish
 from morphinfer.runs.forecast import Forecast, forecast_run
-from morphinfer.runs.outputs import default_out, refuse_inputs
+from morphinfer.runs.outputs import default_out, refuse_inputs, run_outputs
 from morphinfer.runs.results import ArraySegmentation, Segmentation
-from morphinfer.runs.segmentation import finish, segment, segment_array
+from morphinfer.runs.segmentation import segment, segment_array
 from morphinfer.runs.sharding import segment_shard, shard_rows
 from morphinfer.runs.steps import Models, Progress, Report, make_plan
 
@@ -32,6 +33,7 @@ __all__ = [
     "forecast_run",
     "make_plan",
     "refuse_inputs",
+    "run_outputs",
     "segment",
     "segment_array",
     "segment_shard",

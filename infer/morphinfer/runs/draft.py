@@ -3,7 +3,7 @@
 A draft is the folder ``LABELS.zarr.unfinished`` beside its target. Whole rows of chunks are written
 in any order, by any number of processes that know nothing of each other; a journal lists the rows that
 are done, with a checksum, so that a row torn by a power loss is computed again. ``finish`` makes the
-pyramid and publishes by one rename.
+pyramid and publishes all at once.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ from uuid import uuid4
 from morphinfer.errors import OutputError
 from morphinfer.geometry import Window
 from morphinfer.images import (
-    LAYERS,
     ImageSpec,
+    LabelImage,
     Layer,
     Layout,
     NewImage,
     as_output_errors,
     check_target,
-    flush,
+    forget,
+    held,
     layer_path,
-    locked,
-    publish,
+    open_labels,
     published_paths,
     remove,
+    sweep,
+    workspace,
 )
 from morphinfer.networks import Resume
 from morphinfer.records import RunRecord
 from morphinfer.runs.draft_checks import oddity, refuse_foreign
 from morphinfer.runs.draft_header import DraftHeader
+from morphinfer.runs.draft_publication import Extra, publish_draft
 from morphinfer.runs.holders import Hold
 from morphinfer.runs.journal import Journal, RowDone, intact_rows, read_journals
 from morphinfer.runs.open_rows import part_files, part_rows
 from morphinfer.runs.row_writer import RowWriter, row_count, row_positions
-
-LOCK = "finishing"
 
 logger = logging.getLogger(__name__)
 
@@ -197,29 +198,49 @@ class Draft:
         classes = len(self.layout.classes)
         return RowWriter(self._images(), classes, journal, since=since, held=held)
 
-    def finish(self, *, overwrite: bool = False) -> None:
+    def finish(
+        self, *, overwrite: bool = False, extra: Extra | None = None, ends: bool = True
+    ) -> None:
         """Fill the pyramid, write the metadata and publish; removes the draft.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Replace what exists.
+        extra : callable, optional
+            Writes more outputs into the folder of the draft, and returns the name there of each by its
+            final path, or None for one that has no successor. The label image is complete by then
+            (`staged_labels`), and all appear with it.
+        ends : bool
+            Whether the work of the caller ends here; else it calls `forget` at its end, and one that is
+            killed before finds its outputs published.
 
         Raises
         ------
         OutputError
-            Rows are missing or damaged, or the target exists.
+            Rows are missing or damaged, the target exists, or the disk is full.
         """
-        with as_output_errors(self.target, f"finished rows are kept in {self.folder}"):
+        outcome = (
+            f"finished rows are kept in {self.folder}, and the same command goes on from there"
+        )
+        with as_output_errors(self.target, outcome):
             try:
-                with locked(self.folder / LOCK) as alone:
+                with held(self.folder) as alone:
                     if not (alone and self._is_usable()):
                         raise OutputError(
                             f"{self.folder}: is being published by another process; wait for it"
                         )
-                    self._finish(overwrite=overwrite)
+                    self._finish(extra, overwrite=overwrite)
             except FileNotFoundError as problem:
                 raise OutputError(
                     f"{self.folder}: was published or removed by another process meanwhile"
                 ) from problem
             remove(self.folder)
+            sweep(self.folder)
+            if ends:
+                forget(self.target)
 
-    def _finish(self, *, overwrite: bool) -> None:
+    def _finish(self, extra: Extra | None, *, overwrite: bool) -> None:
         intact = self.intact()
         missing = [row for row in range(self.row_count) if row not in intact]
         if missing:
@@ -234,13 +255,7 @@ class Draft:
         for image in self._images(record):
             image.fill_levels()
             image.describe()
-        flush(self.folder)
-        for layer in LAYERS:
-            if layer in self.layers:
-                publish(self.folder / f"{layer}.zarr", layer_path(self.target, layer))
-            elif overwrite:  # one of an earlier run does not belong to these labels
-                remove(layer_path(self.target, layer))
-        publish(self.folder / "labels.zarr", self.target)
+        publish_draft(self, extra, overwrite=overwrite)
         for warning in record.warnings[len(self.header.record.warnings) :]:
             logger.warning("%s", warning)  # the others were logged at the start
 
@@ -253,6 +268,12 @@ class Draft:
         done += sum(writer.covered(row) for row in part_rows(self.folder) - rows)
         return done / math.prod(self.layout.grid.shape)
 
+    def staged_labels(self) -> LabelImage:
+        """The complete label image before it is published, with the path that it will have."""
+        labels = open_labels(self.folder / "labels.zarr")
+        image = replace(labels.image, path=self.target, name=self.target.name)
+        return replace(labels, image=image)
+
     def discard_if_empty(self) -> bool:
         """Remove the draft if nothing of it is done; returns whether it was removed."""
         kept = read_journals(self.folder, self.header.run) or part_files(self.folder)
@@ -262,20 +283,20 @@ class Draft:
         return True
 
     def _create(self) -> None:
-        """Make the folder under another name, so that several processes may begin at once."""
+        """Make the folder in a hidden one, so that several processes may begin at once."""
         needed = sum(spec.needed_bytes for spec in self._specs().values())
         check_target(self.target, overwrite=True, needed_bytes=needed)
-        fresh = self.folder.with_name(f"{self.folder.name}-{uuid4().hex}")
-        try:
+        with workspace(self.folder) as beside:
+            fresh = beside / self.folder.name
             fresh.mkdir()
             for name, spec in self._specs().items():
                 NewImage.create(fresh / name, spec)
             replace(self.header, run=uuid4().hex).write(fresh)
-            fresh.rename(self.folder)
-        except BaseException as problem:
-            remove(fresh)
-            if not (isinstance(problem, OSError) and self.folder.exists()):
-                raise  # else another process was faster
+            try:
+                fresh.rename(self.folder)
+            except OSError:
+                if not self.folder.exists():
+                    raise  # else another process was faster
 
     def _specs(self, record: RunRecord | None = None) -> dict[str, ImageSpec]:
         """The images by the names of their folders: the labels, and the layers beside them."""

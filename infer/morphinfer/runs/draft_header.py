@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -98,6 +99,11 @@ class DraftHeader:
             uncertain_below=UNCERTAIN_BELOW,
             warnings=doubt_background(self.record.slide.path, classes, counts.tolist()),
         )
+
+    def key(self) -> str:
+        """The same for two headers of the same rows, as a hash."""
+        what = repr((sorted(self._settings().items()), self.content))
+        return hashlib.sha256(what.encode()).hexdigest()
 
     def _settings(self) -> Mapping[str, object]:
         """What must be the same for two processes to write one label image.

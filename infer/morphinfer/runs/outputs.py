@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from morphinfer.errors import OutputError
-from morphinfer.images import TIFF_SUFFIXES, LabelImage, Slide, enclosing_node
+from morphinfer.images import TIFF_SUFFIXES, LabelImage, Layer, Slide, enclosing_node, layer_path
+from morphinfer.reports import ReportPaths
 
 SUFFIXES = (".zip", ".ozx", ".zarr", *TIFF_SUFFIXES, ".ome")
 """Left out of the name of a slide, one after the other, from its end."""
@@ -58,6 +60,12 @@ def stem(name: str) -> str:
         if len(name) > len(suffix) and name.lower().endswith(suffix):
             name = name[: -len(suffix)]
     return name
+
+
+def run_outputs(target: Path, layers: Sequence[Layer], *, report: bool) -> list[Path]:
+    """All that a run publishes: the label image, the layers that it keeps, and the files of its report."""
+    files = ReportPaths.beside(target).all() if report else []
+    return [target, *(layer_path(target, layer) for layer in layers), *files]
 
 
 def refuse_inputs(target: Path, inputs: list[object]) -> None:

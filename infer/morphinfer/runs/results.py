@@ -12,7 +12,7 @@ from morphinfer.classes import LabelClass
 from morphinfer.geometry import PixelGrid
 from morphinfer.images import LabelImage, Layer, Pixels, layer_path, open_slide, slide_from_array
 from morphinfer.records import RunRecord, RunStart, Summary, scores_in
-from morphinfer.reports import label_map
+from morphinfer.reports import ReportPaths, label_map
 
 PICTURE_SIDE = 800
 """Longest side of the picture of a result in pixels."""
@@ -26,6 +26,8 @@ class Segmentation:
     """The published label image."""
     summary: Summary
     """The outcome in figures, with Dice where a reference was given."""
+    report: ReportPaths | None = None
+    """The files of its report, where one was written."""
 
     @property
     def record(self) -> RunRecord:

@@ -17,15 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from morphinfer.geometry import PixelGrid
-from morphinfer.images import LabelImage, Pixels, Slide, open_labels, open_slide, slide_from_array
+from morphinfer.images import (
+    LabelImage,
+    Pixels,
+    Slide,
+    check_target,
+    forget,
+    open_slide,
+    settle,
+    slide_from_array,
+)
 from morphinfer.networks import Options, normalised_entropy
-from morphinfer.reports import summarise
+from morphinfer.reports import ReportSettings
 from morphinfer.runs.background import doubt_background
 from morphinfer.runs.draft import Draft
 from morphinfer.runs.engine import run_tiles
+from morphinfer.runs.finishing import Scored, finished, result_of
 from morphinfer.runs.holders import Hold, hold
-from morphinfer.runs.outputs import default_out, refuse_inputs
+from morphinfer.runs.outputs import default_out, refuse_inputs, run_outputs
 from morphinfer.runs.plan import Plan, run_start
 from morphinfer.runs.results import ArraySegmentation, Segmentation
 from morphinfer.runs.sharding import compute_on
@@ -33,6 +42,7 @@ from morphinfer.runs.steps import (
     Models,
     Report,
     check_outputs,
+    header_of,
     keeping,
     make_plan,
     open_draft,
@@ -40,7 +50,7 @@ from morphinfer.runs.steps import (
     tile_counter,
     write_rows,
 )
-from morphinfer.scoring import AnnotatedSlide, check_fits, evaluate, open_reference
+from morphinfer.scoring import AnnotatedSlide, check_fits, open_reference
 
 DEFAULT_MODELS = "hippocampus"
 
@@ -57,6 +67,7 @@ def segment(
     ignore: Collection[str] = (),
     options: Options | None = None,
     overwrite: bool = False,
+    report: ReportSettings | None = None,
     progress: Report | None = None,
     cancel: Event | None = None,
     client: Any = None,
@@ -84,6 +95,8 @@ def segment(
         ensemble by default where ``models`` is one.
     overwrite : bool
         Replace existing results.
+    report : ReportSettings, optional
+        Also write the files of a report (`ReportPaths`), which appear together with the label image.
     progress : callable, optional
         Called with a `Progress` after each tile, in the thread that called. An exception that it raises
         stops the run.
@@ -114,13 +127,18 @@ def segment(
     Notes
     -----
     A run that is stopped leaves OUT.unfinished; the same call resumes it, if the slide is the same. What
-    stops it has a note (`__notes__`) that says how much is kept.
+    stops it has a note (`__notes__`) that says how much is kept. All outputs get their names at the end, at
+    once; where a run is stopped just then, the same call completes it.
     """
     started = time.perf_counter()
     options = run_options(models, options)
     source = slide if isinstance(slide, Slide) else open_slide(slide)
     target = Path(out) if out is not None else default_out(source)
-    check_outputs(source, target, options, inputs=[reference], overwrite=overwrite)
+    earlier = settle(target)
+    may_exist = overwrite or earlier is not None
+    check_target(target, overwrite=may_exist, folder=True)
+    outputs = run_outputs(target, options.layers, report=report is not None)
+    check_outputs(source, target, options, outputs, inputs=[reference], overwrite=may_exist)
     with hold(target) as held:
         plan = make_plan(source, models, options)
         refuse_inputs(target, [plan.ensemble.models.path])
@@ -130,10 +148,17 @@ def segment(
             reference = open_reference(reference, plan.layout.grid, shown, name=name)
             classes = plan.layout.classes
             check_fits(reference, plan.layout.grid, classes, match, ignore=ignore, name=name)
-        draft = open_draft(plan, target, overwrite=overwrite, resume=options.resume)
-        with keeping(draft, held):
-            _compute(plan, draft, held, progress, cancel, client, since=started)
-            return _finished(draft, reference, match, ignore, overwrite=overwrite)
+        scored = Scored(reference, match, ignore)
+        if earlier and earlier.maker == header_of(plan).key() and earlier.is_of(outputs):
+            result = result_of(target, scored, report)
+        else:
+            check_outputs(source, target, options, outputs, inputs=[], overwrite=overwrite)
+            draft = open_draft(plan, target, overwrite=overwrite, resume=options.resume)
+            with keeping(draft, held):
+                _compute(plan, draft, held, progress, cancel, client, since=started)
+                result = finished(draft, scored, report, source, overwrite=overwrite)
+    forget(target)
+    return result
 
 
 def _compute(
@@ -156,64 +181,6 @@ def _compute(
             "%s: resumes, %d of %d rows missing", draft.target, len(missing), draft.row_count
         )
     write_rows(plan, draft, missing, progress, cancel, held=held, since=since)
-
-
-def finish(
-    out: str | Path,
-    *,
-    reference: str | Path | LabelImage | None = None,
-    match: Mapping[str, str] | None = None,
-    ignore: Collection[str] = (),
-    overwrite: bool = False,
-) -> Segmentation:
-    """Publish a label image whose shards are all done.
-
-    Parameters
-    ----------
-    out : str or Path
-        The label image that the shards were given as ``out``.
-    reference : str, Path or LabelImage, optional
-        Label image to score the result against.
-    match, ignore
-        As for `segment`.
-    overwrite : bool
-        Replace an existing label image.
-
-    Raises
-    ------
-    OutputError
-        There is no unfinished label image, rows of it are missing, or the target exists.
-    AlignmentError
-        The reference does not fit; checked before anything is published.
-    """
-    with hold(Path(out)):
-        draft = Draft.load(Path(out))
-        if reference is not None:
-            name, layout = str(draft.target), draft.layout
-            reference = open_reference(reference, layout.grid, _slide_of(draft), name=name)
-            check_fits(reference, layout.grid, layout.classes, match, ignore=ignore, name=name)
-        return _finished(draft, reference, match, ignore, overwrite=overwrite)
-
-
-def _slide_of(draft: Draft) -> AnnotatedSlide:
-    """The slide of a draft, as far as its record says where it lies."""
-    slide = draft.header.record.slide
-    grid = PixelGrid(slide.shape, slide.pixel_size_um, draft.layout.grid.corner_um)
-    return AnnotatedSlide(grid, Path(slide.path))
-
-
-def _finished(
-    draft: Draft,
-    reference: LabelImage | None,
-    match: Mapping[str, str] | None,
-    ignore: Collection[str],
-    *,
-    overwrite: bool,
-) -> Segmentation:
-    draft.finish(overwrite=overwrite)
-    labels = open_labels(draft.target)
-    scores = None if reference is None else evaluate(labels, reference, match=match, ignore=ignore)
-    return Segmentation(labels, summarise(labels, scores))
 
 
 def segment_array(

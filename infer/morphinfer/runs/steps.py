@@ -61,12 +61,22 @@ Models = str | Path | ModelSet | Ensemble
 
 
 def check_outputs(
-    source: Slide, target: Path, options: Options, *, inputs: Sequence[object], overwrite: bool
+    source: Slide,
+    target: Path,
+    options: Options,
+    outputs: Sequence[Path] = (),
+    *,
+    inputs: Sequence[object],
+    overwrite: bool,
 ) -> None:
-    """Refuse, before any work is done, outputs that could not be published."""
-    for path in published_paths(target, options.layers, overwrite=overwrite):
+    """Refuse, before any work is done, outputs that could not be published; files are in ``outputs``."""
+    folders = published_paths(target, options.layers, overwrite=overwrite)
+    for path in folders:
         refuse_inputs(path, [source.path, *inputs])
         check_target(path, overwrite=overwrite, folder=True)
+    for path in outputs:
+        if path not in folders:
+            check_target(path, overwrite=overwrite)
 
 
 def run_options(models: Models, requested: Options | None) -> Options:
@@ -107,8 +117,13 @@ def open_draft(
     alone: bool = True,
 ) -> Draft:
     """The draft of the label image of a plan, new, or as an interrupted run has left it."""
-    header = DraftHeader(plan.layout, plan.options.layers, run_start(plan), plan.content)
+    header = header_of(plan)
     return Draft.open(target, header, overwrite=overwrite, resume=resume, alone=alone)
+
+
+def header_of(plan: Plan) -> DraftHeader:
+    """What all processes that write the draft of a plan agree on."""
+    return DraftHeader(plan.layout, plan.options.layers, run_start(plan), plan.content)
 
 
 @contextmanager

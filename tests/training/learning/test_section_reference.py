@@ -151,21 +151,19 @@ def test_an_unknown_gene_is_refused_before_a_run_is_created(folder):
     assert not (folder / "set.run").exists()
 
 
-def test_a_run_stopped_while_references_are_copied_is_resumed_with_complete_ones(
-    folder, monkeypatch
-):
-    def stop_half_way(source, target):
-        shutil.copytree(source, target)
-        for chunks in target.glob("*.zarr/0/c"):
-            shutil.rmtree(chunks)
+def test_a_run_stopped_while_references_are_made_has_none(folder, monkeypatch):
+    def stop(*args):
+        load_data(*args)
         raise KeyboardInterrupt
 
     config = config_of(section_of("first"))
-    monkeypatch.setattr(train_module, "copytree", stop_half_way)
+    monkeypatch.setattr(train_module, "load_data", stop)
+    before = sorted(p.name for p in folder.iterdir())
     with pytest.raises(KeyboardInterrupt):
         train(config, folder / "set", folder=folder)
+    assert sorted(p.name for p in folder.iterdir()) == before
     monkeypatch.undo()
-    train(config, folder / "set", folder=folder, resume=True)
+    train(config, folder / "set", folder=folder)
     resumed = load_data(config, folder, folder / "set.run" / REFERENCES, reuse=True).sections[0]
     (expected,) = labels_of(folder, section_of("first"))
     assert np.array_equal(resumed.labels, expected)

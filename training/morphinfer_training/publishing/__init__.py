@@ -15,7 +15,7 @@ from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
     from morphinfer_training.publishing.bioimageio import export_package
-    from morphinfer_training.publishing.card_files import CARD, store_figures
+    from morphinfer_training.publishing.card_files import CARD, published_card, store_figures
     from morphinfer_training.publishing.exported_set import load_exported_set
     from morphinfer_training.publishing.half import halve_set
     from morphinfer_training.publishing.provenance import training_provenance, validation_scores
@@ -30,6 +30,7 @@ __all__ = [
     "halve_set",
     "load_exported_set",
     "publish_set",
+    "published_card",
     "reword_set",
     "store_figures",
     "training_provenance",
@@ -45,6 +46,7 @@ if not TYPE_CHECKING:
             "half": ("halve_set",),
             "card_files": (
                 "CARD",
+                "published_card",
                 "store_figures",
             ),
             "provenance": (

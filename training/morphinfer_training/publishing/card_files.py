@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 from morphinfer.errors import ModelError
-from morphinfer.images import staged
+from morphinfer.images import forget, staged
 from morphinfer.networks import Card
 from morphinfer_training.publishing.model_card import Table, model_card
 
@@ -39,13 +40,12 @@ def write_cards(folder: Path) -> None:
             f"{folder}: its {CARD} or {FIGURES} cannot be read ({problem!r}); correct {FIGURES}, or "
             f"train the set again"
         ) from problem
-    for name, content in ((CARD, card_text(card)), (README, text)):
-        with staged(folder / name, overwrite=True) as partial:
-            partial.write_text(content, encoding="utf-8")
+    (folder / CARD).write_text(card_text(card), encoding="utf-8")
+    (folder / README).write_text(text, encoding="utf-8")
 
 
 def store_figures(folder: Path, sections: Sequence[Table]) -> None:
-    """Write what was measured into figures.json, card.json and README.md of a model set.
+    """Write what was measured into figures.json, card.json and README.md of a model set, in one step.
 
     Parameters
     ----------
@@ -67,9 +67,17 @@ def store_figures(folder: Path, sections: Sequence[Table]) -> None:
         by_name = {each["section"]: each for each in [*stored, *sections]}
     except (OSError, ValueError, LookupError, TypeError) as problem:
         raise ModelError(f"{path}: cannot be read ({problem!r}); delete it") from problem
-    with staged(path, overwrite=True) as partial:
-        partial.write_text(figures_text(list(by_name.values())), encoding="utf-8")
-    write_cards(folder)
+    with staged(folder, overwrite=True, folder=True) as new:
+        copytree(folder, new)
+        (new / FIGURES).write_text(figures_text(list(by_name.values())), encoding="utf-8")
+        write_cards(new)
+
+
+def published_card(folder: Path) -> dict[str, Any]:
+    """Content of card.json of a set that was published while its training was stopped, which ends now."""
+    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    forget(folder)
+    return card
 
 
 def figures_text(sections: Sequence[Table]) -> str:

@@ -18,9 +18,10 @@ from morphinfer.images import (
     LABEL_CHUNK,
     LabelImage,
     Slide,
-    check_target,
+    check_targets,
     create_labels,
     open_labels,
+    staged_together,
 )
 from morphinfer.reports import label_map, overlay, write_picture
 from morphinfer.runs import refuse_inputs
@@ -120,10 +121,9 @@ def make_regions(
         The label image or the picture exists, or cannot be written.
     """
     out, settings = Path(out), settings or RegionSettings()
-    check_target(out, overwrite=overwrite, folder=True)
     picture = out.with_name(out.name.removesuffix(".zarr") + ".png")
-    for path in (picture, picture.with_suffix(".svg")):
-        check_target(path, overwrite=overwrite)
+    outputs = (out, picture, picture.with_suffix(".svg"))
+    check_targets(*outputs, overwrite=overwrite, folder=True)
     image, grid = (slide, slide.grid) if isinstance(slide, Slide) else (None, slide)
     refuse_inputs(out, [image and image.path])
     if isinstance(gene_lists, Clustering):
@@ -157,13 +157,14 @@ def make_regions(
                               "each": [asdict(cluster) for cluster in section.clusters]}  # fmt: skip
         record["versions"]["scikit-learn"] = version("scikit-learn")
     logger.info("writing %s and its picture", out)
-    written = _write(out, image, reference.pixels, section.labels, classes, record, overwrite)
-    figure = (
-        label_map(written, picture_width)
-        if image is None
-        else overlay(image, written, picture_width)
-    )
-    write_picture(picture, figure, overwrite=overwrite)
+    with staged_together(*outputs) as (new, *pictures):
+        written = _write(new, image, reference.pixels, section.labels, classes, record)
+        figure = (
+            label_map(written, picture_width)
+            if image is None
+            else overlay(image, written, picture_width)
+        )
+        write_picture(figure, *pictures)
     unlabelled = int(np.count_nonzero(section.labels == UNLABELLED))
     return RegionsResult(
         out, picture, classes, unlabelled, tuple(warnings), record, section.clusters
@@ -219,7 +220,6 @@ def _write(
     labels: Labels,
     classes: tuple[ClassRegion, ...],
     record: dict[str, Any],
-    overwrite: bool,
 ) -> LabelImage:
     label_classes: tuple[LabelClass, ...] = default_classes(tuple(each.name for each in classes))
     height, width = grid.shape
@@ -229,7 +229,6 @@ def _write(
         classes=label_classes,
         version="0.5" if slide is None else slide.version,
         record=record,
-        overwrite=overwrite,
     ) as writer:
         for row in range(0, height, LABEL_CHUNK):
             rows = labels[row : row + LABEL_CHUNK]

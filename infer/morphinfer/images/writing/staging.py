@@ -1,20 +1,24 @@
-"""Outputs are written beside their place and published by one rename.
+"""Outputs are prepared beside their place, in a hidden folder, and appear at once when they are complete.
 
-No reader ever sees an incomplete output. A process that is killed leaves a hidden
-``.NAME.partial-PID`` beside it, which no reader opens and which may be deleted.
+No reader ever sees an incomplete output, nor some of those that belong together without the others.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from morphinfer.errors import OutputError
+from morphinfer.images.writing.files import flush, flush_folder
+from morphinfer.images.writing.publication import Publication, forget, settle
+from morphinfer.images.writing.workspaces import in_workspace, workspace
 
 RESULT_SIGNS = (
     ("zarr.json",),
@@ -30,7 +34,7 @@ RESULT_SIGNS = (
 def staged(
     path: Path, *, overwrite: bool = False, needed_bytes: int = 0, folder: bool = False
 ) -> Iterator[Path]:
-    """Yield an unused path beside ``path``; it becomes ``path`` on success and is removed on an error.
+    """Yield an unused path beside ``path``; what is there at the end becomes ``path``.
 
     Parameters
     ----------
@@ -50,15 +54,49 @@ def staged(
     """
     path = Path(path)
     check_target(path, overwrite=overwrite, needed_bytes=needed_bytes, folder=folder)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    remove(partial)
-    try:
-        with as_output_errors(path, "nothing was published"):
-            yield partial
-            publish(partial, path)
-    except BaseException:
-        remove(partial)
-        raise
+    with staged_together(path) as (partial,):
+        yield partial
+
+
+@contextmanager
+def staged_together(main: Path, *others: Path) -> Iterator[list[Path]]:
+    """Yield an unused path for each of several outputs of one folder, which appear at once at the end.
+
+    Call `check_targets` before. What is missing at the end is left out, but for the main output.
+
+    Parameters
+    ----------
+    main : Path
+        The output that a reader opens first.
+    others : Path
+        What belongs to it: files of its name with other endings (`publication.BESIDE`).
+
+    Raises
+    ------
+    OutputError
+        Their folder cannot be written to, or the disk is full.
+    """
+    if in_workspace(main):
+        yield [main, *others]
+        return
+    with as_output_errors(main, "nothing was published"):
+        with workspace(main) as folder:
+            new = [folder / path.name for path in (main, *others)]
+            yield new
+            written = [path.name for path in new[1:] if path.exists()]
+            names = (*written, main.name)
+            if written or new[0].is_dir() or main.is_dir() or not _exists(main):
+                Publication(folder.name, names, names, maker=command()).publish(main.parent)
+            else:  # a file in place of a file needs no intent
+                flush(new[0])
+                new[0].replace(main)
+                flush_folder(main.parent)
+        forget(main)
+
+
+def command() -> str:
+    """What this process was called with, as a hash."""
+    return hashlib.sha256(json.dumps(sys.argv).encode()).hexdigest()
 
 
 @contextmanager
@@ -92,11 +130,15 @@ def check_target(
 ) -> None:
     """Refuse an output that exists, that has no writable folder, or that will not fit.
 
-    With ``folder`` the output is a folder, which never replaces a file.
+    With ``folder`` the output is a folder, which never replaces a file. What the same command had just
+    published when it was killed is not in its own way.
     """
     if path.name in ("", ".."):
         raise OutputError(f"{path}: is not a name for an output; name one, for example NAME.zarr")
-    if (path.exists() or path.is_symlink()) and not overwrite:
+    may_exist = (
+        published_by_this_command(path) or overwrite
+    )  # what was interrupted is completed first
+    if _exists(path) and not may_exist:
         raise OutputError(
             f"{path}: exists already; give `overwrite=True` to replace it, or name another place"
         )
@@ -123,6 +165,26 @@ def check_target(
         )
 
 
+def check_targets(main: Path, *others: Path, overwrite: bool = False, folder: bool = False) -> None:
+    """Refuse outputs that belong together as `check_target` does; ``folder`` is about the main one."""
+    check_target(main, overwrite=overwrite, folder=folder)
+    overwrite = overwrite or published_by_this_command(main)
+    for path in others:
+        check_target(path, overwrite=overwrite)
+
+
+def published_by_this_command(main: Path) -> bool:
+    """Whether the same command published an output and was killed before it ended.
+
+    Raises
+    ------
+    OutputError
+        Another process publishes it at this moment.
+    """
+    earlier = settle(main)
+    return earlier is not None and earlier.maker == command()
+
+
 def make_folders(folder: Path) -> None:
     """Make a folder and those above it, if they are missing.
 
@@ -146,60 +208,5 @@ def _is_result(folder: Path) -> bool:
     )
 
 
-def publish(partial: Path, path: Path) -> None:
-    """Rename ``partial`` to ``path``; an existing output is renamed first and removed last."""
-    absent = not (path.exists() or path.is_symlink())
-    if absent or not (path.is_dir() or partial.is_dir()):
-        partial.replace(path)
-        return
-    aside = path.with_name(f".{path.name}.replaced-{os.getpid()}")
-    remove(aside)
-    path.rename(aside)
-    try:
-        partial.rename(path)
-    except BaseException:  # an interrupt must not leave the place empty either
-        if not path.exists():
-            aside.rename(path)
-        raise
-    with suppress(
-        OSError
-    ):  # on Windows an open file of the old result stays; the new one is in place
-        remove(aside)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Hold a lock file until the process ends; yields False where another process holds it."""
-    with path.open("a") as file:
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
-
-
-def flush(folder: Path) -> None:
-    """Wait until every file of a folder is on the disk, so that a power loss tears none of them."""
-    with ThreadPoolExecutor(8) as pool:  # the system writes several at a time
-        list(pool.map(_flush_file, (path for path in folder.rglob("*") if path.is_file())))
-
-
-def _flush_file(path: Path) -> None:
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it exists."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
