@@ -16,6 +16,7 @@ from morphinfer import Options, load_models, open_slide, segment
 from morphinfer.classes import UNLABELLED
 from morphinfer.errors import SlideError
 from morphinfer.geometry import Window
+from morphinfer.images import verify_level_for
 from morphinfer.reports import write_report
 from morphinfer.runs import finish, segment_shard
 from morphinfer.runs.masking import Masked
@@ -143,6 +144,14 @@ def test_a_tile_of_a_tiff_file_that_is_damaged_is_found_and_read_as_zeros(tmp_pa
     image[:64, 64:128] = 0
     masked = replace(slide, on_bad_chunk="mask")
     np.testing.assert_array_equal(masked.read(Window(0, 0, 128, 160)), image)
+
+
+def test_a_level_is_not_left_out_for_the_zeros_of_a_bad_chunk(tmp_path):
+    slide = write_slide(tmp_path / "s.zarr", nuclei(600, 600), chunk=300)
+    damage(slide, (0, 0))
+    opened = replace(open_slide(slide), on_bad_chunk="mask")
+    assert len(opened.levels) > 1
+    assert verify_level_for(opened, 1.3).levels[1].verified
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.0, 1.7])

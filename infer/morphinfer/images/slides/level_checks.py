@@ -36,9 +36,9 @@ def verify_level_for(slide: Slide, pixel_size_um: float) -> Slide:
 def _verify(slide: Slide, index: int) -> Slide:
     """The slide with a level marked as verified, or without it."""
     level = slide.levels[index]
-    plane = slide
+    plane = replace(slide, on_bad_chunk="stop")  # zeros in place of a chunk would differ
     if slide.z == "max" and "z" in slide.axes:  # the maximum of means is no mean of maxima
-        plane = replace(slide, z=int(level.array.shape[slide.axes.index("z")]) // 2)
+        plane = replace(plane, z=int(level.array.shape[slide.axes.index("z")]) // 2)
     name = f"{slide.path or slide.url or slide.name}: level '{level.path}'"
     kept = replace(level, verified=True)
     costs_mb = (plane.chunk_bytes(0) + plane.chunk_bytes(index)) / 1e6
