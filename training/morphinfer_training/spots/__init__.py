@@ -3,7 +3,8 @@
 `reading` reads a table: a file is opened by its content (`table_files`, `tables`, `text_tables`,
 `text_layout`, `xenium_zarr`), or found in a folder of a platform (`platforms`, `xenium`). Its `columns` are
 detected, its `values` parsed, `rows` that are no spots left out, and the rest placed (`placement`,
-`transforms`, `orientation`). `checks` tests whether regions can be made of the `spots`.
+`transforms`, `orientation`). `cell_table` does the same for tables of cells (`cell_columns`) and AnnData
+files (`annotated`). `checks` tests whether regions can be made of the `spots`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING
 from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
+    from morphinfer_training.spots.annotated import H5_ERRORS, cell_names, import_h5py
+    from morphinfer_training.spots.cell_columns import CellColumns, parse_cell_columns
+    from morphinfer_training.spots.cell_table import CellTable, read_cells
     from morphinfer_training.spots.checks import (
         GENERAL,
         GeneLists,
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
         check_thresholds,
         drop_off_slide,
     )
+    from morphinfer_training.spots.column_names import Unit
     from morphinfer_training.spots.columns import Columns, parse_columns
     from morphinfer_training.spots.orientation import ORIENTATIONS, Orientation, orient
     from morphinfer_training.spots.reading import MIN_QV, read_spots
@@ -35,23 +40,31 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GENERAL",
+    "H5_ERRORS",
     "MIN_QV",
     "ORIENTATIONS",
+    "CellColumns",
+    "CellTable",
     "Columns",
     "Coordinates",
     "GeneLists",
     "Orientation",
     "Spots",
+    "Unit",
+    "cell_names",
     "check_genes",
     "check_names",
     "check_thresholds",
     "drop_off_slide",
     "find_xenium",
+    "import_h5py",
     "is_affine_text",
     "open_section",
     "orient",
+    "parse_cell_columns",
     "parse_columns",
     "parse_shift",
+    "read_cells",
     "read_spots",
     "world_origin_um",
 ]
@@ -60,6 +73,9 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "annotated": ("H5_ERRORS", "cell_names", "import_h5py"),
+            "cell_columns": ("CellColumns", "parse_cell_columns"),
+            "cell_table": ("CellTable", "read_cells"),
             "checks": (
                 "GENERAL",
                 "GeneLists",
@@ -68,6 +84,7 @@ if not TYPE_CHECKING:
                 "check_thresholds",
                 "drop_off_slide",
             ),
+            "column_names": ("Unit",),
             "columns": (
                 "Columns",
                 "parse_columns",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morphinfer.errors import SpotsError
-from morphinfer_training.spots.columns import DetectedColumns, Position
+from morphinfer_training.spots.column_names import PlaceColumns, Position
 from morphinfer_training.spots.platforms import (
     chip_offset,
     fov_positions,
@@ -23,6 +23,9 @@ from morphinfer_training.spots.transforms import (
     from_micrometres,
     parse_transform,
 )
+
+COSMX_NAMES = ("x_global_px", "x_local_px", "centerx_global_px")
+"""Coordinates that begin where the file of the fields of view says, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class SpotTable:
 
     path: Path
     """The table."""
-    columns: DetectedColumns
+    columns: PlaceColumns
     """Their names."""
     numbers: Callable[[str], Coordinates]
     """Values of a column; NaN where there is no number."""
@@ -81,9 +84,19 @@ def place_spots(
     return affine.then(Affine(1.0, 0.0, slide.shift[0], 0.0, 1.0, slide.shift[1]))(x, y)
 
 
-def needs_fov(columns: DetectedColumns) -> bool:
+def needs_fov(columns: PlaceColumns) -> bool:
     """Whether the field of view of each row is needed: its coordinates are places in it."""
     return columns.fov is not None and columns.position.x.lower() == "x_local_px"
+
+
+def _is_merscope_cells(columns: PlaceColumns) -> bool:
+    """Whether coordinates are those of MERSCOPE cells: centres in micrometres, beside a field of view."""
+    position = columns.position
+    return (
+        position.x.lower() == "center_x"
+        and position.unit == "micrometer"
+        and columns.fov is not None
+    )
 
 
 def _by_platform(
@@ -91,9 +104,9 @@ def _by_platform(
 ) -> tuple[Coordinates, Coordinates, Affine]:
     """Coordinates of the section, and what leads from them to pixels."""
     position, name = table.columns.position, table.columns.position.x.lower()
-    if name in ("x_global_px", "x_local_px") and table.columns.fov is not None:
+    if name in COSMX_NAMES and table.columns.fov is not None:
         return _cosmx(table, slide, x, y, warnings)
-    if name == "global_x":
+    if name == "global_x" or _is_merscope_cells(table.columns):
         affine = mosaic_transform(table.path, slide.pixel_size_um, warnings)
         return x, y, affine or _in_world(table, slide, warnings)
     points = points_transform(table.path, warnings)

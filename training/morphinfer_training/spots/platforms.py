@@ -7,7 +7,7 @@ Bruker (NanoString), CosMx flat files; SpatialData, 'Storage format'.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ SPOT_FILES = (
 )  # fmt: skip
 """Names of the spots in a folder of Xenium or MERSCOPE, in the order in which they are tried."""
 COSMX_SPOTS = ("*tx_file.csv", "*tx_file.csv.gz", "*tx_file.parquet")
+CELL_FILES = (
+    "cells.parquet", "cells.csv.gz", "cells.csv", "cell_metadata.parquet", "cell_metadata.csv",
+    "cell_metadata.csv.gz",
+)  # fmt: skip
+"""Names of the cells in a folder of Xenium or MERSCOPE, in the order in which they are tried."""
+COSMX_CELLS = ("*metadata_file.csv", "*metadata_file.csv.gz", "*metadata_file.parquet")
 MERSCOPE_TRANSFORM = "micron_to_mosaic_pixel_transform.csv"
 POINTS = "points.parquet"
 """Folder of the table in a points element of SpatialData."""
@@ -46,18 +52,30 @@ def find_spots(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    for name in SPOT_FILES:
-        if (path / name).exists():
-            return path / name
-    cosmx = sorted({found for pattern in COSMX_SPOTS for found in path.glob(pattern)})
-    if len(cosmx) == 1:
-        return cosmx[0]
+    found = _in_folder(path, SPOT_FILES, COSMX_SPOTS)
+    if found is not None:
+        return found
     if (path / POINTS).exists():
         return path / POINTS
     if (path / "points").is_dir():
         return _only_points(path / "points")
     _refuse_binned(path)
     return path
+
+
+def find_cells(path: Path) -> Path:
+    """The table of cells in the output folder of a platform; another path is returned as it is."""
+    found = _in_folder(path, CELL_FILES, COSMX_CELLS) if path.is_dir() else None
+    return found or path
+
+
+def _in_folder(path: Path, names: Sequence[str], patterns: Sequence[str]) -> Path | None:
+    """The first of some files that a folder has, or the only one of those of CosMx."""
+    for name in names:
+        if (path / name).exists():
+            return path / name
+    cosmx = sorted({found for pattern in patterns for found in path.glob(pattern)})
+    return cosmx[0] if len(cosmx) == 1 else None
 
 
 def _only_points(folder: Path) -> Path:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from morphinfer.errors import SpotsError
-from morphinfer_training.spots.columns import (
-    Columns,
-    DetectedColumns,
-    Unit,
-    detect_columns,
-)
+from morphinfer_training.spots.column_names import Unit
+from morphinfer_training.spots.columns import Columns, detect_columns
 from morphinfer_training.spots.placement import (
     SlidePlace,
     SpotTable,
@@ -28,7 +21,7 @@ from morphinfer_training.spots.rows import select_rows
 from morphinfer_training.spots.spots import Spots
 from morphinfer_training.spots.table_files import is_zip_file, open_table
 from morphinfer_training.spots.tables import TableFile, load_columns, values_readable
-from morphinfer_training.spots.values import encode_genes, read_numbers
+from morphinfer_training.spots.values import encode_genes, numbers_of
 from morphinfer_training.spots.xenium_zarr import open_transcripts_zarr
 
 MIN_QV = 20.0
@@ -92,7 +85,8 @@ def read_spots(
     taken = [] if path == named else [f"{named}: the table {path.relative_to(named)} is taken"]
     warnings = [*taken, *file.warnings, *loaded.warnings, *detected.warnings]
     with values_readable(path):
-        numbers = _numbers(detected, loaded.table, path, warnings)
+        names = [detected.weight, detected.quality, *detected.coordinates]
+        numbers = numbers_of([n for n in names if n is not None], loaded.table, path, warnings)
         genes, gene, readable = encode_genes(loaded.table[detected.gene])
     table = SpotTable(
         path=path,
@@ -129,19 +123,3 @@ def open_spots(path: Path) -> TableFile:
     """
     in_zarr = is_zip_file(path) or (path / "grids").is_dir()
     return (open_transcripts_zarr(path) if in_zarr else None) or open_table(path)
-
-
-def _numbers(
-    columns: DetectedColumns, table: Any, path: Path, warnings: list[str]
-) -> Mapping[str, NDArray[np.float64]]:
-    """Values of coordinates, weight and quality by the name of the column."""
-    names = [columns.weight, columns.quality]
-    for position in (columns.position, *columns.alternatives):
-        names += [position.x, position.y]
-    read = {name: read_numbers(table[name], name, path) for name in names if name is not None}
-    comma = [name for name, numbers in read.items() if numbers.decimal_comma]
-    if comma:
-        warnings.append(
-            f"{path}: numbers in {', '.join(repr(name) for name in comma)} are read with a decimal comma"
-        )
-    return {name: numbers.values for name, numbers in read.items()}

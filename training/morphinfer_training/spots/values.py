@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,25 @@ def read_numbers(column: Any, name: str, path: Path) -> Numbers:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return Numbers(np.full(len(column), np.nan))
     return Numbers(np.where(np.isfinite(values), values, np.nan))
+
+
+def numbers_of(
+    names: Sequence[str], table: Any, path: Path, warnings: list[str]
+) -> Mapping[str, NDArray[np.float64]]:
+    """Values of some columns by their names; a decimal comma is added to the warnings.
+
+    Raises
+    ------
+    SpotsError
+        As `read_numbers`.
+    """
+    read = {name: read_numbers(table[name], name, path) for name in names}
+    comma = [name for name, numbers in read.items() if numbers.decimal_comma]
+    if comma:
+        warnings.append(
+            f"{path}: numbers in {', '.join(repr(name) for name in comma)} are read with a decimal comma"
+        )
+    return {name: numbers.values for name, numbers in read.items()}
 
 
 def _parse_numbers(column: Any, name: str, path: Path) -> Numbers:
