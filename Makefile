@@ -25,7 +25,7 @@ UNBOUND := docs docs_examples embed fuzz layout licences doctests schema wheel b
 PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test bounds interop pythons check figures sbom clean
+.PHONY: demo test bounds interop pythons faults check figures sbom clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -53,6 +53,10 @@ pythons: $(VENV)/.installed-test
 		$(BIN)/uv pip install --quiet --python $$folder/bin/python --refresh-package morphinfer '.[cpu]'; \
 		others="$$others $$folder/bin/python"; \
 	done; MORPHINFER_PYTHONS="$$others" $(BIN)/python -m pytest tests/cli/test_same_bytes.py -k version
+
+# Kills, power cuts, full disks and vanishing slides (docs/reliability.md); FAULTS='--every 1 --kills 100' is the long form.
+faults: $(VENV)/.installed-test
+	$(BIN)/python tests/faults/faults.py $(FAULTS)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -175,7 +175,10 @@ def _is_alive(file: Path, claim: Claim | None, own: Path) -> bool:
             return False
         if _is_locked(file):
             return True
-        if running is False or (claim and claim.process.is_here() and _is_locked(own)):
+        here = (
+            claim is None or claim.process.is_here()
+        )  # one without a claim was cut off before it had one
+        if running is False or (here and _is_locked(own)):
             return False  # in the second case locks work here, and it has none
         return own.stat().st_mtime - file.stat().st_mtime < STALE_SECONDS
     except FileNotFoundError:

@@ -1,0 +1,214 @@
+"""Trials of faults, with what was lost: python tests/faults/faults.py [--every N] [--kills N] [--json FILE]
+
+File events: each call of `cases` dies at every N-th rename, flush, opening for writing, new folder or
+removal, is stopped there by a full disk, or loses power with all files that were not flushed. Random
+moments: the command `morphinfer segment` is killed at a random moment, plain, over older results, and as a
+shard, and is run again. Sources: a slide that vanishes or changes while it is read. What comes out must be
+what an undisturbed run writes. Slides are synthetic, networks of the random moments those of 'phantom'.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).parent)]
+
+from cases import CASES, converted, plain  # noqa: E402
+from harness import Row, fail_everywhere, kill_everywhere, outputs  # noqa: E402
+
+from morphinfer.images import create_image  # noqa: E402
+
+SIDE = 2000
+"""Of the slide of the random moments, in pixels."""
+COLUMNS = ("trials", "refused", "mixed", "different", "lost", "left")
+
+
+@click.command(help=(__doc__ or "").splitlines()[0])
+@click.option("--every", default=15, show_default=True, help="Which file events are tried; 1: all.")
+@click.option(
+    "--kills", default=25, show_default=True, help="Kills at random moments, of each kind."
+)
+@click.option(
+    "--json", "path", type=click.Path(path_type=Path), help="Write the rows into this file."
+)
+def main(every: int, kills: int, path: Path | None) -> None:
+    """Try all faults and print what came of them; exit code 1 if anything was lost."""
+    rows: list[Row] = []
+    print("| fault | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (len(COLUMNS) + 1) + "|")
+    for trial in [*at_file_events(every), *at_random_moments(kills), *of_the_source()]:
+        with tempfile.TemporaryDirectory() as folder:
+            row = trial(Path(folder))
+        rows.append(row)
+        figures = " | ".join(str(getattr(row, name)) for name in COLUMNS)
+        print(f"| {row.fault} | {figures} |", flush=True)
+    print(
+        f"{sum(row.trials for row in rows)} trials, {sum(not row.clean() for row in rows)} rows not clean"
+    )
+    if path is not None:
+        path.write_text(
+            json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8"
+        )
+    sys.exit(any(not row.clean() for row in rows))
+
+
+Trial = Callable[[Path], Row]
+
+
+def at_file_events(every: int) -> Sequence[Trial]:
+    """Deaths, full disks and power cuts at the file events of calls of the library."""
+
+    def died(make: Callable[[Path], object], folder: Path, *, power: bool = False) -> Row:
+        return kill_everywhere(make(folder / "start"), folder / "work", every=every, power=power)
+
+    def full(make: Callable[[Path], object], folder: Path) -> Row:
+        problem = partial(OSError, errno.ENOSPC, "No space left on device")
+        row = fail_everywhere(make(folder / "start"), folder / "work", problem, every=every)
+        row.fault = row.fault.replace("OSError", "full disk")
+        return row
+
+    return [
+        *(partial(died, make) for make in CASES),
+        *(partial(died, make, power=True) for make in (plain, converted)),
+        *(partial(full, make) for make in CASES),
+    ]
+
+
+def at_random_moments(kills: int) -> Sequence[Trial]:
+    """Kills of the command while it segments."""
+    return [partial(killed, kind, kills) for kind in ("plain", "--overwrite", "--shard")]
+
+
+def killed(kind: str, kills: int, folder: Path) -> Row:
+    """Kill the command at random moments, then run it again, and compare with an undisturbed run."""
+    row, moments = Row(f"segment, {kind}, killed at a random moment"), random.Random(kind)
+    slide(folder / "s.zarr")
+    old: dict[str, bytes] = {}
+    if kind == "--overwrite":
+        run(folder, "--stride", "16")
+        old = results(folder)
+    seconds = -time.monotonic()
+    run(folder, *options(kind))
+    seconds += time.monotonic()
+    new = results(folder)
+    for _ in range(kills):
+        clear(folder)
+        if kind == "--overwrite":
+            run(folder, "--stride", "16")
+        row.trials += 1
+        process = start(folder, *options(kind))
+        time.sleep(moments.uniform(0.2, seconds))
+        process.kill()
+        process.communicate()
+        seen = results(folder)
+        row.mixed += bool(seen) and seen not in (old, new)
+        row.refused += any(each.returncode for each in run(folder, *options(kind)))
+        row.different += results(folder) != new
+        row.left += any(
+            ".unfinished" in each.name or each.name.startswith(".") for each in folder.iterdir()
+        )
+    return row
+
+
+def options(kind: str) -> list[str]:
+    """Options of the command of a kind of run."""
+    return {"plain": [], "--overwrite": ["--overwrite"], "--shard": ["--shard", "1/2"]}[kind]
+
+
+def of_the_source() -> Sequence[Trial]:
+    """Slides that vanish or change under a run."""
+
+    def trial(what: str, damage: Callable[[Path], None], folder: Path) -> Row:
+        row = Row(f"segment, its slide {what}")
+        slide(folder / "s.zarr")
+        run(folder)
+        new = results(folder)
+        clear(folder)
+        shutil.copytree(folder / "s.zarr", folder / "kept.zarr")
+        process = start(folder)
+        while not (folder / "l.zarr.unfinished").exists():
+            if process.poll() is not None:
+                raise RuntimeError(
+                    f"the run ended before its draft was there: {process.communicate()}"
+                )
+            time.sleep(0.01)
+        damage(folder / "s.zarr")
+        row.trials += 1
+        process.communicate()
+        row.lost += process.returncode == 0  # it took a damaged slide for a whole one
+        shutil.rmtree(folder / "s.zarr", ignore_errors=True)
+        (folder / "kept.zarr").rename(folder / "s.zarr")
+        row.refused += any(each.returncode for each in run(folder))
+        row.different += results(folder) != new
+        return row
+
+    def vanish(path: Path) -> None:
+        path.rename(path.with_name("gone"))
+
+    def change(path: Path) -> None:
+        slide(path.with_name("other.zarr"), seed=2)
+        shutil.rmtree(path)
+        path.with_name("other.zarr").rename(path)
+
+    return [partial(trial, "vanishes", vanish), partial(trial, "changes", change)]
+
+
+def slide(path: Path, seed: int = 1) -> None:
+    """A slide of noise with bright spots."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 40, (SIDE, SIDE), np.uint8)
+    image[rng.random((SIDE, SIDE)) < 0.02] = 220
+    with create_image(path, shape=image.shape, dtype=image.dtype, pixel_size_um=0.65) as writer:
+        writer.write(image)
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen[str]:
+    """The command on the slide of a folder, in a process of its own."""
+    words = ["segment", str(folder / "s.zarr"), "--out", str(folder / "l.zarr"), "--models", "phantom",
+             "--skip-background", "off", "--tile", "256", "--threads", "1", "-q", *more]  # fmt: skip
+    command = [sys.executable, "-m", "morphinfer", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(folder: Path, *more: str) -> list[subprocess.Popen[str]]:
+    """The command to its end; with a shard also the other shard, and `finish`."""
+    commands = [start(folder, *more)]
+    commands[0].communicate()
+    if "--shard" in more:
+        commands.append(start(folder, "--shard", "2/2"))
+        commands[1].communicate()
+        words = [sys.executable, "-m", "morphinfer", "finish", str(folder / "l.zarr"), "-q"]
+        commands.append(
+            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        commands[2].communicate()
+    return commands
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What a reader sees beside the slide."""
+    return {name: content for name, content in outputs(folder).items() if name.startswith("l")}
+
+
+def clear(folder: Path) -> None:
+    """Remove the results of a run."""
+    for path in folder.iterdir():
+        if path.name.startswith(("l", ".l")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+if __name__ == "__main__":
+    main()
