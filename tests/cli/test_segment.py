@@ -121,6 +121,20 @@ def test_slides_that_are_done_are_left_alone(call, slides, models, tmp_path):
     assert call(*again)[0] == 0
 
 
+def test_a_slide_without_its_report_or_a_layer_does_not_count_as_done(
+    call, slides, models, tmp_path
+):
+    words = ("segment", slides[0], "--models", models, "-q", *CPU)
+    assert call(*words)[0] == 0
+    page = (tmp_path / "a_labels.html").read_bytes()
+    (tmp_path / "a_labels.html").unlink()
+    assert call(*words, "--skip-done")[0] == 0
+    assert (tmp_path / "a_labels.html").read_bytes() == page
+    code, _, err = call(*words, "--skip-done", "--uncertainty")
+    assert code == 1
+    assert "a_labels_uncertainty.zarr: does not exist, while" in err
+
+
 def test_a_label_image_of_another_tool_does_not_count_as_done(call, slides, models, tmp_path):
     with create_labels(
         tmp_path / "a_labels.zarr", grid=PixelGrid((3, 3), 5, (0, 0)),
