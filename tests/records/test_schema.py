@@ -13,7 +13,7 @@ from run_records import RECORD, without
 from morphinfer.images import open_labels
 from morphinfer.records.schema import schemas
 
-pytest_plugins = ["commands"]
+pytest_plugins = ["commands", "label_images"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -87,6 +87,11 @@ def test_what_segment_evaluate_and_report_write_is_valid(printed, slide, models,
     check(printed("evaluate", "l.zarr", "r.zarr"), "Evaluation")
     check(printed("report", "l.zarr", "--out", "p.html"), "ReportSummary")
     check(printed("report", "l.zarr", "--out", "q.html", "--reference", "r.zarr"), "ScoredSummary")
+
+
+def test_what_export_prints_is_valid(printed, slide, make):
+    pytest.importorskip("shapely")
+    check(printed("export", str(make([[1]])), "--slide", slide), "ExportSummary")
 
 
 def test_what_shards_and_finish_print_is_valid(printed, tall, models, tmp_path):

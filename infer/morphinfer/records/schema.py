@@ -24,6 +24,7 @@ from morphinfer.records.run import RunRecord
 from morphinfer.records.summary import (
     BatchSummary,
     Evaluation,
+    ExportSummary,
     ReportFile,
     ReportSummary,
     ScoredSummary,
@@ -35,7 +36,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 PRINTED = (
     ScoredSummary, Summary, BatchSummary, ShardSummary, Evaluation, ReportSummary, ReportFile,
-    ModelSets, ModelSetCard, ModelSetChecks, Diagnosis,
+    ModelSets, ModelSetCard, ModelSetChecks, Diagnosis, ExportSummary,
 )  # fmt: skip
 
 

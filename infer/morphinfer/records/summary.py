@@ -6,7 +6,7 @@ return. Keys may be added; none goes or changes its meaning without a new major 
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, cast, final
+from typing import Any, Literal, TypedDict, cast, final
 
 from morphinfer.classes import Role
 
@@ -224,6 +224,36 @@ class ReportFile(Summary):
     """The check for seams."""
     run: dict[str, Any]
     """The run record."""
+
+
+class ExportedClass(TypedDict):
+    """The polygons of a class."""
+
+    polygons: int
+    """Their number."""
+    area_um2: float
+    """Their area in square micrometres."""
+
+
+class ExportSummary(TypedDict):
+    """What ``morphinfer export --json`` prints."""
+
+    labels: str
+    """Path of the label image."""
+    out: str
+    """Path of the file."""
+    to: Literal["geojson", "csv", "shapes"]
+    """Its form."""
+    polygons: int
+    """Number of polygons."""
+    classes: dict[str, ExportedClass]
+    """The classes that were written, by name."""
+    pixel_size_um: float
+    """Side of a pixel of level 0 of the slide, the unit of the coordinates, in micrometres."""
+    tolerance_um: float
+    """Tolerance of the simplification in micrometres; 0 for none."""
+    smooth: bool
+    """Whether the corners of the steps were cut."""
 
 
 def scores_in(summary: Summary) -> ScoresJson | None:

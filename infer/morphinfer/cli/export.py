@@ -1,0 +1,55 @@
+"""``morphinfer export``: a label image as polygons or a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from morphinfer.cli.console import echo, print_json
+
+
+@click.command()
+@click.argument("labels", metavar="LABELS.zarr", type=click.Path())
+@click.option("--to", type=click.Choice(["geojson", "csv", "shapes"]), default="geojson",
+              show_default=True,
+              help="Polygons for QuPath, a table of the classes, or GeoParquet.")  # fmt: skip
+@click.option("--out", type=click.Path(), metavar="FILE",
+              help="File to write; compressed where the name ends in .gz.  [default: beside the "
+                   "label image]")  # fmt: skip
+@click.option("--slide", type=click.Path(), metavar="SLIDE.zarr",
+              help="Present path of the slide.  [default: the path in the run record]")  # fmt: skip
+@click.option("--tolerance", "tolerance_um", type=click.FloatRange(min=0), default=0,
+              show_default=True, metavar="UM",
+              help="Simplify the borders by this, in micrometres; 0 keeps every step.")  # fmt: skip
+@click.option("--smooth", is_flag=True,
+              help="Cut the corners of the steps; areas stay within 0.5 %.")  # fmt: skip
+@click.option("--all-classes", is_flag=True, help="Write background too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+def export(
+    labels: str,
+    to: Literal["geojson", "csv", "shapes"],
+    out: str | None,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Write the classes of LABELS.zarr, a label image, as polygons or as a table.
+
+    Neighbouring polygons share their borders, without gaps and overlaps. Coordinates are x and y in pixels
+    of level 0 of the slide, from its outer corner, as QuPath has them. What is unlabelled, and background, is
+    left out.
+    """
+    from morphinfer.exports import ENDINGS, export_labels
+    from morphinfer.images import open_labels
+
+    stem = Path(labels).name.removesuffix(".zarr")
+    target = Path(out) if out else Path(labels).with_name(stem + ENDINGS[to])
+    written = export_labels(open_labels(labels), target, to, **choices)
+    if as_json:
+        print_json(written)
+    else:
+        echo(
+            f"{written['out']}: {written['polygons']} polygons of {len(written['classes'])} classes"
+        )
