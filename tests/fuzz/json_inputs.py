@@ -110,7 +110,7 @@ class PolygonInputs:
     """Regions of interest and annotations: GeoJSON and CSV."""
 
     def __init__(self, folder: Path) -> None:
-        ring = [[10, 10], [10, 200.5], [300, 200], [10, 10]]
+        ring: list[list[float]] = [[10, 10], [10, 200.5], [300, 200], [10, 10]]
         hole = [[20, 20], [20, 40], [40, 40], [20, 20]]
         named = {"classification": {"name": "Tumor", "color": [200, 0, 0]}}
         shapes = [

@@ -69,6 +69,15 @@ def test_a_network_cannot_be_used(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+def test_the_name_of_a_side_is_no_text(tmp_path):
+    path = save_graph(tmp_path / "a.onnx", *GRAPHS["one value a pixel"])
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "a-name"
+    path.write_bytes(model.SerializeToString().replace(b"a-name", b"a-nam\xee"))
+    with pytest.raises(ModelError, match="no text"):
+        load_models(path)
+
+
 def test_a_network_is_cut_short(tmp_path):
     path = save_graph(tmp_path / "a.onnx", *GRAPHS["one value a pixel"])
     path.write_bytes(path.read_bytes()[:-200])

@@ -11,6 +11,7 @@ import tifffile
 from morphinfer import open_slide
 from morphinfer.errors import SlideError
 from morphinfer.geometry import Window
+from morphinfer.images.convert import convert
 
 
 def tags_of(data: bytes) -> dict[int, int]:
@@ -23,7 +24,7 @@ def tags_of(data: bytes) -> dict[int, int]:
 
 TYPE, COUNT, VALUE = 2, 4, 8
 WIDTH, LENGTH, BITS, COMPRESSION, SAMPLES, STRIP_ROWS = 256, 257, 258, 259, 277, 278
-TILE_WIDTH, TILE_OFFSETS, TILE_BYTES = 322, 324, 325
+STRIP_OFFSETS, TILE_WIDTH, TILE_OFFSETS, TILE_BYTES = 273, 322, 324, 325
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,17 @@ def test_a_tag_of_a_tiff_file_cannot_be(tmp_path, tag, field, form, value):
     path.write_bytes(data)
     with pytest.raises(SlideError):
         open_slide(path, pixel_size_um=0.65).read(Window(0, 0, 64, 96))
+
+
+def test_the_place_of_the_pixels_is_a_real_number(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((32, 32), np.uint8), photometric="minisblack")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<H", data, tags_of(data)[STRIP_OFFSETS] + TYPE, 11)
+    struct.pack_into("<f", data, tags_of(data)[STRIP_OFFSETS] + VALUE, 8.5)
+    path.write_bytes(data)
+    with pytest.raises(SlideError):
+        convert(path, tmp_path / "a.zarr", pixel_size_um=0.65)
 
 
 def test_the_pages_of_a_tiff_file_run_in_a_circle(tmp_path):

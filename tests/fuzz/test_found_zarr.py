@@ -113,3 +113,15 @@ def test_chunks_have_no_length(stack, random_models, axis):
 def test_an_axis_is_longer_than_any_slide(stack, random_models, axis, length):
     edit(array_file(stack), lambda content: content["shape"].__setitem__(axis, length))
     refused(stack, random_models)
+
+
+@pytest.mark.parametrize("length", [256, 1000, 10_000_000])
+def test_the_path_of_a_level_is_longer_than_a_file_name(make_slide, length):
+    path = make_slide(np.zeros((40, 48), np.uint8), version="0.5")
+    edit(path / "zarr.json", lambda content: rename_level(content, "a" * length))
+    with pytest.raises(SlideError):
+        open_slide(path)
+
+
+def rename_level(content: Any, name: str) -> None:
+    content["attributes"]["ome"]["multiscales"][0]["datasets"][0]["path"] = name

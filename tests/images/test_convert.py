@@ -155,7 +155,9 @@ def test_colour_and_other_types_are_refused_by_name(tmp_path, image, photometric
     assert not (tmp_path / "a.zarr").exists()
 
 
-@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "float64", "bool"])
+@pytest.mark.parametrize(
+    "dtype", ["int16", "int32", "uint32", "int64", "uint64", "float64", "bool"]
+)
 def test_other_numbers_are_kept(tmp_path, dtype):
     image = (noise(300, 300) // 3).astype(dtype)
     convert(write(tmp_path / "a.tif", image, photometric="minisblack"), tmp_path / "a.zarr")

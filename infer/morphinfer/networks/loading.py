@@ -161,7 +161,8 @@ def _load_file(path: Path, sha256: str, loading: _Loading) -> tuple[ModelFile, l
 def _card_text(session: Any, path: Path) -> str | None:
     """The card in a network; None where it holds none."""
     try:
-        session.get_inputs(), session.get_outputs()
+        for port in (*session.get_inputs(), *session.get_outputs()):
+            _ = port.name, port.type, port.shape
         text: str | None = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     except UnicodeDecodeError as problem:
         raise ModelError(

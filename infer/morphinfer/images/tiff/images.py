@@ -284,9 +284,9 @@ def _plane_at(series: Any, dims: tuple[int, ...]) -> Callable[[int], Plane]:
         stored = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)
         size = prod(shape) * stored.itemsize
         need, holds = series.dataoffset + count * size, series.parent.filehandle.size
-        if need > holds or size == 0:
+        if not isinstance(series.dataoffset, int) or need > holds or size == 0:
             raise SlideError(
-                f"{path}: cut short: its pixels need {need} bytes and the file has {holds}; copy it "
+                f"{path}: damaged: its pixels need {need} bytes and the file has {holds}; copy it "
                 f"again from its source"
             )
         file = SourceFile.of(path)
