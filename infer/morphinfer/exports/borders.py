@@ -63,10 +63,9 @@ class Arcs:
             axis=1,
         )  # the third point closes an arc
         points[last, 2] = points[first, 0]
-        kept = np.ones(points.shape[:2], np.bool_)
+        kept = np.ones((len(points), 3), np.bool_)
         kept[:, 2] = last & self.closed[self.arc]
-        kept = kept.ravel()
-        flat, arc = points.reshape(-1, 2)[kept], np.repeat(self.arc, 3)[kept]
+        flat, arc = points[kept], np.repeat(self.arc, kept.sum(axis=1))
         new = np.ones(len(flat), np.bool_)
         new[1:] = (flat[1:] != flat[:-1]).any(axis=1) | (arc[1:] != arc[:-1])
         return flat[new], arc[new]
