@@ -76,6 +76,8 @@ def test_a_table_of_another_unit_is_doubted(made):
         (["--out", "cells.csv", "--overwrite"], "never changed in place"),
         (["--out", "out.xlsx"], "its ending must say"),
         (["--out", "out.csv", "--to-obs", "cells.csv"], "name a .h5ad file"),
+        (["--out", "out.h5ad"], "name one, --to-obs ADATA.h5ad"),
+        (["--out", "out.h5ad", "--to-obs", "no.h5ad"], "no.h5ad: is no AnnData file"),
         (["--out", "out.csv", "--columns", "gene=x"], "cell, x, y"),
         (["--out", "out.csv", "--unit", "pixel", "--transform", "1,0,0,0,1,0"], "leave out the --unit"),
     ],

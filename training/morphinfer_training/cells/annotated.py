@@ -59,20 +59,18 @@ def write_obs(cells: CellClasses, source: Path, out: Path) -> None:
     try:
         with h5py.File(source, "r") as file:
             if file["obs"].attrs.get("encoding-type") != "dataframe":
-                raise SpotsError(
-                    f"{source}: is not AnnData as version 0.8 or later writes it; open it with anndata and "
-                    f"write it again"
-                )
+                raise KeyError("obs has no encoding of version 0.8 or later")
             rows = _rows(cells, source, file["obs"])
-        shutil.copyfile(source, out)
-        with h5py.File(out, "r+") as file:
-            _write(file, cells, rows, h5py.string_dtype())
+    except SpotsError:
+        raise
     except H5_ERRORS as problem:
-        if isinstance(problem, SpotsError | OSError):
-            raise
         raise SpotsError(
-            f"{source}: its obs cannot be read as AnnData ({problem}); write it again with anndata"
+            f"{source}: its obs cannot be read as AnnData ({problem}); open it with anndata and write "
+            f"it again"
         ) from problem
+    shutil.copyfile(source, out)
+    with h5py.File(out, "r+") as file:
+        _write(file, cells, rows, h5py.string_dtype())
 
 
 def _rows(cells: CellClasses, source: Path, obs: Any) -> NDArray[np.int64]:

@@ -10,10 +10,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED
-from morphinfer.errors import OutputError
+from morphinfer.errors import OutputError, SpotsError
 from morphinfer.images import staged
 from morphinfer_training.cells.annotated import write_obs
 from morphinfer_training.cells.classes import CellClasses
+from morphinfer_training.spots import is_annotated
 
 SUFFIXES = (".csv", ".parquet", ".h5ad")
 """Endings of the files that are written."""
@@ -49,33 +50,42 @@ def write_cells(
         The AnnData file cannot be read, or has no cell of the table.
     """
     out = Path(out)
-    source = Path(annotated or cells.table.path)
-    check_out(out, [cells.table.path, source], annotated=annotated is not None)
-    size = source.stat().st_size if out.suffix.lower() == ".h5ad" else 0
+    source = check_out(out, cells.table.path, annotated)
+    as_obs = out.suffix.lower() == ".h5ad"
+    size = source.stat().st_size if as_obs else 0
     with staged(out, overwrite=overwrite, needed_bytes=size) as partial:
-        if out.suffix.lower() == ".h5ad":
+        if as_obs:
             write_obs(cells, source, partial)
         else:
             _write_table(cell_columns(cells), partial, as_text=out.suffix.lower() == ".csv")
 
 
-def check_out(out: Path, read: list[Path], *, annotated: bool) -> None:
-    """Raise if the result would have an unknown form, or would replace what is read.
+def check_out(out: Path, table: Path, annotated: str | Path | None) -> Path:
+    """The AnnData file that is copied, or else the table; raises if the result cannot be written.
 
     Raises
     ------
     OutputError
-        It would.
+        The ending of ``out`` is unknown or not that of what is written, or it is one of the files that are
+        read.
+    SpotsError
+        The AnnData file does not exist, or is none.
     """
-    suffix = out.suffix.lower()
+    suffix, source = out.suffix.lower(), Path(annotated or table)
     if suffix not in SUFFIXES:
         raise OutputError(
             f"{out}: its ending must say what to write, {', '.join(SUFFIXES)}; name such a file"
         )
-    if annotated and suffix != ".h5ad":
+    if annotated is not None and suffix != ".h5ad":
         raise OutputError(f"{out}: classes go into obs of a file of AnnData; name a .h5ad file")
-    if out.resolve() in [path.resolve() for path in read]:
+    if suffix == ".h5ad" and not is_annotated(source):
+        raise SpotsError(
+            f"{source}: is no AnnData file, of which {out.name} would be a copy with classes; name one, "
+            f"`annotated='ADATA.h5ad'`, or write a .csv or .parquet file"
+        )
+    if out.resolve() in (table.resolve(), source.resolve()):
         raise OutputError(f"{out}: is read, and a file is never changed in place; name another one")
+    return source
 
 
 def cell_columns(cells: CellClasses) -> Any:

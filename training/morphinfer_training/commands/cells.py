@@ -89,7 +89,7 @@ def cells(
     from morphinfer_training.spots import parse_cell_columns, parse_shift
 
     started = perf_counter()
-    check_out(out, [table, *([annotated] if annotated else [])], annotated=annotated is not None)
+    check_out(out, table, annotated)
     check_target(out, overwrite=overwrite)
     with stages_shown(verbosity):
         found = classify_cells(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from morphinfer.lazy import attach
 
 if TYPE_CHECKING:
-    from morphinfer_training.spots.annotated import H5_ERRORS, cell_names, import_h5py
+    from morphinfer_training.spots.annotated import H5_ERRORS, cell_names, import_h5py, is_annotated
     from morphinfer_training.spots.cell_columns import CellColumns, parse_cell_columns
     from morphinfer_training.spots.cell_table import CellTable, read_cells
     from morphinfer_training.spots.checks import (
@@ -59,6 +59,7 @@ __all__ = [
     "find_xenium",
     "import_h5py",
     "is_affine_text",
+    "is_annotated",
     "open_section",
     "orient",
     "parse_cell_columns",
@@ -73,7 +74,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "annotated": ("H5_ERRORS", "cell_names", "import_h5py"),
+            "annotated": ("H5_ERRORS", "cell_names", "import_h5py", "is_annotated"),
             "cell_columns": ("CellColumns", "parse_cell_columns"),
             "cell_table": ("CellTable", "read_cells"),
             "checks": (
