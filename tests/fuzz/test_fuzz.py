@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fuzz import KINDS
-
 FUZZ = Path(__file__).with_name("fuzz.py")
+KINDS = ("zarr", "tiff", "tables", "onnx", "ngff", "cards", "sidecars", "polygons", "drafts")
 NEEDS = {"tables": "pyarrow", "tiff": "imagecodecs", "zarr": "zarr"}
 
 
