@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ LEAST_ADDRESS_MB = 550
 """With less, not even the report of a small slide can be made; measured."""
 STACK_MB = 8
 """Of a thread of ONNX Runtime."""
+STACK_BYTES = 2**20
+"""Of a thread of ours; the default of most systems is 8 MB."""
 SHARE = 0.9
 """Part of the memory of a cgroup that is planned for; the rest is the kernel's and of small helpers."""
 M_ARENA_MAX = -8
@@ -85,6 +88,7 @@ def prepare() -> None:
             f"the address space of this process is limited to {space:.0f} MB (ulimit -v) and a command "
             f"needs about {LEAST_ADDRESS_MB}; allow more, with 'ulimit -v' or of the batch system"
         )
+    threading.stack_size(STACK_BYTES)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a buffer for each core otherwise
     import ctypes
 

@@ -69,25 +69,26 @@ def resampled(
     >>> resampled(np.array([[0.0, 4.0, 8.0]]), (1, 1.5), (1, 2))
     array([[1.3333334, 6.6666665]], dtype=float32)
     """
-    rows = _along_columns(np.asarray(image), step[0], shape[0])
-    return _along_columns(rows.T, step[1], shape[1]).T.astype(np.float32, order="C")
+    rows = np.empty((shape[0], np.shape(image)[1]))
+    _along_columns(np.asarray(image), step[0], rows)
+    means = np.empty(shape, np.float32)
+    _along_columns(rows.T, step[1], means.T)
+    return means
 
 
-def _along_columns(image: NDArray[np.number], step: float, count: int) -> NDArray[np.float64]:
-    """Means over ``count`` parts of each column; few columns at a time, which bounds the memory."""
-    size, width = image.shape
+def _along_columns(image: NDArray[np.number], step: float, out: NDArray[np.floating]) -> None:
+    """Means over parts of each column, as many as ``out`` has rows; few columns at a time for the memory."""
+    (size, width), count = image.shape, len(out)
     edges = np.minimum(np.arange(count + 1) * step, size)
     edges[-2] = min(edges[-2], size - 1e-3)
     below = np.minimum(edges.astype(int), size - 1)
     share, length = (edges - below)[:, None], np.diff(edges)[:, None]
-    out = np.empty((count, width))
     for first in range(0, width, BAND):
         band = slice(first, first + BAND)
         part = image[:, band].astype(np.float64)
         sums = np.pad(np.cumsum(part, 0), [(1, 0), (0, 0)])
         at_edges = sums.take(below, 0) + share * part.take(below, 0)
         out[:, band] = np.diff(at_edges, axis=0) / length
-    return out
 
 
 def _letter(character: str) -> NDArray[np.uint8]:

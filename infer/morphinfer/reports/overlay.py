@@ -185,7 +185,9 @@ def _reduced(slide: Slide, index: int, factor: int, band_pixels: int) -> NDArray
         sums = np.add.reduceat(narrow, np.maximum(cuts, 0), axis=0)
         total[first : first + len(sums)] += sums
     rows_of, cols_of = (np.minimum(factor, n - np.arange(0, n, factor)) for n in (height, width))
-    return np.asarray(total / np.outer(rows_of, cols_of), dtype=np.float32)
+    for line, rows in zip(total, rows_of, strict=True):  # one by one, without the memory of float64
+        line[:] = line / (rows * cols_of)
+    return total
 
 
 def labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
