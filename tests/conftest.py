@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ settings.register_profile(
     max_examples=int(os.environ.get("MORPHINFER_EXAMPLES", "40")),
 )
 settings.load_profile("morphinfer")
+# A shell lets what it runs in the background ignore Ctrl-C, and so would the processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

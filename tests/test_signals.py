@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(
 )
 SENTENCE = "morphinfer: interrupted; the same command goes on from what is finished\n"
 BUSY = "while True: pass"
+STARTED: list[subprocess.Popen[str]] = []
 STUBBORN = """
 while True:
     try:
@@ -40,8 +41,16 @@ main()
 """
     pipe = subprocess.PIPE
     process = subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True)
+    STARTED.append(process)
     read(process, "ready")
     return process
+
+
+@pytest.fixture(autouse=True)
+def _ended():
+    yield
+    while STARTED:
+        STARTED.pop().kill()
 
 
 def read(process: subprocess.Popen[str], line: str) -> None:
