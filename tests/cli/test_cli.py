@@ -20,7 +20,7 @@ pytest_plugins = ["commands"]
 KEYS = {
     "warnings",
     "slide", "labels", "models", "classes", "roles", "pixel_size_um", "stride_px", "provider", "seconds",
-    "megapixels_per_second", "peak_rss_mb", "class_fractions", "uncertain_fraction",
+    "megapixels_per_second", "peak_rss_mb", "class_fractions", "uncertain_fraction", "bad_chunks",
     "organism",
 }  # fmt: skip
 

@@ -23,8 +23,10 @@ LIBRARY = [
     if not {"cli", "commands"} & set(path.parts)
 ]
 FLAG = re.compile(r"(^|[ (])--[a-z]")
-OTHER_FLAGS = ("style.py", "page.py", "bioimageio_text.py", "schema.py")
-"""CSS, another command line, and the title of the schema of ``--json``."""
+OTHER_FLAGS = (
+    "style.py", "page.py", "bioimageio_text.py", "schema.py", "devices.py", "finding.py", "places.py",
+)  # fmt: skip
+"""CSS, another command line, the title of the schema of ``--json``, and commands that the doctor names."""
 PYTHON_ONLY = {"label_chunk"}
 """Parameters of the library that no command sets."""
 NAMED = re.compile(r"`([a-z]\w*)[=`]")

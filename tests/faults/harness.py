@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -71,10 +72,14 @@ class Events:
             self._dirty = (self._dirty - below) | {new + path[len(old) :] for path in below}
 
     def cut_power(self) -> None:
-        """Empty all files that are not on the disk; names are, in the order in which they were given."""
+        """Empty all files that are not on the disk; names are, in the order in which they were given.
+
+        The machine starts again an hour later.
+        """
         for path in self._dirty:
             if Path(path).is_file():
                 os.truncate(path, 0)
+                os.utime(path, (time.time() - 3600,) * 2)
 
 
 @contextmanager

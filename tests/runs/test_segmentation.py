@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from morphinfer import Options, load_models, open_slide, segment, segment_array
 from morphinfer.classes import default_classes
-from morphinfer.errors import AlignmentError, OutputError, SlideError
+from morphinfer.errors import AlignmentError, CancelledError, OutputError, SlideError
 from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images.labels.label_image import create_labels
 from morphinfer.images.labels.opening import open_labels
@@ -200,15 +202,12 @@ def test_an_existing_output_is_refused_before_any_work(slide_path, random_models
         segment(slide_path, models=random_models, out=tmp_path / "l.zarr")
 
 
-def test_an_error_before_any_row_of_chunks_is_done_leaves_nothing_behind(
-    slide_path, random_models, tmp_path
-):
-    def stop(_: Progress) -> None:
-        raise KeyboardInterrupt
-
+def test_an_end_before_any_tile_is_done_leaves_nothing_behind(slide_path, random_models, tmp_path):
+    cancel = Event()
+    cancel.set()
     before = sorted(p.name for p in tmp_path.iterdir())
-    with pytest.raises(KeyboardInterrupt):
-        segment(slide_path, models=random_models, out=tmp_path / "l.zarr", progress=stop)
+    with pytest.raises(CancelledError):
+        segment(slide_path, models=random_models, out=tmp_path / "l.zarr", cancel=cancel)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 

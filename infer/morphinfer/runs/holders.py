@@ -30,6 +30,8 @@ BEAT_SECONDS = 5.0
 """Time between heartbeats."""
 STALE_SECONDS = 60.0
 """Without a heartbeat for so long, a holder on another machine is dead."""
+NAMELESS_SECONDS = 10.0
+"""A file that does not say for so long whose it is has no holder."""
 ASKING_SECONDS = 10.0
 """Time in which one that has announced itself has to go on or to give up."""
 POLL_SECONDS = 0.02
@@ -175,12 +177,11 @@ def _is_alive(file: Path, claim: Claim | None, own: Path) -> bool:
             return False
         if _is_locked(file):
             return True
-        here = (
-            claim is None or claim.process.is_here()
-        )  # one without a claim was cut off before it had one
-        if running is False or (here and _is_locked(own)):
+        if running is False or (claim and claim.process.is_here() and _is_locked(own)):
             return False  # in the second case locks work here, and it has none
-        return own.stat().st_mtime - file.stat().st_mtime < STALE_SECONDS
+        silent = own.stat().st_mtime - file.stat().st_mtime
+        # One without a claim is about to write it, or has lost it as the power was cut.
+        return silent < (STALE_SECONDS if claim else NAMELESS_SECONDS)
     except FileNotFoundError:
         return False
 
