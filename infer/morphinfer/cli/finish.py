@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from morphinfer.cli.console import Verbosity, verbosity_options
+from morphinfer.cli.jobs import forget_at_the_end
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.cli.pictures import picture_width_option
@@ -39,6 +42,7 @@ def finish(
 
     result = run(
         labels, reference=reference, match=match, ignore=ignore, overwrite=overwrite,
-        report=ReportSettings(picture_width),
+        report=ReportSettings(picture_width), ends=False,
     )  # fmt: skip
+    forget_at_the_end(Path(labels))
     print_outcome(result, as_json=as_json, verbosity=verbosity)

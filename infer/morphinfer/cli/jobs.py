@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from morphinfer.cli.choices import chosen_slide
 from morphinfer.cli.console import ProgressKind, Verbosity, tile_progress
@@ -109,7 +112,7 @@ def do_job(
 
     shown = tile_progress(label, job.slide_path, settings.progress, settings.verbosity)
     with shown as progress:
-        return segment(
+        result = segment(
             job.source,
             models=settings.models,
             out=job.target,
@@ -121,7 +124,17 @@ def do_job(
             report=ReportSettings(settings.picture_width),
             progress=progress,
             client=settings.client,
+            ends=False,
         )
+    forget_at_the_end(job.target)
+    return result
+
+
+def forget_at_the_end(target: Path) -> None:
+    """Until this command has printed its results, the same one takes what it published for its own."""
+    from morphinfer.images import forget
+
+    click.get_current_context().find_root().call_on_close(partial(forget, target))
 
 
 @contextmanager

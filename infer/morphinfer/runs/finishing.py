@@ -29,6 +29,7 @@ def finish(
     ignore: Collection[str] = (),
     overwrite: bool = False,
     report: ReportSettings | None = None,
+    ends: bool = True,
 ) -> Segmentation:
     """Publish a label image whose shards are all done.
 
@@ -44,6 +45,8 @@ def finish(
         Replace an existing label image.
     report : ReportSettings, optional
         As for `segment`; where the slide cannot be read any more, a warning says that there is no report.
+    ends : bool
+        As for `segment`.
 
     Raises
     ------
@@ -67,7 +70,8 @@ def finish(
                 check_fits(reference, grid, classes, match, ignore=ignore, name=str(target))
                 scored = Scored(reference, match, ignore)
             result = finished(draft, scored, report, None, overwrite=overwrite)
-    forget(target)
+    if ends:
+        forget(target)
     return result
 
 

@@ -71,6 +71,7 @@ def segment(
     progress: Report | None = None,
     cancel: Event | None = None,
     client: Any = None,
+    ends: bool = True,
 ) -> Segmentation:
     """Segment a slide into an OME-Zarr label image.
 
@@ -105,6 +106,10 @@ def segment(
         the next of its tasks, of which those that run by then still end.
     client : distributed.Client, optional
         Dask client whose workers compute; they must see the same files.
+    ends : bool
+        Whether the work ends with the return. Else the same call returns the published result, without
+        computing, until `forget` is called with ``out``: a command that is killed before it has printed the
+        result can be repeated.
 
     Returns
     -------
@@ -157,7 +162,8 @@ def segment(
             with keeping(draft, held):
                 _compute(plan, draft, held, progress, cancel, client, since=started)
                 result = finished(draft, scored, report, source, overwrite=overwrite)
-    forget(target)
+    if ends:
+        forget(target)
     return result
 
 
