@@ -27,7 +27,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).parent)]
 
-from cases import CASES, converted, plain  # noqa: E402
+from cases import CASES, converted, overwritten, plain, sharded  # noqa: E402
 from harness import Row, fail_everywhere, kill_everywhere, outputs  # noqa: E402
 
 from morphinfer.images import create_image  # noqa: E402
@@ -82,7 +82,7 @@ def at_file_events(every: int) -> Sequence[Trial]:
 
     return [
         *(partial(died, make) for make in CASES),
-        *(partial(died, make, power=True) for make in (plain, converted)),
+        *(partial(died, make, power=True) for make in (plain, overwritten, sharded, converted)),
         *(partial(full, make) for make in CASES),
     ]
 

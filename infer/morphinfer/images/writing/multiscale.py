@@ -25,6 +25,7 @@ from morphinfer.images.writing.pyramid_writer import PyramidWriter
 from morphinfer.images.writing.staging import staged
 
 OPENING = Lock()
+GROUP_FILES = ("zarr.json", ".zgroup", ".zattrs")
 HALVED_AT_ONCE = 32
 """Rows, an even number; halving takes several times their size for a moment."""
 
@@ -101,7 +102,14 @@ class NewImage:
         import zarr
 
         self.spec = spec
-        self._group = zarr.open_group(str(folder), mode="r+")
+        try:
+            self._group = zarr.open_group(str(folder), mode="r+")
+        except (
+            Exception
+        ):  # zarr raises anything for what a power cut has torn; `describe` writes it again
+            for name in GROUP_FILES:
+                (folder / name).unlink(missing_ok=True)
+            self._group = zarr.create_group(str(folder), zarr_format=_zarr_format(spec))
         count = len(level_shapes((spec.shape[-2], spec.shape[-1])))
         # An absent chunk means a lost one to those who read a slide, so empty chunks are written too.
         # An array takes the setting when it is opened; only nested changes of it are undone rightly.
@@ -121,9 +129,9 @@ class NewImage:
 
         expected = _create_arrays({}, spec)
         try:
-            stored = zarr.open_group(str(folder), mode="r", use_consolidated=False)
             return all(
-                stored[key].metadata.to_dict() == array.metadata.to_dict()
+                zarr.open_array(str(folder / key), mode="r").metadata.to_dict()
+                == array.metadata.to_dict()
                 for key, array in expected.arrays()
             )
         except Exception:  # zarr raises anything for damaged metadata
@@ -247,12 +255,15 @@ def write_image(
         image.describe()
 
 
+def _zarr_format(spec: ImageSpec) -> Any:
+    return 2 if spec.version == "0.4" else 3
+
+
 def _create_arrays(store: Any, spec: ImageSpec) -> Any:
     """A group with the empty arrays of all levels, in a new folder or in memory."""
     import zarr
 
-    zarr_format: Any = 2 if spec.version == "0.4" else 3
-    group = zarr.open_group(store, mode="w", zarr_format=zarr_format)
+    group = zarr.open_group(store, mode="w", zarr_format=_zarr_format(spec))
     for k, level in enumerate(level_shapes((spec.shape[-2], spec.shape[-1]))):
         _create_array(group, str(k), (*spec.shape[:-2], *level), spec)
     return group
