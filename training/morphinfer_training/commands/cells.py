@@ -11,8 +11,9 @@ import click
 from morphinfer.cli.console import Verbosity, echo, print_json, say, show_table, verbosity_options
 from morphinfer.cli.wording import in_options
 from morphinfer_training.commands.extras import require_modules
+from morphinfer_training.commands.placement_options import placement_options
 from morphinfer_training.commands.stages import stages_shown
-from morphinfer_training.spots import ORIENTATIONS, Orientation
+from morphinfer_training.spots import Orientation
 
 if TYPE_CHECKING:
     from morphinfer_training.cells import CellClasses
@@ -37,24 +38,7 @@ if TYPE_CHECKING:
     "--columns", metavar="KEY=NAME,...",
     help="Columns of TABLE: cell=NAME,x=NAME,y=NAME; columns not named are detected.",
 )  # fmt: skip
-@click.option(
-    "--unit", type=click.Choice(["pixel", "micrometer"]),
-    help="Unit of the coordinates.  [default: from the names of the columns]",
-)  # fmt: skip
-@click.option(
-    "--transform", metavar="FILE|A,B,C,D,E,F",
-    help="From the coordinates of TABLE to pixels: column = A x + B y + C, row = D x + E y + F; or a file "
-    "with that matrix, as MERSCOPE writes it; or alignment:FILE of Xenium Explorer.",
-)  # fmt: skip
-@click.option(
-    "--shift", metavar="DX,DY",
-    help="Pixels to the right and down that are added to the coordinates.",
-)  # fmt: skip
-@click.option(
-    "--orient", "orientation", type=click.Choice(list(ORIENTATIONS)), default="given",
-    show_default=True, metavar="ORIENTATION",
-    help=f"Orientation of the coordinates relative to the slide: {', '.join(ORIENTATIONS)}.",
-)  # fmt: skip
+@placement_options("TABLE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace the file that exists.")
 @verbosity_options

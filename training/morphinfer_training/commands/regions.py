@@ -19,10 +19,10 @@ from morphinfer_training.commands.gene_options import (
     split_genes,
     split_pairs,
 )
+from morphinfer_training.commands.placement_options import placement_options
 from morphinfer_training.commands.regions_output import print_table, summary
 from morphinfer_training.commands.section_arguments import section_and_grid, spots_beside
 from morphinfer_training.commands.stages import stages_shown
-from morphinfer_training.spots import ORIENTATIONS
 
 if TYPE_CHECKING:
     pass
@@ -127,27 +127,10 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     "--columns", metavar="KEY=NAME,...",
     help="Columns of SPOTS: gene=NAME,x=NAME,y=NAME,weight=NAME; columns not named are detected.",
 )  # fmt: skip
-@click.option(
-    "--unit", type=click.Choice(["pixel", "micrometer"]),
-    help="Unit of the coordinates.  [default: from the names of the columns]",
-)  # fmt: skip
-@click.option(
-    "--transform", metavar="FILE|A,B,C,D,E,F",
-    help="From the coordinates of SPOTS to pixels: column = A x + B y + C, row = D x + E y + F; or a file "
-    "with that matrix, as MERSCOPE writes it; or alignment:FILE of Xenium Explorer.",
-)  # fmt: skip
-@click.option(
-    "--shift", metavar="DX,DY",
-    help="Pixels to the right and down that are added to the coordinates.",
-)  # fmt: skip
+@placement_options("SPOTS")
 @click.option(
     "--min-qv", type=click.FloatRange(0, 100), default=20.0, show_default=True,
     help="Leave out rows whose quality (column qv, as of Xenium) is lower.",
-)  # fmt: skip
-@click.option(
-    "--orient", "orientation", type=click.Choice(list(ORIENTATIONS)), default="given",
-    show_default=True, metavar="ORIENTATION",
-    help=f"Orientation of the coordinates relative to the slide: {', '.join(ORIENTATIONS)}.",
 )  # fmt: skip
 @click.option(
     "--registration-check/--no-registration-check", "check_registration", default=True,
