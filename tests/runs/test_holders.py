@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fakes import names
@@ -168,3 +169,12 @@ def test_a_link_in_the_place_of_a_holder_is_removed_and_not_followed(tmp_path):
     with hold(tmp_path / "l.zarr"):
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
     assert names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_refused():
+    with (
+        pytest.raises(OutputError, match="the folder /proc takes no files"),
+        hold(Path("/proc/l.zarr")),
+    ):
+        raise AssertionError

@@ -102,8 +102,15 @@ def hold(target: Path, group: str | None = None) -> Iterator[Hold]:
     own = Hold(target, target.with_name(f".{target.name}.run-{name}"), claim.group)
     if not target.parent.is_dir():
         raise OutputError(f"{target}: the folder {target.parent} does not exist; create it first")
-    with as_output_errors(target, "nothing was written"):
-        file = own.file.open("xb", 0)
+    try:
+        with as_output_errors(target, "nothing was written"):
+            file = own.file.open("xb", 0)
+    except OSError as problem:  # a file system that takes no files
+        if isinstance(problem, OutputError):
+            raise
+        raise OutputError(
+            f"{target}: the folder {target.parent} takes no files ({problem.strerror}); name another place"
+        ) from problem
     try:
         with file:
             try_lock(file)
