@@ -35,7 +35,7 @@ from morphinfer.images import (
 )
 from morphinfer.networks import Resume
 from morphinfer.records import RunRecord
-from morphinfer.runs.draft_checks import oddity, refuse_foreign
+from morphinfer.runs.draft_checks import oddity, refuse_foreign, why_discarded
 from morphinfer.runs.draft_header import DraftHeader
 from morphinfer.runs.draft_publication import Extra, publish_draft
 from morphinfer.runs.holders import Hold
@@ -119,7 +119,11 @@ class Draft:
         """
         draft = cls(target, header)
         refuse_foreign(draft.folder)
-        reason = draft._why_discarded(resume, overwrite=overwrite) if draft.folder.exists() else ""
+        reason = ""
+        if draft.folder.exists():
+            reason = why_discarded(
+                draft.folder, header, draft._specs(), resume=resume, overwrite=overwrite
+            )
         if reason and not alone:
             raise OutputError(
                 f"{draft.folder}: cannot be resumed, since {reason}, and another process works on it; "
@@ -132,32 +136,6 @@ class Draft:
             with as_output_errors(target, "nothing was published"):
                 draft._create()
         return cls(target, replace(header, run=DraftHeader.read(draft.folder).run))
-
-    def _why_discarded(self, resume: Resume, *, overwrite: bool) -> str:
-        """Why what is in the place of the draft cannot be resumed, in a clause; '' where it can.
-
-        Raises
-        ------
-        OutputError
-            It has other options, and is not to be replaced.
-        """
-        if resume == "never":
-            return "`resume='never'` asks for it"
-        try:
-            found = DraftHeader.read(self.folder)
-        except OutputError:
-            return "its header is damaged, or an earlier version made it"
-        difference = self.header.difference(found)
-        if difference and not overwrite:
-            raise OutputError(
-                f"{self.folder}: an unfinished run with {difference}; give the same "
-                f"options again to resume it, or `overwrite=True` to start over"
-            )
-        if difference:
-            return f"it has {difference}"
-        if found.content != self.header.content:
-            return "the slide has changed since (its files have other sizes, times or pixels)"
-        return oddity(self.folder, self._specs())
 
     @classmethod
     def load(cls, target: Path) -> Draft:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from morphinfer.errors import OutputError
 from morphinfer.images import ImageSpec, NewImage
-from morphinfer.runs.draft_header import HEADER
+from morphinfer.networks import Resume
+from morphinfer.runs.draft_header import HEADER, DraftHeader
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -29,6 +30,53 @@ def refuse_foreign(folder: Path) -> None:
             f"{folder}: no unfinished run of morphinfer (it has no {HEADER}); remove the folder, or "
             f"name another `out`"
         )
+
+
+def why_discarded(
+    folder: Path,
+    header: DraftHeader,
+    specs: dict[str, ImageSpec],
+    *,
+    resume: Resume,
+    overwrite: bool,
+) -> str:
+    """Why the folder of a draft cannot be resumed, in a clause; '' where it can.
+
+    Parameters
+    ----------
+    folder : Path
+        The draft.
+    header : DraftHeader
+        What is computed now, and of what.
+    specs : dict
+        The images that it should hold, by the names of their folders.
+    resume : {'auto', 'never'}
+        Whether a draft that can be resumed is resumed, or discarded.
+    overwrite : bool
+        Discard a draft of other options, instead of refusing it.
+
+    Raises
+    ------
+    OutputError
+        It has other options, and is not to be replaced.
+    """
+    if resume == "never":
+        return "`resume='never'` asks for it"
+    try:
+        found = DraftHeader.read(folder)
+    except OutputError:
+        return "its header is damaged, or an earlier version made it"
+    difference = header.difference(found)
+    if difference and not overwrite:
+        raise OutputError(
+            f"{folder}: an unfinished run with {difference}; give the same options again to resume it, or "
+            f"`overwrite=True` to start over"
+        )
+    if difference:
+        return f"it has {difference}"
+    if found.content != header.content:
+        return "the slide has changed since (its files have other sizes, times or pixels)"
+    return oddity(folder, specs)
 
 
 def is_link(path: Path) -> bool:

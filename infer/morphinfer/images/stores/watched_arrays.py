@@ -28,6 +28,7 @@ from morphinfer.images.stores.contents import (
     stamp_files,
     stored_pieces,
 )
+from morphinfer.images.stores.fill_values import is_filled, is_plain
 from morphinfer.images.stores.remote import remote_problem
 from morphinfer.images.stores.store import stamp_of
 from morphinfer.images.stores.watch import CHECK_SECONDS, Watch, described
@@ -276,31 +277,3 @@ class WatchedArray:
                 f"{self.watch.address}: the chunk {key} is absent; copy the slide again from its source, or "
                 f"take absent chunks as empty with `missing_chunks='fill'`"
             )
-
-
-def is_plain(index: Any, ndim: int) -> bool:
-    """Whether an index has an integer from 0 on, or a slice without a step, for each axis.
-
-    >>> is_plain((0, slice(2)), 2), is_plain((slice(None, None, 2), 0), 2), is_plain(..., 2)
-    (True, False, False)
-    """
-    return (
-        isinstance(index, tuple)
-        and len(index) == ndim
-        and all(
-            i.step in (None, 1) if isinstance(i, slice) else isinstance(i, int) and i >= 0
-            for i in index
-        )
-    )
-
-
-def is_filled(part: NDArray[Any], fill: Any) -> bool:
-    """Whether all pixels have a value; NaN equals NaN.
-
-    >>> is_filled(np.zeros((2, 2)), 0.0)
-    True
-    """
-    first = part[(0,) * part.ndim]
-    if first != fill and not (first != first and fill != fill):
-        return False
-    return bool(np.all(np.isnan(part) if fill != fill else part == fill))
