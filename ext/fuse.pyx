@@ -6,6 +6,7 @@ No kernel checks its arguments: ``morphinfer.networks.fusion`` does, and nothing
 """
 
 from clones cimport cloned
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
 
 cdef enum:
     RUN = 512  # pixels whose best value is kept on the stack
@@ -31,22 +32,27 @@ cdef cloned add_run(
 
 def weighted_sum(list outputs, const float[::1] weights, float[:, :, ::1] total):
     """Write to total the weighted sum of at most 64 outputs of its shape, added in their order."""
-    cdef const float* sources[MOST_NETWORKS]
-    cdef const float[:, :, ::1] output
+    cdef Py_buffer views[MOST_NETWORKS]  # a typed memoryview of each would cost 3 microseconds
     cdef Py_ssize_t count = total.shape[0] * total.shape[1] * total.shape[2]
-    cdef Py_ssize_t k, run, first, length, networks = len(outputs)
+    cdef Py_ssize_t k, run, first, length, viewed = 0
+    cdef float* out
     if count == 0:
         return
-    for k in range(networks):
-        output = outputs[k]
-        sources[k] = &output[0, 0, 0]
-    with nogil:
-        for run in range((count + SUM_RUN - 1) // SUM_RUN):
-            first = run * SUM_RUN
-            length = min(count - first, <Py_ssize_t>SUM_RUN)
-            set_run(sources[0] + first, weights[0], &total[0, 0, 0] + first, length)
-            for k in range(1, networks):
-                add_run(sources[k] + first, weights[k], &total[0, 0, 0] + first, length)
+    try:
+        for output in outputs:
+            PyObject_GetBuffer(output, &views[viewed], PyBUF_C_CONTIGUOUS)
+            viewed += 1
+        with nogil:
+            for run in range((count + SUM_RUN - 1) // SUM_RUN):
+                first = run * SUM_RUN
+                length = min(count - first, <Py_ssize_t>SUM_RUN)
+                out = &total[0, 0, 0] + first
+                set_run(<const float*>views[0].buf + first, weights[0], out, length)
+                for k in range(1, viewed):
+                    add_run(<const float*>views[k].buf + first, weights[k], out, length)
+    finally:
+        for k in range(viewed):
+            PyBuffer_Release(&views[k])
 
 
 cdef cloned argmax_run(
