@@ -22,6 +22,8 @@ PARALLEL := --numprocesses auto --dist loadfile
 UNBOUND := docs docs_examples embed fuzz layout licences doctests schema wheel background bootstrap class_matching downsampling \
 	draft_damage empty_positions geometry journal kernels_contract normalisation resources roles row_writer spans staging steps \
 	svg tiling wording
+# Kernels of one version of Python, as earlier commits made them, would be imported in place of the new ones.
+DROP_STALE := rm -f infer/morphinfer/_kernels/*.cpython-*.so
 TOOL := $(BIN)/uv tool run --quiet
 # Interpreters whose labels are compared: by default the newest after the one of .venv that is found.
 PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
@@ -52,7 +54,7 @@ pythons: $(VENV)/.installed-test
 	set -e; others=; for python in $(PYTHONS); do \
 		folder=$(CURDIR)/build/python-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 		$(BIN)/uv venv --quiet --clear --python $$python $$folder; \
-		$(BIN)/uv pip install --quiet --python $$folder/bin/python --refresh-package morphinfer '.[cpu]'; \
+		$(BIN)/uv pip install --quiet --python $$folder/bin/python --refresh-package morphinfer "$${MORPHINFER_WHEEL:-.}[cpu]"; \
 		others="$$others $$folder/bin/python"; \
 	done; MORPHINFER_PYTHONS="$$others" $(BIN)/python -m pytest tests/cli/test_same_bytes.py -k version
 
@@ -77,10 +79,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(SOURCES) | $(VENV)/bin/python
+	$(DROP_STALE)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(RUNTIME)]'
 	touch $@
 
 $(VENV)/.installed-test: $(SOURCES) | $(VENV)/bin/python
+	$(DROP_STALE)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(RUNTIME),train,test]'
 	touch $@ $(VENV)/.installed
 

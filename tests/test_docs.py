@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -28,6 +29,10 @@ PAGES = sorted(
     )
 )
 README_LINES = 110
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "urls"
+]["Repository"]
+BASES = (f"{REPOSITORY}/blob/main/", f"{REPOSITORY}/raw/main/")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(
     r"(?<![\w./$-])((?:\.ci|docs|infer|training|ext|models|tests|benchmarks)/[\w./*-]*)"
@@ -58,10 +63,11 @@ def slugs(path: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files_and_headings_that_exist(page):
     for target in LINK.findall(text_of(page)):
-        if "://" in target:
+        base = next(filter(target.startswith, BASES), "")
+        if "://" in target and not base:
             continue
-        path, _, anchor = target.partition("#")
-        file = (ROOT / page).parent / path if path else ROOT / page
+        path, _, anchor = target.removeprefix(base).partition("#")
+        file = (ROOT if base else (ROOT / page).parent) / path if path else ROOT / page
         assert file.exists(), f"{page}: {target}"
         assert not anchor or anchor in slugs(file), f"{page}: {target}"
 
@@ -100,6 +106,10 @@ def test_commands_and_their_options_exist(page):
         }
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", words):
             assert option in {*known, "--help"}, f"{page}: morphinfer {name} {option}"
+
+
+def test_links_of_the_readme_are_absolute_as_pypi_needs_them():
+    assert [target for target in LINK.findall(text_of("README.md")) if "://" not in target] == []
 
 
 def test_readme_is_short():
