@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "morphinfer.cli.plan:plan",
     "evaluate": "morphinfer.cli.evaluate:evaluate",
     "report": "morphinfer.cli.report:report",
+    "view": "morphinfer.cli.view:view",
     "export": "morphinfer.cli.export:export",
     "models": "morphinfer.cli.models:models",
     "convert": "morphinfer.cli.convert:convert",

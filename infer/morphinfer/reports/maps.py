@@ -18,8 +18,8 @@ from morphinfer.reports.overlay import (
     labels_over,
     map_figure,
     map_grid,
-    read_thumbnail,
 )
+from morphinfer.reports.thumbnails import read_thumbnail
 from morphinfer.scoring import check_fits, open_reference, slide_of
 
 LONGEST_SIDE = 800
@@ -101,12 +101,12 @@ def _uncertainty(labels: LabelImage, grid: PixelGrid, path: Path | None) -> list
         return []
     size = text_size(grid.shape[1])
     ramp = np.tile(np.linspace(0, 1, 6 * size), (size, 1))
-    entry = Entry(_coloured(ramp), "0 (certain) to 1 (all classes equally likely)")
-    figure = Figure(_coloured(shares), grid.pixel_size_um, [entry])
+    entry = Entry(coloured(ramp), "0 (certain) to 1 (all classes equally likely)")
+    figure = Figure(coloured(shares), grid.pixel_size_um, [entry])
     return [Map("Uncertainty of the class of each position", figure.png())]
 
 
-def _coloured(shares: NDArray[np.floating]) -> NDArray[np.uint8]:
+def coloured(shares: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Colours of `RAMP` for values from 0 to 1, shape (M, N, 3)."""
     places = np.linspace(0, 1, len(RAMP))
     channels = [np.interp(shares, places, channel) for channel in RAMP.T]

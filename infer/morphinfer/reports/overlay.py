@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass, Role, values_of
-from morphinfer.geometry import TIE, PixelGrid, Window, ceil_div
-from morphinfer.images import LabelImage, Slide, verify_level_for
+from morphinfer.geometry import PixelGrid, Window
+from morphinfer.images import LabelImage, Slide
 from morphinfer.reports.figure import Entry, Figure, text_size
-from morphinfer.reports.lettering import resampled
+from morphinfer.reports.thumbnails import BAND_PIXELS, read_thumbnail
 
 OUTSIDE = 254
 """Value of picture pixels outside the label image."""
-BAND_PIXELS = 1 << 24
-"""Pixels of a slide that are read at once."""
 LONGEST_SIDE = 1600
 """Longest side of a picture in pixels, unless its width is given."""
 LARGEST_SQUARE = 8
@@ -57,7 +55,7 @@ def overlay(slide: Slide, labels: LabelImage, width: int | None = None) -> Figur
     """
     grid = picture_grid(slide.grid, width)
     values = labels_over(grid, labels)
-    pixels = _tint(_stretch(read_thumbnail(_readable(slide, labels), grid)), values, labels.classes)
+    pixels = _tint(_stretch(read_thumbnail(readable(slide, labels), grid)), values, labels.classes)
     size = text_size(grid.shape[1])
     samples = {
         value: _sample(value, size, labels.classes) for value in _shown(values, labels.classes)
@@ -125,69 +123,11 @@ def map_grid(labels: PixelGrid, width: int | None = None, longest: int = LONGEST
     return picture_grid(labels.refined(square), width, longest)
 
 
-def _readable(slide: Slide, labels: LabelImage) -> Slide:
+def readable(slide: Slide, labels: LabelImage) -> Slide:
     """The slide, whose bad chunks are black in the picture where the run left them out."""
     options = labels.record.get("options") or {}
     masked = options.get("on_bad_chunk") == "mask"
     return replace(slide, on_bad_chunk="mask") if masked else slide
-
-
-def read_thumbnail(
-    slide: Slide, grid: PixelGrid, band_pixels: int = BAND_PIXELS
-) -> NDArray[np.float32]:
-    """Mean intensities of a slide at the pixels of a picture, of squares of whole pixels of a level.
-
-    Parameters
-    ----------
-    slide : Slide
-        The slide; without a pyramid its finest level is read in bands.
-    grid : PixelGrid
-        The picture, see `picture_grid`.
-    band_pixels : int
-        Pixels of the slide that are read at once.
-
-    Returns
-    -------
-    ndarray of float32, shape (M, N)
-        Finite intensities in the unit of the slide.
-
-    Raises
-    ------
-    SlideError
-        A chunk cannot be read.
-    """
-    index = slide.level_for(grid.pixel_size_um)
-    while index and not slide.levels[index].verified:
-        slide = verify_level_for(slide, slide.levels[index].pixel_size_um)
-        index = slide.level_for(grid.pixel_size_um)
-    level_um = slide.levels[index].pixel_size_um
-    factor = max(1, int(grid.pixel_size_um / level_um + TIE))
-    means = _reduced(slide, index, factor, band_pixels)
-    finite = np.isfinite(means)
-    means[~finite] = means[finite].min() if finite.any() else 0
-    step = grid.pixel_size_um / (level_um * factor)
-    return resampled(means, (step, step), grid.shape)
-
-
-def _reduced(slide: Slide, index: int, factor: int, band_pixels: int) -> NDArray[np.float32]:
-    """Means over squares of ``factor`` pixels of a level; those at the far edges may be cut."""
-    level = slide.levels[index]
-    height, width = level.shape
-    total = np.zeros((ceil_div(height, factor), ceil_div(width, factor)), np.float32)
-    starts = np.arange(0, width, factor)
-    band = max(1, min(level.chunk[0], band_pixels // width))
-    for row in range(0, height, band):
-        stop = min(row + band, height)
-        block = slide.read(Window(row, 0, stop - row, width), index)
-        narrow = np.add.reduceat(block, starts, axis=1, dtype=np.float32)
-        first = row // factor
-        cuts = np.arange(first, ceil_div(stop, factor)) * factor - row
-        sums = np.add.reduceat(narrow, np.maximum(cuts, 0), axis=0)
-        total[first : first + len(sums)] += sums
-    rows_of, cols_of = (np.minimum(factor, n - np.arange(0, n, factor)) for n in (height, width))
-    for line, rows in zip(total, rows_of, strict=True):  # one by one, without the memory of float64
-        line[:] = line / (rows * cols_of)
-    return total
 
 
 def labels_over(picture: PixelGrid, labels: LabelImage) -> NDArray[np.uint8]:
@@ -239,7 +179,7 @@ def _sample(value: int, size: int, classes: Sequence[LabelClass]) -> NDArray[np.
 def _flat(values: NDArray[np.uint8], classes: Sequence[LabelClass]) -> NDArray[np.uint8]:
     picture: NDArray[np.uint8] = palette(classes).astype(np.uint8)[values]
     picture[values == UNLABELLED] = 235
-    picture[_hatch(values)] = 130
+    picture[hatch(values)] = 130
     return picture
 
 
@@ -258,37 +198,51 @@ def _tint(
     opacity[: len(classes)] = [OPACITY[c.role] for c in classes]
     cover = opacity[values]
     reach = 2 if max(values.shape) > 1000 else 1
-    cover[_rim(values, values_of(classes, "target"), reach=reach)] = 1.0
+    cover[rim(values, values_of(classes, "target"), reach=reach)] = 1.0
     picture = np.empty((*values.shape, 3), np.uint8)
     for channel, colours in enumerate(palette(classes).T):
         picture[..., channel] = grey * (1 - cover) + colours[values] * cover
     background = values_of(classes, "background")
-    tissue = _rim(values, values_of(classes, "tissue"), background, reach=reach)
+    tissue = rim(values, values_of(classes, "tissue"), background, reach=reach)
     picture[tissue] = TISSUE_OUTLINE
     picture[values == UNLABELLED] //= 2
-    picture[_hatch(values)] = 160
+    picture[hatch(values)] = 160
     return picture
 
 
-def _rim(
+def rim(
     values: NDArray[np.uint8],
     inner: Sequence[int],
     outer: Sequence[int] | None = None,
     *,
     reach: int,
 ) -> NDArray[np.bool_]:
-    """Pixels of some classes close to another class, or to one of ``outer``."""
-    rim = np.zeros(values.shape, bool)
+    """Pixels of some classes that lie within ``reach`` pixels of another class, or of one of ``outer``.
+
+    Parameters
+    ----------
+    values : ndarray of uint8, shape (M, N)
+        Classes.
+    inner, outer : sequence of int
+        Values of classes; by default another class is any.
+    reach : int
+        Width of the rim in pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (M, N)
+    """
+    found = np.zeros(values.shape, bool)
     height, width = values.shape
     for far in range(1, reach + 1):
         framed = np.pad(values, far, mode="edge")
         for row, col in ((0, far), (2 * far, far), (far, 0), (far, 2 * far)):
             near = framed[row : row + height, col : col + width]
-            rim |= near != values if outer is None else np.isin(near, outer)
-    return np.asarray(np.isin(values, inner) & rim)
+            found |= near != values if outer is None else np.isin(near, outer)
+    return np.asarray(np.isin(values, inner) & found)
 
 
-def _hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def hatch(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Diagonal stripes where there is no label."""
     stripe = np.add.outer(np.arange(values.shape[0]), np.arange(values.shape[1])) % 8 < 2
     return np.asarray(stripe & (values == UNLABELLED))

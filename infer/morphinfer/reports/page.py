@@ -81,7 +81,7 @@ def page(
         _head(title, labels, record),
         _warnings([*record.warnings, *filter(None, [trained_on(record)])]),
         _figures(labels, summary, check),
-        _picture(picture, title),
+        _picture(picture, title, labels),
         _maps(maps),
         classes_section(labels, summary),
         "" if scores is None else confusion_section(labels, scores),
@@ -166,9 +166,15 @@ def _figures(labels: LabelImage, summary: Summary, check: SeamCheck) -> str:
     return f"<div class='figures'>{boxes}</div>"
 
 
-def _picture(picture: Picture, title: str) -> str:
+def _picture(picture: Picture, title: str, labels: LabelImage) -> str:
+    """The picture, and the command that shows it in every detail."""
     caption = "The classes over the nuclei" if picture.shows_nuclei else "The classes alone"
-    return f"<figure>{_image(picture.png, caption)}<figcaption>{caption}: {title}.</figcaption></figure>"
+    path = labels.image.path
+    name = escaped(f'"{path.name}"' if path and " " in path.name else labels.image.name)
+    return (
+        f"<figure>{_image(picture.png, caption)}<figcaption>{caption}: {title}. To pan and zoom in it, run "
+        f"<code>morphinfer view {name}</code> in the folder of the label image.</figcaption></figure>"
+    )
 
 
 def _image(png: bytes, caption: str) -> str:
