@@ -24,6 +24,8 @@ settings.register_profile(
     max_examples=int(os.environ.get("MORPHINFER_EXAMPLES", "40")),
 )
 settings.load_profile("morphinfer")
+# No file of defaults changes what a command of a test does.
+os.environ["MORPHINFER_CONFIG"] = os.devnull
 # A shell lets what it runs in the background ignore Ctrl-C, and so would the processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

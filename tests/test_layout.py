@@ -20,6 +20,7 @@ PACKAGES = sorted(
 )
 BY_THEIR_OWN_NAME = {
     "morphinfer.images.convert",  # tifffile and imagecodecs load slowly
+    "morphinfer.cli.completing",  # values that options of other commands have too
     "morphinfer.cli.console",  # what commands of other packages print with
     "morphinfer.cli.pictures",  # an option that commands of other packages have too
     "morphinfer.cli.wording",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 CUTOFF = 0.6
 """Least similarity of two names, 0 to 1, by `difflib.SequenceMatcher`."""
@@ -45,3 +46,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """
     close = nearest(name, known, 1)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def nearest_name(path: Path) -> str:
+    """A clause that names what is spelt most like a path that does not exist; '' for nothing."""
+    above = path.absolute().parent
+    if not above.is_dir():
+        missing = next((p for p in reversed(path.absolute().parents) if not p.exists()), above)
+        return f" (there is no {missing})"
+    return suggestion(path.name, [p.name for p in above.iterdir()])

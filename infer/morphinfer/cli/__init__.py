@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from morphinfer.cli.completion import VARIABLE, use_shells
 from morphinfer.cli.console import complain, memory_problem, warnings_shown
 from morphinfer.cli.groups import NearestGroup
 from morphinfer.cli.unexpected import logged_beside
@@ -31,7 +32,17 @@ COMMANDS = {
     "convert": "morphinfer.cli.convert:convert",
     "phantom": "morphinfer.cli.phantom:phantom",
     "doctor": "morphinfer.cli.doctor:doctor",
+    "config": "morphinfer.cli.config:config",
+    "completion": "morphinfer.cli.completion:completion",
 }
+START = """The three commands most used:
+
+  morphinfer segment SLIDE.zarr               label image, picture and report, beside the slide
+  morphinfer regions SLIDE.zarr SPOTS.csv ... a reference, from the transcripts of a section
+  morphinfer train CONFIG.toml --out SET      a model set, from sections and their references
+
+'morphinfer --help' lists all commands, 'morphinfer COMMAND --help' says how to call one.
+"""
 
 
 class LazyGroup(NearestGroup):
@@ -40,6 +51,25 @@ class LazyGroup(NearestGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Commands of this package first, then those of other installed packages."""
         return [*COMMANDS, *(e.name for e in entry_points(group="morphinfer.commands"))]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words; without any, show the commands most used and end as for wrong usage."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(START, err=True, nl=False)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the first argument, with the defaults of the user's file."""
+        name, command, words = super().resolve_command(ctx, args)
+        if command is None or ctx.resilient_parsing or name == "config":
+            return name, command, words
+        from morphinfer.cli.defaults import announcing, defaults, read_config
+
+        ctx.default_map = defaults(self, ctx, read_config())
+        return name, announcing(command) if ctx.default_map.get(str(name)) else command, words
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command; None if no command has the name."""
@@ -91,8 +121,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error is one line on stderr and exit code 1."""
     try:
+        use_shells()
         with logged_beside():
-            cli(standalone_mode=True)
+            cli(standalone_mode=True, complete_var=VARIABLE)
     except MorphinferError as problem:
         complain(str(problem), notes=getattr(problem, "__notes__", ()))
         sys.exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from morphinfer.cli.completing import complete_channels, complete_sets
 from morphinfer.cli.console import ParamType
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ class ZPlane(ParamType):
 
 SLIDE_OPTIONS = (
     click.option("--models", default="hippocampus", show_default=True, metavar="SET",
+                 shell_complete=complete_sets,
                  help="A shipped model set, a folder of ONNX files, or one ONNX file."),
-    click.option("--channel", metavar="C", help="Name or index of the nuclei channel."),
+    click.option("--channel", metavar="C", shell_complete=complete_channels,
+                 help="Name or index of the nuclei channel."),
     click.option("--z", type=ZPlane(),
                  help="Plane of a z stack, or its maximum projection.  [default: max]"),
     click.option("--pixel-size", "pixel_size_um", type=float, metavar="UM",

@@ -94,7 +94,10 @@ def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
         else:
             ctx.params.setdefault("verbosity", Verbosity.NORMAL)
 
-    for flags, text in (("-q/--quiet", "Errors only."), ("-v/--verbose", "More messages.")):
+    for flags, text in (
+        ("-q/--quiet", "Only errors, and the JSON."),
+        ("-v/--verbose", "More messages."),
+    ):
         command = click.option(
             *flags.split("/"), is_flag=True, expose_value=False, callback=chosen, help=text
         )(command)
@@ -111,13 +114,22 @@ def progress_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def echo(*lines: str, err: bool = False) -> None:
-    """Print lines to stdout, or to stderr; what files name in them cannot steer the terminal."""
-    for line in lines:
-        click.echo(printable(line), err=err)
+    """Print lines to stdout, unless -q was given, or to stderr; names of files cannot steer the terminal."""
+    if err or not _quiet():
+        for line in lines:
+            click.echo(printable(line), err=err)
+
+
+def _quiet() -> bool:
+    """Whether the command that runs was given -q: only errors and the JSON are printed."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.params.get("verbosity") == Verbosity.QUIET
 
 
 def show_table(table: ConsoleRenderable, width: int | None = None) -> None:
-    """Print a table, or another renderable of rich, to stdout; texts in it are no markup."""
+    """Print a table, or another renderable of rich, to stdout, unless -q was given; texts are no markup."""
+    if _quiet():
+        return
     from rich.console import Console
 
     console = Console(width=width, markup=False, emoji=False, highlight=False)

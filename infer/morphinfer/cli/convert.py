@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from morphinfer.cli.choices import ZPlane
+from morphinfer.cli.completing import complete_channels
 from morphinfer.cli.console import (
     Verbosity,
     complain,
@@ -26,7 +27,8 @@ from morphinfer.cli.console import (
     "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
     help="Side of a pixel in micrometres; overrides the file's metadata.",
 )  # fmt: skip
-@click.option("--channel", metavar="NAME|N|all", help="Keep only this channel.  [default: all]")
+@click.option("--channel", metavar="NAME|N|all", shell_complete=complete_channels,
+              help="Keep only this channel.  [default: all]")  # fmt: skip
 @click.option(
     "--z", type=ZPlane(), help="Plane of a z stack, or its maximum projection.  [default: max]"
 )
@@ -50,12 +52,13 @@ def convert(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Write a TIFF, OME-TIFF, ImageJ TIFF or QPTIFF as OME-Zarr with a pyramid.
+    """Write a TIFF file as OME-Zarr with a pyramid.
 
-    Tiled, striped and pyramidal files are read band by band, at full resolution. All channels are kept
-    with their names. A z stack becomes its maximum projection. Of several time points the first is
-    converted. Where a file does not say whether its pages are channels or planes, --channel all or
-    --z max does. Colour images are refused, unless --channel chooses a colour.
+    OME-TIFF, ImageJ TIFF and QPTIFF are known too. Tiled, striped and pyramidal files are read band by
+    band, at full resolution. All channels are kept with their names. A z stack becomes its maximum
+    projection. Of several time points the first is converted. Where a file does not say whether its pages
+    are channels or planes, --channel all or --z max does. Colour images are refused, unless --channel
+    chooses a colour.
     """
     from morphinfer.images.convert import convert as run
 

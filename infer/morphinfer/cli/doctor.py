@@ -11,11 +11,11 @@ from morphinfer.cli.console import echo, print_json, show_table
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Check whether segmentation works here: packages, providers, card, codecs, folders, model sets.
+    """Check whether segmentation works on this machine.
 
-    A tiny network runs on each execution provider, and a small synthetic section is segmented in
-    memory. What is wrong is said in a sentence, with the commands that mend it. The exit code is 0
-    only if segmentation works.
+    Looked at are packages, providers, card, codecs, folders and model sets. A tiny network runs on each
+    execution provider, and a small synthetic section is segmented in memory. What is wrong is said in a
+    sentence, with the commands that mend it. The exit code is 0 only if segmentation works.
     """
     from morphinfer.doctor import diagnose
 

@@ -40,13 +40,12 @@ def evaluate(
     as_json: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Score LABELS, a label image, against REFERENCE, a label image of the same section.
+    """Score LABELS against REFERENCE, both label images.
 
-    Classes are matched by name, or by --match. Pixels without a label in REFERENCE do not count, nor
-    do those of a class that --ignore names. A
-    class that neither image has, or that REFERENCE does not name, shows n/a and is left out of the
-    mean. Each Dice has a 95 % interval, from a bootstrap over square blocks of the section, if there
-    are enough blocks.
+    They show the same section. Classes are matched by name, or by --match. Pixels without a label in
+    REFERENCE do not count, nor do those of a class that --ignore names. A class that neither image has,
+    or that REFERENCE does not name, shows n/a and is left out of the mean. Each Dice has a 95 % interval,
+    from a bootstrap over square blocks of the section, if there are enough blocks.
     """
     from morphinfer.scoring import evaluate as run
     from morphinfer.scoring import match_sentence, scores_json

@@ -35,7 +35,7 @@ def export(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Write the classes of LABELS.zarr, a label image, as polygons or as a table.
+    """Write LABELS.zarr as polygons or as a table.
 
     Neighbouring polygons share their borders, without gaps and overlaps. Coordinates are x and y in pixels
     of level 0 of the slide, from its outer corner, as QuPath has them. What is unlabelled, and background, is

@@ -32,10 +32,10 @@ def finish(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Publish LABELS.zarr after all its shards ('morphinfer segment --shard') are done.
+    """Publish a label image whose shards are all done.
 
-    It also writes the picture, the run record and the report, as 'segment' does, if the slide can
-    still be opened.
+    Shards are what 'morphinfer segment --shard' computes. The command also writes the picture, the run
+    record and the report, as 'segment' does, if the slide can still be opened.
     """
     from morphinfer.reports import ReportSettings
     from morphinfer.runs import finish as run

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from morphinfer.cli.completing import complete_classes
+
 
 def _pairs(
     ctx: click.Context, param: click.Parameter, values: Sequence[str]
@@ -33,10 +35,10 @@ def match_option(command: Callable[..., Any]) -> Callable[..., Any]:
     They arrive as the keywords ``match``, a dict, or None without the option, and ``ignore``, a tuple.
     """
     command = click.option(
-        "--ignore", multiple=True, metavar="NAME",
+        "--ignore", multiple=True, metavar="NAME", shell_complete=complete_classes,
         help="Do not compare pixels of the reference's class NAME; may be given several times.",
     )(command)  # fmt: skip
     return click.option(
-        "--match", multiple=True, metavar="THEIRS=OURS", callback=_pairs,
+        "--match", multiple=True, metavar="THEIRS=OURS", callback=_pairs, shell_complete=complete_classes,
         help="Compare the reference's class THEIRS with class OURS; may be given several times.",
     )(command)  # fmt: skip

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from morphinfer.cli.completing import complete_sets
 from morphinfer.cli.console import complain, echo, print_json, show_table
 from morphinfer.cli.groups import NearestGroup
 from morphinfer.records import ModelSetChecks, ModelSets
@@ -46,10 +47,13 @@ def models(ctx: click.Context, folder: str | None, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("set_name", metavar="SET")
+@click.argument("set_name", metavar="SET", shell_complete=complete_sets)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(set_name: str, as_json: bool) -> None:
-    """Print the model card of SET: data, use and limits, figures, hashes."""
+    """Print the model card of SET.
+
+    It says data, use and limits, figures and hashes.
+    """
     from morphinfer.networks import show_set
 
     description = show_set(set_name)
@@ -71,10 +75,13 @@ def show(set_name: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("set_name", metavar="SET")
+@click.argument("set_name", metavar="SET", shell_complete=complete_sets)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(set_name: str, as_json: bool) -> None:
-    """Run the networks of SET on their embedded test vectors and compare the outputs."""
+    """Run the networks of SET on their test vectors.
+
+    The outputs are compared with those in the files, and dense ones with those patch by patch.
+    """
     from morphinfer.networks import verify_set
 
     checks = verify_set(set_name)

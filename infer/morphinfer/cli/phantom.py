@@ -39,11 +39,11 @@ def phantom(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Write a SYNTHETIC section to try the other commands on; it is not a measurement.
+    """Write a SYNTHETIC section to try the commands on.
 
-    The folder OUT receives slide.zarr (synthetic nuclei), spots.csv (gene, x, y of invented genes:
-    GeneA in a dense layer, GeneB in a rim like white matter, housekeeping genes everywhere) and
-    reference.zarr (the true regions). Train on one seed and test on another.
+    It is not a measurement. The folder OUT receives slide.zarr (synthetic nuclei), spots.csv (gene, x, y
+    of invented genes: GeneA in a dense layer, GeneB in a rim like white matter, housekeeping genes
+    everywhere) and reference.zarr (the true regions). Train on one seed and test on another.
     """
     from morphinfer.phantom import make_phantom
 

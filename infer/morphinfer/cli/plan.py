@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from morphinfer.cli.console import duration, print_json, show_table
 from morphinfer.cli.jobs import load_networks
 
 if TYPE_CHECKING:
+    from morphinfer.images import Slide
     from morphinfer.runs import Forecast
 
 
@@ -21,18 +23,24 @@ if TYPE_CHECKING:
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(slide: str, as_json: bool, **choices: Any) -> None:
-    """Predict what 'morphinfer segment' needs for SLIDE: tiles, memory and time.
+    """Predict tiles, memory and time of 'segment' for SLIDE.
 
     The time is measured on a few tiles in the middle of the slide. Nothing is written.
     """
+    print_forecasts([chosen_slide(slide, choices)], choices, as_json=as_json)
+
+
+def print_forecasts(slides: Sequence[Slide], choices: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print a table for each slide; as JSON one object, which lists them if they are several."""
     from morphinfer.runs import forecast_run, make_plan
 
-    source = chosen_slide(slide, choices)
-    run_plan = make_plan(source, load_networks(choices["models"], chosen_options(choices)))
-    forecast = forecast_run(run_plan)
+    networks = load_networks(choices["models"], chosen_options(choices))
+    forecasts = [forecast_run(make_plan(slide, networks)) for slide in slides]
     if as_json:
-        print_json(asdict(forecast))
-    else:
+        each = [asdict(forecast) for forecast in forecasts]
+        print_json(each[0] if len(each) == 1 else {"slides": each})
+        return
+    for forecast in forecasts:
         print_forecast(forecast)
 
 

@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 def report(
     labels: str, as_json: bool, overwrite: bool, verbosity: Verbosity, **choices: Any
 ) -> None:
-    """Write the report of LABELS.zarr again, a label image that 'morphinfer segment' wrote.
+    """Write the report of LABELS.zarr again.
 
-    The report is one HTML file that needs no network and no other file: the picture, the classes with areas
-    and Dice, the check for seams, the models and the run record. If the slide cannot be read, the
-    picture shows the classes alone. With --picture-width it also writes the picture, as PAGE.png and
-    PAGE.svg.
+    LABELS.zarr is a label image that 'morphinfer segment' wrote. The report is one HTML file that needs
+    no network and no other file: the picture, the classes with areas and Dice, the check for seams, the
+    models and the run record. If the slide cannot be read, the picture shows the classes alone. With
+    --picture-width it also writes the picture, as PAGE.png and PAGE.svg.
     """
     from morphinfer.images import check_targets, open_labels
     from morphinfer.reports import ReportPaths, page_paths, write_page

@@ -29,6 +29,7 @@ from morphinfer.cli.jobs import (
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.cli.pictures import picture_width_option
+from morphinfer.cli.plan import print_forecasts
 from morphinfer.cli.unexpected import logged_beside
 from morphinfer.records import ShardSummary
 
@@ -76,12 +77,14 @@ class Shard(ParamType):
 @picture_width_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that exist.")
+@click.option("--dry-run", is_flag=True, help="Print what 'morphinfer plan' prints; write nothing.")
 @progress_option
 @verbosity_options
-def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
-    """Segment each SLIDE, an OME-Zarr image of nuclei, into an OME-Zarr label image.
+def segment(slides: tuple[str, ...], as_json: bool, dry_run: bool, **choices: Any) -> None:
+    """Segment each SLIDE into an OME-Zarr label image.
 
-    SLIDE is a folder or zip file of an image, a path into a zip file, a URL, or a folder of slides.
+    SLIDE is an image of nuclei, OME-Zarr or TIFF: its folder or file, a path into a zip file, a URL, or a
+    folder of slides.
 
     Beside LABELS.zarr it writes LABELS.png and LABELS.svg (the classes over the nuclei), LABELS.json (the run
     record) and LABELS.html (both, with the tables); with --probabilities and --uncertainty also
@@ -91,6 +94,9 @@ def segment(slides: tuple[str, ...], as_json: bool, **choices: Any) -> None:
     _refuse_wrong_usage(slides, choices)
     slides, of_folders = _expanded(slides)
     _refuse_wrong_usage(slides, choices)
+    if dry_run:
+        _plan_all(slides, choices, as_json=as_json)
+        return
     with dask_client(choices["dask"]) as client:
         settings = RunSettings(
             choices["models"], chosen_options(choices), choices["overwrite"],
@@ -139,6 +145,19 @@ def _expanded(paths: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     inside = {path: [str(slide) for slide in slides_in(path)] for path in folders}
     slides = [slide for path in paths for slide in inside.get(path) or [path]]
     return tuple(slides), any(inside.values())
+
+
+def _plan_all(slides: Sequence[str], choices: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the forecast of each slide, and refuse a label image that exists."""
+    from morphinfer.images import check_target
+
+    jobs = [make_job(slide, choices) for slide in slides]
+    for job in jobs:
+        if not (choices["skip_done"] and job.target.exists()):
+            check_target(
+                job.target, overwrite=choices["overwrite"] or choices["shard"], folder=True
+            )
+    print_forecasts([job.source for job in jobs], choices, as_json=as_json)
 
 
 def _segment_one(

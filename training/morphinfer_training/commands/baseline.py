@@ -20,7 +20,7 @@ MODULES = ("torch", "onnx", "scipy", "sklearn", "pyarrow")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @verbosity_options
 def baseline(config_path: Path, models: Path | None, as_json: bool, verbosity: Verbosity) -> None:
-    """Train baselines on the sections of CONFIG.toml and score them where the networks are scored.
+    """Train baselines where the networks of CONFIG.toml train.
 
     The baselines are two random forests on features of nuclei, thresholds on the density of nuclei, and
     the most frequent class. They learn at the training positions of the networks and are scored, with
@@ -38,7 +38,7 @@ def baseline(config_path: Path, models: Path | None, as_json: bool, verbosity: V
     if as_json:
         print_json({"set": None if models is None else str(models), "sections": measured})
         return
-    for section in measured:
+    for section in measured if verbosity else ():  # with -q only errors are printed
         print_figures(section)
     if models is not None:
         say(verbosity, f"written to the card: morphinfer models show {models}")

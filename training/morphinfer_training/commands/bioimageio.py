@@ -18,10 +18,11 @@ MODULES = ("onnx", "torch", "scipy", "bioimageio.core", "pydantic")
 def bioimageio(
     set_name: str, out: Path, as_json: bool, overwrite: bool, verbosity: Verbosity
 ) -> None:
-    """Write SET as a BioImage.IO package: all its networks in one ONNX file, with the model card.
+    """Write SET as a BioImage.IO package.
 
-    The package is written only if the validator of bioimage.io passes it. The validator looks up the
-    DOIs of citations on the network; offline, it warns that it could not.
+    It holds all networks in one ONNX file, and the model card. The package is written only if the
+    validator of bioimage.io passes it. The validator looks up the DOIs of citations on the network;
+    offline, it warns that it could not.
     """
     require_modules("bioimageio", MODULES, extra="bioimageio")
     from morphinfer_training.publishing import export_package

@@ -57,13 +57,13 @@ def cells(
     overwrite: bool,
     verbosity: Verbosity,
 ) -> None:
-    """Write the class of each biological cell: what LABELS.zarr shows at the centres in TABLE.
+    """Write the class of each biological cell of TABLE.
 
-    TABLE has a row for each cell: cells.parquet of Xenium, cell_metadata.csv of MERSCOPE, the metadata file
-    of CosMx, their folders, any text or Parquet table with x and y, or an AnnData file (.h5ad) with
-    obsm['spatial']. Probability and uncertainty are written if 'morphinfer segment' kept them beside
-    LABELS.zarr (--probabilities, --uncertainty). No cell is left out: one off the label image or on
-    unlabelled positions has no class.
+    It is what LABELS.zarr shows at the centre of the cell. TABLE has a row for each cell: cells.parquet
+    of Xenium, cell_metadata.csv of MERSCOPE, the metadata file of CosMx, their folders, any text or
+    Parquet table with x and y, or an AnnData file (.h5ad) with obsm['spatial']. Probability and
+    uncertainty are written if 'morphinfer segment' kept them beside LABELS.zarr (--probabilities,
+    --uncertainty). No cell is left out: one off the label image or on unlabelled positions has no class.
     """
     require_modules("cells", ("pyarrow",), extra="cells")
     if annotated is not None or out.suffix.lower() == ".h5ad" or table.suffix.lower() == ".h5ad":

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from morphinfer.cli.completing import complete_sets
 from morphinfer.cli.console import Verbosity, echo, print_json, say, verbosity_options
 
 Command = Callable[..., Any]
@@ -31,7 +32,7 @@ def conversion_options(metavar: str, target: str) -> Callable[[Command], Command
             click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
             click.option("--out", required=True, type=click.Path(path_type=Path), metavar=metavar,
                          help=f"The {target} to write."),
-            click.argument("set_name", metavar="SET"),
+            click.argument("set_name", metavar="SET", shell_complete=complete_sets),
         ):  # fmt: skip
             command = decorate(command)
         return command

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
+from morphinfer.cli.completing import complete_channels
 from morphinfer.cli.console import Verbosity, print_json, say, verbosity_options
 from morphinfer.cli.pictures import picture_width_option
+from morphinfer_training.commands.completing import complete_genes
 from morphinfer_training.commands.extras import require_modules
 from morphinfer_training.commands.gene_options import (
     class_thresholds,
@@ -35,15 +37,16 @@ NOT_NEGATIVE = click.FloatRange(min=0)
 @click.argument("slide", type=click.Path())
 @click.argument("spots", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--class", "gene_lists", multiple=True, callback=split_pairs, metavar="NAME=GENE[,GENE...]",
+    "--class", "gene_lists", multiple=True, callback=split_pairs, shell_complete=complete_genes,
+    metavar="NAME=GENE[,GENE...]",
     help="A gene class and its genes, whose spots are added up; repeat the option for more classes.",
 )  # fmt: skip
 @click.option(
-    "--gene-a", callback=split_genes, metavar="NAME[,NAME...]",
+    "--gene-a", callback=split_genes, shell_complete=complete_genes, metavar="NAME[,NAME...]",
     help="Genes of the first gene class, instead of --class.",
 )  # fmt: skip
 @click.option(
-    "--gene-b", callback=split_genes, metavar="NAME[,NAME...]",
+    "--gene-b", callback=split_genes, shell_complete=complete_genes, metavar="NAME[,NAME...]",
     help="Genes of the second gene class; without it there are three classes.",
 )  # fmt: skip
 @click.option(
@@ -144,7 +147,9 @@ NOT_NEGATIVE = click.FloatRange(min=0)
     "--shape", type=click.IntRange(min=1), nargs=2, metavar="H W",
     help="Rows and columns of the frame in pixels, if SLIDE is '-'.",
 )  # fmt: skip
-@click.option("--channel", metavar="NAME|N", help="Channel of the nuclei.")
+@click.option(
+    "--channel", metavar="NAME|N", shell_complete=complete_channels, help="Channel of the nuclei."
+)
 @click.option(
     "--pixel-size", "pixel_size_um", type=click.FloatRange(0.001, 1000), metavar="UM",
     help="Side of a pixel in micrometres; overrides the metadata of the slide.",
@@ -180,16 +185,15 @@ def regions(
     verbosity: Verbosity,
     **settings: Any,
 ) -> None:
-    """Make the reference of SLIDE from SPOTS, a table of decoded transcripts.
+    """Make the reference of SLIDE from SPOTS.
 
-    SPOTS may be text, Parquet or the output folder of a platform. SLIDE may be the output folder of a Xenium
-    run, and SPOTS is then left out.
-    Regions where the spots of a gene are dense get the class of the gene; the rest is general tissue or
-    background. With --scale nuclei, SPOTS is a table of cells, and a disc around the centre of each cell
-    gets the class of its reads; --between says what is between the nuclei. SLIDE '-' means that there is
-    no nuclei image: tissue is then found from the spots, and --shape and --pixel-size are needed.
-    With --cluster K, no gene is chosen: places with similar transcripts are one class, named by its strongest
-    genes.
+    SPOTS is a table of decoded transcripts: text, Parquet or the output folder of a platform. SLIDE may
+    be the output folder of a Xenium run, and SPOTS is then left out. Regions where the spots of a gene
+    are dense get the class of the gene; the rest is general tissue or background. With --scale nuclei,
+    SPOTS is a table of cells, and a disc around the centre of each cell gets the class of its reads;
+    --between says what is between the nuclei. SLIDE '-' means that there is no nuclei image: tissue is
+    then found from the spots, and --shape and --pixel-size are needed. With --cluster K, no gene is
+    chosen: places with similar transcripts are one class, named by its strongest genes.
     """
     _check_usage(slide, shape, pixel_size_um)
     _check_clusters(cluster, cluster_names, bool(gene_lists or gene_a or gene_b or like))

@@ -57,9 +57,10 @@ def train(
     steps: int | None, baseline: bool, progress: ProgressKind, as_json: bool, overwrite: bool,
     verbosity: Verbosity,
 ) -> None:  # fmt: skip
-    """Train the networks that CONFIG.toml describes and write them as ONNX files.
+    """Train the networks of CONFIG.toml and write a model set.
 
-    SETFOLDER.run contains the checkpoint and log.csv of each network, and curves.png.
+    It is a folder of ONNX files. SETFOLDER.run contains the checkpoint and log.csv of each network, and
+    curves.png.
     """
     require_modules("train", MODULES)
     import torch

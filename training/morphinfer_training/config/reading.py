@@ -9,6 +9,7 @@ from typing import Any
 
 from morphinfer.errors import ConfigError
 from morphinfer.limits import beyond, limit
+from morphinfer.names import nearest_name
 from morphinfer_training.config.parsing import build
 from morphinfer_training.config.rules import check
 from morphinfer_training.config.tables import TrainConfig
@@ -29,8 +30,9 @@ def read_config(path: str | Path) -> TrainConfig:
             raise ValueError(f"{len(content) / 1e6:.0f} MB, {beyond('MOST_METADATA_MB')}")
         table = tomllib.loads(content.decode("utf-8-sig"))
     except OSError as problem:
+        near = "" if path.exists() else nearest_name(path)
         raise ConfigError(
-            f"{path}: cannot be read ({problem.strerror}); check the path"
+            f"{path}: cannot be read ({problem.strerror}){near or '; check the path'}"
         ) from problem
     except ValueError as problem:
         raise ConfigError(f"{path}: not valid TOML ({problem}); correct it") from problem

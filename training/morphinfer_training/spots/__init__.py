@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from morphinfer_training.spots.column_names import Unit
     from morphinfer_training.spots.columns import Columns, parse_columns
     from morphinfer_training.spots.orientation import ORIENTATIONS, Orientation, orient
-    from morphinfer_training.spots.reading import MIN_QV, read_spots
+    from morphinfer_training.spots.reading import MIN_QV, gene_names, read_spots
     from morphinfer_training.spots.spots import Spots
     from morphinfer_training.spots.transforms import (
         Coordinates,
@@ -57,6 +57,7 @@ __all__ = [
     "check_thresholds",
     "drop_off_slide",
     "find_xenium",
+    "gene_names",
     "import_h5py",
     "is_affine_text",
     "is_annotated",
@@ -97,6 +98,7 @@ if not TYPE_CHECKING:
             ),
             "reading": (
                 "MIN_QV",
+                "gene_names",
                 "read_spots",
             ),
             "spots": ("Spots",),

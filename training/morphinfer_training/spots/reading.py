@@ -113,6 +113,22 @@ def read_spots(
     return spots.where(rows.kept).without_absent()
 
 
+def gene_names(path: str | Path) -> tuple[str, ...]:
+    """The genes of a table of spots, sorted, with its control probes; no other column is read.
+
+    Raises
+    ------
+    SpotsError
+        As for `read_spots`.
+    """
+    path = find_spots(Path(path))
+    file = open_spots(path)
+    column = detect_columns(file.names, Columns(), None, str(path)).gene
+    with values_readable(path):
+        genes, _, _ = encode_genes(load_columns(file, [column], column).table[column])
+    return tuple(sorted(genes))
+
+
 def open_spots(path: Path) -> TableFile:
     """Header of a table of spots: one that `open_table` opens, or transcripts of Xenium in zarr.
 

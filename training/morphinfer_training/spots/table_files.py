@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from morphinfer.errors import SpotsError
-from morphinfer.names import suggestion
+from morphinfer.names import nearest_name
 from morphinfer_training.spots.tables import UNREADABLE, LoadedColumns, TableFile, unreadable
 from morphinfer_training.spots.text_tables import open_text
 
@@ -74,8 +74,7 @@ def _no_file(path: Path) -> str:
         return (
             f"{scheme}://{rest.lstrip('/')}: tables are not read from a server; download it first"
         )
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"{path}: no such file{suggestion(path.name, siblings) or '; check the path'}"
+    return f"{path}: no such file{nearest_name(path) or '; check the path'}"
 
 
 def is_zip_file(path: Path) -> bool:

@@ -23,6 +23,7 @@ from morphinfer.errors import RoiError
 from morphinfer.geometry import TIE, PixelGrid, TileGrid, Window
 from morphinfer.images.labels.polygons import Ring, fill, geojson_rings
 from morphinfer.limits import parse_json
+from morphinfer.names import nearest_name
 
 UM = "um:"
 """Before the path of a file whose coordinates are micrometres."""
@@ -105,7 +106,9 @@ def open_roi(roi: str | Path, frame: PixelGrid) -> Roi:
     prefix, name = roi_file(str(roi))
     path = Path(name)
     if not path.is_file():
-        raise RoiError(f"`roi={str(path)!r}`: no such file; name a GeoJSON or CSV file")
+        raise RoiError(
+            f"`roi={str(path)!r}`: no such file{nearest_name(path)}; name a GeoJSON or CSV file"
+        )
     content = path.read_bytes()
     in_um = bool(prefix)
     try:

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from morphinfer.errors import SlideError
-from morphinfer.names import suggestion
 
 REMOTE = ("http", "https", "s3", "gs")
 """Schemes of the addresses that are read through fsspec."""
@@ -144,12 +143,3 @@ def nodes_below(folder: Path, depth: int = 2) -> Iterator[Path]:
             yield path
         elif depth > 1:
             yield from nodes_below(path, depth - 1)
-
-
-def nearest_name(path: Path) -> str:
-    """A clause that names what is spelt most like a path that does not exist; '' for nothing."""
-    above = path.absolute().parent
-    if not above.is_dir():
-        missing = next((p for p in reversed(path.absolute().parents) if not p.exists()), above)
-        return f" (there is no {missing})"
-    return suggestion(path.name, [p.name for p in above.iterdir()])

@@ -22,13 +22,13 @@ from morphinfer.images.stores.addresses import (
     Address,
     enclosing_zip,
     is_zip,
-    nearest_name,
     nodes_below,
 )
 from morphinfer.images.stores.folders import stored_result
 from morphinfer.images.stores.foreign_formats import foreign_format
 from morphinfer.images.stores.remote import all_keys, remote_problem, remote_store
 from morphinfer.limits import beyond, check_depth, limit
+from morphinfer.names import nearest_name
 
 MOST_NAMED = 5
 """Images that a message names."""
