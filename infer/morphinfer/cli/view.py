@@ -32,8 +32,9 @@ def view(
 ) -> None:
     """Show label images over their nuclei in the browser.
 
-    Several lie side by side; Ctrl-C ends it. The page is served to this machine alone. It pans and zooms, switches classes off, and shows outlines,
-    uncertainty, areas and a scale bar. Tiles are drawn from the slide as they are needed; nothing is written.
+    Several lie side by side; Ctrl-C ends it. The page is served to this machine alone. It pans and zooms,
+    switches classes off, and shows outlines, uncertainty, areas and a scale bar. Tiles are drawn from the
+    slide as they are needed; nothing is written.
     """
     from morphinfer.viewers import ViewServer, open_scenes
 
