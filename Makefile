@@ -14,8 +14,9 @@ BIN := $(VENV)/bin
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
 INTEROP := .venv-interop
-# One process a core; a file's tests stay together, since they share what they made.
-PARALLEL := --numprocesses auto --dist loadfile
+# One process a core; a file's tests stay together, since they share what they made. Where a process dies, the run ends: pytest-xdist
+# 3.8 waits for ever after it has replaced one (its issue 1378).
+PARALLEL := --numprocesses auto --dist loadfile --max-worker-restart 0
 # Tests that `make bounds` leaves out: those that need torch (docs, layout, doctests), mypy (embed), jsonschema (schema) or pip
 # (wheel), damaged networks (fuzz), which abort ONNX Runtime 1.21 itself, and slow ones of integers, bytes and plain NumPy, or
 # that call other libraries only as the rest does.

@@ -10,11 +10,11 @@ import pytest
 import zarr
 
 from morphinfer.errors import OutputError
+from morphinfer.images.ngff import display_window
 from morphinfer.images.writing.downsampling import halve_by_mean, level_shapes
 from morphinfer.images.writing.multiscale import (
     ImageSpec,
     create_image,
-    display_window,
     write_image,
 )
 

@@ -6,7 +6,7 @@ those of new images and label images.
 
 from __future__ import annotations
 
-from morphinfer.images.ngff.attributes import image_attributes, label_attributes
+from morphinfer.images.ngff.attributes import display_window, image_attributes, label_attributes
 from morphinfer.images.ngff.multiscales import (
     Dataset,
     Multiscale,
@@ -20,6 +20,7 @@ __all__ = [
     "Dataset",
     "Multiscale",
     "Version",
+    "display_window",
     "first_not_finite",
     "image_attributes",
     "label_attributes",

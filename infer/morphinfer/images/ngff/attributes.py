@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from morphinfer.images.ngff.multiscales import Version
 
 
@@ -107,3 +110,16 @@ def label_attributes(
 def _rgba(colour: str) -> list[int]:
     parts = list(bytes.fromhex(colour.removeprefix("#")))
     return parts if len(parts) == 4 else [*parts, 255]
+
+
+def display_window(image: NDArray[Any]) -> dict[str, float]:
+    """The omero 'window' of an image: shown from its darkest to its brightest pixel.
+
+    >>> display_window(np.array([[3, 9]], np.uint8))
+    {'start': 3.0, 'end': 9.0, 'min': 0.0, 'max': 255.0}
+    """
+    finite = image[np.isfinite(image)]
+    start, end = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    end = end if end > start else start + 1
+    top = (0.0, float(np.iinfo(image.dtype).max)) if image.dtype.kind == "u" else (start, end)
+    return {"start": start, "end": end, "min": top[0], "max": top[1]}

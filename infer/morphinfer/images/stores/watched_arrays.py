@@ -59,6 +59,9 @@ class WatchedArray:
     """A zarr array that looks up the chunks of which it reads nothing but the fill value."""
 
     def __init__(self, array: Any, watch: Watch) -> None:
+        from morphinfer.images.checked_codecs import check_headers  # imports numcodecs
+
+        check_headers(array)
         self.array = array
         self.watch = watch
         self._metadata = described(array)

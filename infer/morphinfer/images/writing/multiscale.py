@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.errors import OutputError
-from morphinfer.images.ngff import Version, first_not_finite, image_attributes
+from morphinfer.images.ngff import Version, display_window, first_not_finite, image_attributes
 from morphinfer.images.writing.downsampling import (
     Reduction,
     halve_by_mean,
@@ -101,12 +101,14 @@ class NewImage:
         """Open the arrays that ``create`` made."""
         import zarr
 
+        from morphinfer.images.checked_codecs import check_headers  # imports numcodecs
+
         self.spec = spec
         try:
             self._group = zarr.open_group(str(folder), mode="r+")
         except (
             Exception
-        ):  # zarr raises anything for what a power cut has torn; `describe` writes it again
+        ):  # zarr raises anything for what a power cut has torn; `describe` repairs it
             for name in GROUP_FILES:
                 (folder / name).unlink(missing_ok=True)
             self._group = zarr.create_group(str(folder), zarr_format=_zarr_format(spec))
@@ -115,6 +117,8 @@ class NewImage:
         # An array takes the setting when it is opened; only nested changes of it are undone rightly.
         with OPENING, zarr.config.set({"array.write_empty_chunks": True}):
             self._arrays: list[Any] = [self._group[str(k)] for k in range(count)]
+        for array in self._arrays:
+            check_headers(array)
 
     @classmethod
     def create(cls, folder: Path, spec: ImageSpec) -> NewImage:
@@ -285,16 +289,3 @@ def _merge(metadata: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in more.items():
         (metadata if key == "morphinfer" else inner)[key] = value
     return metadata
-
-
-def display_window(image: NDArray[Any]) -> dict[str, float]:
-    """The omero 'window' of an image: shown from its darkest to its brightest pixel.
-
-    >>> display_window(np.array([[3, 9]], np.uint8))
-    {'start': 3.0, 'end': 9.0, 'min': 0.0, 'max': 255.0}
-    """
-    finite = image[np.isfinite(image)]
-    start, end = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    end = end if end > start else start + 1
-    top = (0.0, float(np.iinfo(image.dtype).max)) if image.dtype.kind == "u" else (start, end)
-    return {"start": start, "end": end, "min": top[0], "max": top[1]}
