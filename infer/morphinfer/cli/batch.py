@@ -148,4 +148,5 @@ def _finished(job: Job, settings: RunSettings) -> Summary | None:
         slide = recorded_slide(labels, job.slide_path)
         width = settings.picture_width
         write_report(slide, labels, summary, picture_width=width, overwrite=True)
+    settings.also.make(job.source, labels, job.target, overwrite=False, again=False)
     return summary

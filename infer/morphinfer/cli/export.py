@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from morphinfer.cli.also import FORMATS, into_slide_option
 from morphinfer.cli.console import echo, print_json
+
+if TYPE_CHECKING:
+    from morphinfer.exports import FormatName
+    from morphinfer.records import InSlideSummary
 
 
 @click.command()
 @click.argument("labels", metavar="LABELS.zarr", type=click.Path())
-@click.option("--to", type=click.Choice(["geojson", "csv", "shapes"]), default="geojson",
+@click.option("--to", type=click.Choice(FORMATS), default="geojson",
               show_default=True,
               help="Polygons for QuPath, a table of the classes, or GeoParquet.")  # fmt: skip
+@into_slide_option
 @click.option("--out", type=click.Path(), metavar="FILE",
               help="File to write; compressed where the name ends in .gz.  [default: beside the "
                    "label image]")  # fmt: skip
@@ -30,8 +36,9 @@ from morphinfer.cli.console import echo, print_json
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 def export(
     labels: str,
-    to: Literal["geojson", "csv", "shapes"],
+    to: FormatName,
     out: str | None,
+    into_slide: str | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -41,11 +48,19 @@ def export(
     of level 0 of the slide, from its outer corner, as QuPath has them. What is unlabelled, and background, is
     left out.
     """
-    from morphinfer.exports import ENDINGS, export_labels
+    from morphinfer.exports import export_labels, export_path, labelled_slide
     from morphinfer.images import open_labels
 
-    stem = Path(labels).name.removesuffix(".zarr")
-    target = Path(out) if out else Path(labels).with_name(stem + ENDINGS[to])
+    if into_slide is not None:
+        from morphinfer.runs import write_into_slide
+
+        image = open_labels(labels)
+        slide = labelled_slide(image, choices["slide"])
+        path = write_into_slide(slide, image, into_slide, overwrite=choices["overwrite"])
+        placed: InSlideSummary = {"labels": labels, "slide": slide.address, "out": str(path)}
+        print_json(placed) if as_json else echo(str(path))
+        return
+    target = Path(out) if out else export_path(Path(labels), to)
     written = export_labels(open_labels(labels), target, to, **choices)
     if as_json:
         print_json(written)

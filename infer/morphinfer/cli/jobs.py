@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from morphinfer.cli.also import Also
 from morphinfer.cli.choices import chosen_slide
 from morphinfer.cli.console import ProgressKind, Verbosity, tile_progress
 from morphinfer.errors import OutputError, ProviderError
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DASK_SECONDS = 10
 """Time that a Dask scheduler has to answer."""
+
+
+NOTHING_ELSE = Also()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class RunSettings:
     """Dask client, or None."""
     progress: ProgressKind
     verbosity: Verbosity
+    also: Also = NOTHING_ELSE
+    """What is made of each label image besides."""
 
 
 def make_job(slide_path: str, choices: Mapping[str, Any]) -> Job:
@@ -107,9 +113,12 @@ def do_job(
     label: str = "segmenting",
 ) -> Segmentation:
     """Segment a slide, with picture, run record and page beside the label image."""
+    from morphinfer.images import settle
     from morphinfer.reports import ReportSettings
     from morphinfer.runs import segment
 
+    may_exist = settings.overwrite or settle(job.target) is not None
+    settings.also.check(job.source, job.target, overwrite=may_exist)
     shown = tile_progress(label, job.slide_path, settings.progress, settings.verbosity)
     with shown as progress:
         result = segment(
@@ -127,6 +136,7 @@ def do_job(
             ends=False,
         )
     forget_at_the_end(job.target)
+    settings.also.make(job.source, result.labels, job.target, overwrite=may_exist)
     return result
 
 

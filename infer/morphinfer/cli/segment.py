@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from morphinfer.cli.also import Also, also_option, into_slide_option
 from morphinfer.cli.batch import segment_many
 from morphinfer.cli.choices import chosen_options, engine_options, slide_options
 from morphinfer.cli.console import (
@@ -75,6 +76,8 @@ class Shard(ParamType):
 @click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
               help="Resume an interrupted run, or discard what it has left.")  # fmt: skip
 @picture_width_option
+@also_option
+@into_slide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace results that exist.")
 @click.option("--dry-run", is_flag=True, help="Print what 'morphinfer plan' prints; write nothing.")
@@ -101,6 +104,7 @@ def segment(slides: tuple[str, ...], as_json: bool, dry_run: bool, **choices: An
         settings = RunSettings(
             choices["models"], chosen_options(choices), choices["overwrite"],
             choices["picture_width"], client, choices["progress"], choices["verbosity"],
+            Also(choices["also"], choices["into_slide"]),
         )  # fmt: skip
         if choices["shard"] is not None:
             _segment_shard(slides[0], settings, choices, as_json=as_json)
@@ -127,6 +131,8 @@ def _refuse_wrong_usage(slides: Sequence[str], choices: Mapping[str, Any]) -> No
         (shard and many, f"--shard takes one slide and there are {len(slides)}"),
         (shard and choices["reference"], "--shard computes only a part; give --reference to "
          "'morphinfer finish'"),
+        (shard and (choices["also"] or choices["into_slide"]), "--shard computes only a part; after "
+         "'morphinfer finish', give --also and --into-slide to 'morphinfer export'"),
         (shard and choices["overwrite"], "--shard replaces nothing; delete the old label image, or "
          "name another --out"),
         (shard and choices["resume"] == "never", "--shard adds to what other shards have left; delete "

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from morphinfer.exports.files import ENDINGS
-from morphinfer.exports.labels import export_labels, slide_frame
+from morphinfer.exports.files import FormatName
+from morphinfer.exports.labels import export_labels, export_path, labelled_slide, require_packages
 
-__all__ = ["ENDINGS", "export_labels", "slide_frame"]
+__all__ = ["FormatName", "export_labels", "export_path", "labelled_slide", "require_packages"]

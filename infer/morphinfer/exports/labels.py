@@ -10,9 +10,9 @@ import numpy as np
 from morphinfer.classes import values_of
 from morphinfer.errors import AlignmentError, OptionsError, SlideError
 from morphinfer.exports.coverage import Coverage, cover, load_shapely
-from morphinfer.exports.files import FormatName, load_pyarrow, write_file
-from morphinfer.geometry import PixelGrid, Window
-from morphinfer.images import LabelImage, check_target, open_slide, staged
+from morphinfer.exports.files import ENDINGS, FormatName, load_pyarrow, write_file
+from morphinfer.geometry import Window
+from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
 from morphinfer.records import ExportedClass, ExportSummary
 from morphinfer.reports import recorded_slide
 
@@ -60,16 +60,14 @@ def export_labels(
     OptionsError
         The tolerance is below 0, or no number.
     AlignmentError, SlideError
-        Where the slide is cannot be known, or the slide not read; see `slide_frame`.
+        Where the slide is cannot be known, or the slide not read; see `labelled_slide`.
     """
     out = Path(out)
     if not 0 <= tolerance_um < math.inf:
         raise OptionsError(f"`tolerance_um={tolerance_um!r}`: a tolerance is 0 micrometres or more")
     check_target(out, overwrite=overwrite)
-    load_shapely()
-    if to == "shapes":
-        load_pyarrow()
-    frame = slide_frame(labels, slide)
+    require_packages(to)
+    frame = labelled_slide(labels, slide).grid
     grid = labels.image.grid
     values = labels.read(Window(0, 0, *grid.shape))
     left_out = () if all_classes else values_of(labels.classes, "background")
@@ -97,8 +95,30 @@ def export_labels(
     }
 
 
-def slide_frame(labels: LabelImage, slide: str | Path | None = None) -> PixelGrid:
-    """Level 0 of the slide that a label image lies on.
+def export_path(labels: Path, to: FormatName) -> Path:
+    """Where an export of a label image lies by default: beside it.
+
+    >>> export_path(Path("a_labels.zarr"), "geojson").name
+    'a_labels.geojson'
+    """
+    return labels.with_name(labels.name.removesuffix(".zarr") + ENDINGS[to])
+
+
+def require_packages(to: FormatName) -> None:
+    """Raise where a package that a form needs is missing.
+
+    Raises
+    ------
+    OutputError
+        shapely, or for GeoParquet pyarrow, is not installed.
+    """
+    load_shapely()
+    if to == "shapes":
+        load_pyarrow()
+
+
+def labelled_slide(labels: LabelImage, slide: str | Path | None = None) -> Slide:
+    """The slide that a label image lies on.
 
     Parameters
     ----------
@@ -116,7 +136,7 @@ def slide_frame(labels: LabelImage, slide: str | Path | None = None) -> PixelGri
     """
     if "slide" in labels.record:
         try:
-            return recorded_slide(labels, slide).grid
+            return recorded_slide(labels, slide)
         except SlideError as problem:
             if slide is not None:
                 raise
@@ -126,7 +146,7 @@ def slide_frame(labels: LabelImage, slide: str | Path | None = None) -> PixelGri
             f"{labels.image.path or labels.image.name}: does not say of which slide it is, so "
             f"places in pixels of that are not known; name the slide with `slide`"
         )
-    return open_slide(slide, channel=0).grid
+    return open_slide(slide, channel=0)
 
 
 def _figures(coverage: Coverage, labels: LabelImage, kept: list[int]) -> dict[str, ExportedClass]:

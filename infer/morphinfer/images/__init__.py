@@ -17,6 +17,7 @@ from morphinfer.images.labels import (
     Layer,
     Layout,
     Roi,
+    check_labels,
     create_labels,
     is_annotations,
     layer_path,
@@ -25,6 +26,7 @@ from morphinfer.images.labels import (
     open_roi,
     published_paths,
     roi_file,
+    write_labels_into,
 )
 from morphinfer.images.ngff import Version
 from morphinfer.images.opening import open_slide
@@ -83,6 +85,7 @@ __all__ = [
     "StoredContent",
     "Version",
     "as_output_errors",
+    "check_labels",
     "check_target",
     "check_targets",
     "create_image",
@@ -114,4 +117,5 @@ __all__ = [
     "try_lock",
     "verify_level_for",
     "workspace",
+    "write_labels_into",
 ]

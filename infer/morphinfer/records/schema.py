@@ -25,6 +25,7 @@ from morphinfer.records.summary import (
     BatchSummary,
     Evaluation,
     ExportSummary,
+    InSlideSummary,
     ReportFile,
     ReportSummary,
     ScoredSummary,
@@ -36,7 +37,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 PRINTED = (
     ScoredSummary, Summary, BatchSummary, ShardSummary, Evaluation, ReportSummary, ReportFile,
-    ModelSets, ModelSetCard, ModelSetChecks, Diagnosis, ExportSummary,
+    ModelSets, ModelSetCard, ModelSetChecks, Diagnosis, ExportSummary, InSlideSummary,
 )  # fmt: skip
 
 

@@ -256,6 +256,17 @@ class ExportSummary(TypedDict):
     """Whether the corners of the steps were cut."""
 
 
+class InSlideSummary(TypedDict):
+    """What ``morphinfer export --into-slide --json`` prints."""
+
+    labels: str
+    """Path of the label image."""
+    slide: str
+    """Path of the slide."""
+    out: str
+    """Path of the labels inside the slide."""
+
+
 def scores_in(summary: Summary) -> ScoresJson | None:
     """The scores of a summary; None where there is no reference."""
     return cast(ScoredSummary, summary) if "dice" in summary else None

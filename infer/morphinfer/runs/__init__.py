@@ -5,7 +5,7 @@ networks, `background` decides whether empty parts are skipped, and finished row
 (`row_writer`, `journal`), which survives interruption and is published as a whole; `draft_checks` says what
 can be resumed, `open_rows` and `stretches` what of an incomplete row is kept, and `holders` who works on it.
 `steps` is what all runs share, `sharding` splits one over processes, `forecast` predicts what it costs, and
-`outputs` knows where results belong.
+`outputs` knows where results belong; `into_slide` writes labels into the image of the slide.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from morphinfer.runs.draft import Draft, draft_folder
 from morphinfer.runs.finishing import finish
 from morphinfer.runs.forecast import Forecast, forecast_run
+from morphinfer.runs.into_slide import write_into_slide
 from morphinfer.runs.outputs import default_out, refuse_inputs, run_outputs
 from morphinfer.runs.results import ArraySegmentation, Segmentation
 from morphinfer.runs.segmentation import segment, segment_array
@@ -38,4 +39,5 @@ __all__ = [
     "segment_array",
     "segment_shard",
     "shard_rows",
+    "write_into_slide",
 ]

@@ -2,12 +2,13 @@
 
 `label_image` writes them and reads those of any tool, which `opening` opens; `classes` says what their
 values stand for. `annotations` draws `polygons` of GeoJSON, or `shapes` of SpatialData, as label images;
-`roi` says which part of a slide counts.
+`roi` says which part of a slide counts, and `in_slide` writes label images into the image of a slide.
 """
 
 from __future__ import annotations
 
 from morphinfer.images.labels.annotations import is_annotations, open_annotations
+from morphinfer.images.labels.in_slide import check_labels, write_labels_into
 from morphinfer.images.labels.label_image import (
     LABEL_CHUNK,
     LAYERS,
@@ -28,6 +29,7 @@ __all__ = [
     "Layer",
     "Layout",
     "Roi",
+    "check_labels",
     "create_labels",
     "is_annotations",
     "layer_path",
@@ -36,4 +38,5 @@ __all__ = [
     "open_roi",
     "published_paths",
     "roi_file",
+    "write_labels_into",
 ]

@@ -6,7 +6,12 @@ those of new images and label images.
 
 from __future__ import annotations
 
-from morphinfer.images.ngff.attributes import display_window, image_attributes, label_attributes
+from morphinfer.images.ngff.attributes import (
+    block_on_image,
+    display_window,
+    image_attributes,
+    label_attributes,
+)
 from morphinfer.images.ngff.multiscales import (
     Dataset,
     Multiscale,
@@ -20,6 +25,7 @@ __all__ = [
     "Dataset",
     "Multiscale",
     "Version",
+    "block_on_image",
     "display_window",
     "first_not_finite",
     "image_attributes",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.images.ngff.multiscales import Version
+from morphinfer.images.ngff.transforms import compose
 
 
 def image_attributes(
@@ -80,6 +81,52 @@ def image_attributes(
         block["version"] = "0.4"
         return content
     return {"ome": {"version": "0.5", **content}}
+
+
+def block_on_image(
+    attributes: Mapping[str, Any], paths: Sequence[str], name: str, version: Version
+) -> dict[str, Any]:
+    """The 'multiscales' block of a (y, x) image with the very pixels of another one.
+
+    Pixels have the scales, translations and units of the other image, so that a reader which ignores some of
+    these shows both at the same place.
+
+    Parameters
+    ----------
+    attributes : Mapping
+        Attributes of the other image.
+    paths : sequence of str
+        Paths of its levels that there are; those of the new image are '0', '1', ...
+    name, version
+        Name and NGFF version of the new image.
+    """
+    block = attributes.get("ome", attributes)["multiscales"][0]
+    axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in block["axes"]]
+    names = [str(axis["name"]).lower() for axis in axes]
+    row, col = names.index("y"), names.index("x")
+    steps = {d["path"]: d.get("coordinateTransformations") or [] for d in block["datasets"]}
+    outer = block.get("coordinateTransformations") or []
+
+    def placed(*listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        scale, shift = compose(listed, len(axes))
+        scaled = [1.0, 1.0] if scale is None else [scale[row], scale[col]]
+        moved = [] if shift is None else [shift[row], shift[col]]
+        return [
+            {"type": "scale", "scale": scaled},
+            *([{"type": "translation", "translation": moved}] if any(moved) else []),
+        ]
+
+    new: dict[str, Any] = {
+        "name": name,
+        "axes": [{"type": "space", **axes[place]} for place in (row, col)],
+        "datasets": [
+            {"path": str(k), "coordinateTransformations": placed(steps[path])}
+            for k, path in enumerate(paths)
+        ],
+    }
+    if outer:
+        new["coordinateTransformations"] = placed(outer)
+    return {**new, "version": version} if version == "0.4" else new
 
 
 def label_attributes(

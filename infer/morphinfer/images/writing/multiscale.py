@@ -54,6 +54,8 @@ class ImageSpec:
     """Labels of the channels; may be empty for a two-dimensional shape."""
     attributes: Mapping[str, Any] | None = None
     """Stored beside 'multiscales' (0.4) or inside 'ome' (0.5); the key 'morphinfer' at the top level."""
+    levels: tuple[tuple[int, int], ...] = ()
+    """Rows and columns of each level; halved by default."""
 
     def __post_init__(self) -> None:
         if self.chunk < 2 or self.chunk % 2:
@@ -61,6 +63,11 @@ class ImageSpec:
                 f"{self.name}: chunks of {self.chunk} pixels; their side must be an even number, so "
                 f"that a row of them is halved as a whole"
             )
+
+    @property
+    def level_shapes(self) -> list[tuple[int, int]]:
+        """Rows and columns of each level, from fine to coarse."""
+        return list(self.levels) or level_shapes((self.shape[-2], self.shape[-1]))
 
     @property
     def needed_bytes(self) -> int:
@@ -112,7 +119,7 @@ class NewImage:
             for name in GROUP_FILES:
                 (folder / name).unlink(missing_ok=True)
             self._group = zarr.create_group(str(folder), zarr_format=_zarr_format(spec))
-        count = len(level_shapes((spec.shape[-2], spec.shape[-1])))
+        count = len(spec.level_shapes)
         # An absent chunk means a lost one to those who read a slide, so empty chunks are written too.
         # An array takes the setting when it is opened; only nested changes of it are undone rightly.
         with OPENING, zarr.config.set({"array.write_empty_chunks": True}):
@@ -149,9 +156,9 @@ class NewImage:
         """Rows of level 0, of all channels."""
         return np.asarray(self._arrays[0][..., start:stop, :])
 
-    def write_rows(self, start: int, rows: NDArray[Any]) -> None:
-        """Write rows of level 0, of all channels: whole rows of chunks, in any order, from any process."""
-        self._arrays[0][..., start : start + rows.shape[-2], :] = rows
+    def write_rows(self, start: int, rows: NDArray[Any], level: int = 0) -> None:
+        """Write rows of a level, of all channels: whole rows of chunks, in any order, from any process."""
+        self._arrays[level][..., start : start + rows.shape[-2], :] = rows
 
     def fill_levels(self) -> None:
         """Fill the coarser levels from level 0, once all its rows are written."""
@@ -268,7 +275,7 @@ def _create_arrays(store: Any, spec: ImageSpec) -> Any:
     import zarr
 
     group = zarr.open_group(store, mode="w", zarr_format=_zarr_format(spec))
-    for k, level in enumerate(level_shapes((spec.shape[-2], spec.shape[-1]))):
+    for k, level in enumerate(spec.level_shapes):
         _create_array(group, str(k), (*spec.shape[:-2], *level), spec)
     return group
 
