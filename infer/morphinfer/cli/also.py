@@ -16,7 +16,7 @@ from morphinfer.errors import MorphinferError, OutputError
 if TYPE_CHECKING:
     from morphinfer.images import LabelImage, Slide
 
-FORMATS = ("geojson", "csv", "shapes")
+FORMATS = ("geojson", "csv", "shapes", "tissuumaps")
 DEFAULT_NAME = "morphinfer"
 """Name of the labels inside a slide."""
 Command = Callable[..., Any]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("labels", metavar="LABELS.zarr", type=click.Path())
 @click.option("--to", type=click.Choice(FORMATS), default="geojson",
               show_default=True,
-              help="Polygons for QuPath, a table of the classes, or GeoParquet.")  # fmt: skip
+              help="Polygons for QuPath, a table, GeoParquet, or a project of TissUUmaps.")  # fmt: skip
 @into_slide_option
 @click.option("--out", type=click.Path(), metavar="FILE",
               help="File to write; compressed where the name ends in .gz.  [default: beside the "
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
               help="Simplify the borders by this, in micrometres; 0 keeps every step.")  # fmt: skip
 @click.option("--smooth", is_flag=True,
               help="Cut the corners of the steps; areas stay within 0.5 %.")  # fmt: skip
+@click.option("--spots", metavar="[um:]FILE.csv",
+              help="Spots for TissUUmaps: gene, x and y in pixels of the slide, or with um: in "
+                   "micrometres.")  # fmt: skip
 @click.option("--all-classes", is_flag=True, help="Write background too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")

@@ -22,8 +22,10 @@ from morphinfer.errors import OutputError
 from morphinfer.exports.coverage import Coverage, load_shapely
 from morphinfer.records import ExportedClass
 
-FormatName = Literal["geojson", "csv", "shapes"]
-ENDINGS: Mapping[FormatName, str] = {"geojson": ".geojson", "csv": ".csv", "shapes": ".parquet"}
+FormatName = Literal["geojson", "csv", "shapes", "tissuumaps"]
+ENDINGS: Mapping[FormatName, str] = {
+    "geojson": ".geojson", "csv": ".csv", "shapes": ".parquet", "tissuumaps": ".tmap",
+}  # fmt: skip
 """Forms, and how their files end."""
 AT_ONCE = 1000
 """Polygons that are turned into text at a time, which bounds the memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from morphinfer.classes import values_of
 from morphinfer.errors import AlignmentError, OptionsError, SlideError
 from morphinfer.exports.coverage import Coverage, cover, load_shapely
 from morphinfer.exports.files import ENDINGS, FormatName, load_pyarrow, write_file
-from morphinfer.geometry import Window
+from morphinfer.exports.tissuumaps import write_project
+from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
 from morphinfer.records import ExportedClass, ExportSummary
-from morphinfer.reports import recorded_slide
+from morphinfer.reports import readable, recorded_slide
 
 
 def export_labels(
@@ -23,6 +25,7 @@ def export_labels(
     to: FormatName,
     *,
     slide: str | Path | None = None,
+    spots: str | None = None,
     tolerance_um: float = 0,
     smooth: bool = False,
     all_classes: bool = False,
@@ -39,10 +42,13 @@ def export_labels(
         The label image; it is read whole, a byte a position.
     out : str or Path
         File to publish. A name that ends in .gz is compressed, except GeoParquet, which is by itself.
-    to : {'geojson', 'csv', 'shapes'}
-        GeoJSON as QuPath reads it, one annotation a polygon; a table of the classes; GeoParquet.
+    to : {'geojson', 'csv', 'shapes', 'tissuumaps'}
+        GeoJSON as QuPath reads it, one annotation a polygon; a table of the classes; GeoParquet; a project of
+        TissUUmaps with files beside it, see `tissuumaps`.
     slide : str or Path, optional
         Where the slide is; by default where the run record says.
+    spots : str, optional
+        Table of spots for TissUUmaps, see `read_spots`.
     tolerance_um : float
         Root of the area of the triangles that simplification removes, in micrometres; 0 for none. Neighbours
         keep sharing their border.
@@ -58,31 +64,39 @@ def export_labels(
     OutputError
         ``out`` exists or cannot be written, or shapely, or for GeoParquet pyarrow, is not installed.
     OptionsError
-        The tolerance is below 0, or no number.
+        The tolerance is below 0, or no number, or the form has no spots.
+    SpotsError
+        The table of spots cannot be used.
     AlignmentError, SlideError
         Where the slide is cannot be known, or the slide not read; see `labelled_slide`.
     """
     out = Path(out)
     if not 0 <= tolerance_um < math.inf:
         raise OptionsError(f"`tolerance_um={tolerance_um!r}`: a tolerance is 0 micrometres or more")
+    if spots is not None and to != "tissuumaps":
+        raise OptionsError(
+            f"`to={to!r}`: holds no spots; leave `spots` out, or write a project of TissUUmaps"
+        )
     check_target(out, overwrite=overwrite)
     require_packages(to)
-    frame = labelled_slide(labels, slide).grid
-    grid = labels.image.grid
+    image = labelled_slide(labels, slide)
+    frame, grid = image.grid, labels.image.grid
     values = labels.read(Window(0, 0, *grid.shape))
     left_out = () if all_classes else values_of(labels.classes, "background")
     kept = [value for value in range(len(labels.classes)) if value not in left_out]
     coverage = cover(values, tolerance_um / grid.pixel_size_um, smooth=smooth).of(kept)
-    down_um, right_um = np.subtract(grid.corner_um, frame.corner_um)
-    placed = coverage.placed(
-        grid.pixel_size_um / frame.pixel_size_um,
-        (right_um / frame.pixel_size_um, down_um / frame.pixel_size_um),
-    )
     figures = _figures(coverage, labels, kept)
-    with staged(out, overwrite=overwrite) as partial:
-        write_file(
-            partial, to, placed, labels.classes, figures, gzipped=out.name.lower().endswith(".gz")
+    write = partial(
+        write_file, coverage=_placed(coverage, grid, frame), classes=labels.classes, figures=figures
+    )
+    if to == "tissuumaps":
+        nuclei = readable(image, labels)
+        write_project(
+            out, nuclei, partial(write, to="geojson", gzipped=False), spots, overwrite=overwrite
         )
+    else:
+        with staged(out, overwrite=overwrite) as draft:
+            write(draft, to, gzipped=out.name.lower().endswith(".gz"))
     return {
         "labels": str(labels.image.path or labels.image.name),
         "out": str(out),
@@ -147,6 +161,15 @@ def labelled_slide(labels: LabelImage, slide: str | Path | None = None) -> Slide
             f"places in pixels of that are not known; name the slide with `slide`"
         )
     return open_slide(slide, channel=0)
+
+
+def _placed(coverage: Coverage, grid: PixelGrid, frame: PixelGrid) -> Coverage:
+    """Polygons in pixels of the slide."""
+    down_um, right_um = np.subtract(grid.corner_um, frame.corner_um)
+    return coverage.placed(
+        grid.pixel_size_um / frame.pixel_size_um,
+        (right_um / frame.pixel_size_um, down_um / frame.pixel_size_um),
+    )
 
 
 def _figures(coverage: Coverage, labels: LabelImage, kept: list[int]) -> dict[str, ExportedClass]:

@@ -242,7 +242,7 @@ class ExportSummary(TypedDict):
     """Path of the label image."""
     out: str
     """Path of the file."""
-    to: Literal["geojson", "csv", "shapes"]
+    to: Literal["geojson", "csv", "shapes", "tissuumaps"]
     """Its form."""
     polygons: int
     """Number of polygons."""

@@ -24,7 +24,10 @@ DRAFT = ".unfinished"
 """End of the name of the folder in which a run prepares a label image."""
 PLAIN = re.compile(r"[^/\\:]*[^/\\:.][^/\\:]*")
 """A name that leads into no other folder."""
-BESIDE = (".png", ".svg", ".json", ".html", "_probabilities.zarr", "_uncertainty.zarr")
+BESIDE = (
+    ".png", ".svg", ".json", ".html", "_probabilities.zarr", "_uncertainty.zarr", "_nuclei.tif",
+    "_classes.geojson", "_spots.csv",
+)  # fmt: skip
 """Ends that the names of outputs have which may appear together with a main one."""
 SLOWEST_SECONDS = 600.0
 """A publication takes a moment; one of another machine that began longer ago has stopped."""
