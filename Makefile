@@ -5,6 +5,7 @@
 # make dist  the wheel of this platform and the sdist, checked, in dist/
 # make sbom   the packages of an installation, as a software bill of materials in dist/
 # make interop  labels of images that other libraries wrote
+# make viewers  results in real viewers, on a screen of Xvfb
 # The first two make the virtual environment .venv on first use; a second call reuses it.
 
 PYTHON ?= python3
@@ -14,6 +15,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
 INTEROP := .venv-interop
+VIEWERS := .venv-viewers
 # One process a core; a file's tests stay together, since they share what they made. Where a process dies, the run ends: pytest-xdist
 # 3.8 waits for ever after it has replaced one (its issue 1378).
 PARALLEL := --numprocesses auto --dist loadfile --max-worker-restart 0
@@ -30,7 +32,7 @@ TOOL := $(BIN)/uv tool run --quiet
 PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test bounds interop pythons faults check figures dist sbom clean
+.PHONY: demo test bounds interop viewers pythons faults check figures dist sbom clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -50,6 +52,10 @@ bounds: $(LOWEST)/.installed
 
 interop: $(INTEROP)/.installed
 	$(INTEROP)/bin/python -m pytest --numprocesses auto tests/interop
+
+viewers: $(VIEWERS)/.installed
+	$(if $(shell command -v xvfb-run),xvfb-run --auto-servernum --server-args '-screen 0 1600x1000x24',) \
+		$(VIEWERS)/bin/python -m pytest -W ignore -rs tests/viewers  # napari warns when it is imported
 
 pythons: $(VENV)/.installed-test
 	set -e; others=; for python in $(PYTHONS); do \
@@ -101,6 +107,13 @@ $(INTEROP)/.installed: $(SOURCES) $(VENV)/.installed-test
 	$(BIN)/uv pip install --quiet --python $(INTEROP)/bin/python -r pyproject.toml --extra cpu --extra test-infer \
 		--extra interop
 	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(INTEROP)/lib/python*/site-packages
+	touch $@
+
+$(VIEWERS)/.installed: $(SOURCES) $(VENV)/.installed-test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VIEWERS)
+	$(BIN)/uv pip install --quiet --python $(VIEWERS)/bin/python -r pyproject.toml --extra cpu --extra test-infer \
+		--extra viewers
+	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(VIEWERS)/lib/python*/site-packages
 	touch $@
 
 # One wheel for CPython 3.11 and later. On Linux auditwheel gives it the oldest manylinux tag that it keeps; the files for

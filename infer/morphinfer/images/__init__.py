@@ -13,6 +13,7 @@ from morphinfer.images.arrays import Pixels, slide_from_array
 from morphinfer.images.labels import (
     LABEL_CHUNK,
     LAYERS,
+    Codes,
     LabelImage,
     Layer,
     Layout,
@@ -70,6 +71,7 @@ __all__ = [
     "LAYERS",
     "TIFF_SUFFIXES",
     "Address",
+    "Codes",
     "ImageSpec",
     "LabelImage",
     "Layer",

@@ -1,4 +1,4 @@
-"""Results in viewers that people look at: a page in the browser (`web`)."""
+"""Results in viewers that people look at: a page in the browser (`web`), the plugin of napari (`napari`)."""
 
 from __future__ import annotations
 

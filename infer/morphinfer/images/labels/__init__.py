@@ -8,6 +8,7 @@ values stand for. `annotations` draws `polygons` of GeoJSON, or `shapes` of Spat
 from __future__ import annotations
 
 from morphinfer.images.labels.annotations import is_annotations, open_annotations
+from morphinfer.images.labels.classes import Codes
 from morphinfer.images.labels.in_slide import check_labels, write_labels_into
 from morphinfer.images.labels.label_image import (
     LABEL_CHUNK,
@@ -25,6 +26,7 @@ from morphinfer.images.labels.roi import Roi, open_roi, roi_file
 __all__ = [
     "LABEL_CHUNK",
     "LAYERS",
+    "Codes",
     "LabelImage",
     "Layer",
     "Layout",
