@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from threading import Event
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_labels_keep_names_colours_and_place(labels):
     names = [f"probability of {c.name}" for c in labels.classes]
     assert [each[1]["name"] for each in soft] == [*names, "uncertainty"]
     assert not any(each[1]["visible"] for each in soft)
+
+
+def test_labels_inside_a_slide_come_with_it(slide, labels, tmp_path):
+    copy = shutil.copytree(slide, tmp_path / "slide.zarr")
+    shutil.copytree(labels.image.path, copy / "labels" / "regions")
+    layers = read(str(copy))
+    assert [kind for _, _, kind in layers] == ["image", "image", "labels"]
+    assert layers[-1][1]["translate"] == labels.image.grid.origin_um
 
 
 def test_only_images_are_ours(tmp_path, slide):

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from morphinfer import open_labels
+from morphinfer import Window, open_labels
 from morphinfer.phantom import make_phantom
 
 napari = pytest.importorskip("napari", reason="needs the extra 'viewers': make viewers")
@@ -72,11 +72,11 @@ def test_a_slide_is_segmented_scored_and_shown_where_it_lies(viewer, panel, sect
     published = open_labels(section / "slide_labels.zarr")
     assert edges(labels) == pytest.approx(edges(image), abs=1e-9)
     for value, each in enumerate(published.classes):
-        colour = np.round(255 * labels.get_color(value)[:3]).astype(int)
+        colour = np.round(255 * labels.colormap.map(value)[:3]).astype(int)
         assert f"#{bytes(colour.tolist()).hex()}" == each.colour
-    assert labels.get_color(255)[3] == 0
-    at = labels.data_to_world((60, 50))
-    assert published.classes[labels.get_value(at)].name in str(labels.get_status(at))
+    assert labels.colormap.map(255)[3] == 0
+    name = published.classes[int(published.read(Window(60, 50, 1, 1))[0, 0])].name
+    assert name in str(labels.get_status(labels.data_to_world((60, 50)), world=True))
     names = [layer.name for layer in viewer.layers]
     assert names[1:-1] == [*(f"probability of {c.name}" for c in published.classes), "uncertainty"]
     viewer.open(str(section / "reference.zarr"), plugin="morphinfer")

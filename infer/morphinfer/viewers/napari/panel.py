@@ -25,6 +25,10 @@ from morphinfer.viewers.napari.sources import Source, source_of
 
 Work = Callable[[OnCount, Event], Any]
 """Called in another thread with a function to report progress to, and an event that stops it."""
+WIDTH_PX = 360
+"""Least width, which leaves room for the names of the fields."""
+PIXEL_STEP_UM = 1e-4
+"""What the field of the pixel size rounds to; a size that the layer knows is taken as it is."""
 
 
 class Panel(Container):
@@ -38,7 +42,7 @@ class Panel(Container):
             label="Channel", min=0, visible=False, tooltip="index along the first axis of the layer"
         )
         self.pixel_size = FloatSpinBox(
-            label="Pixel size (µm)", min=0, max=1000, step=0.001,
+            label="Pixel size (µm)", min=0, max=1000, step=PIXEL_STEP_UM,
             tooltip="side of a pixel of the layer in micrometres; 0: not known",
         )  # fmt: skip
         self.run = PushButton(text=run_text)
@@ -47,6 +51,7 @@ class Panel(Container):
         self.said = TextEdit(label="")
         self.said.read_only = True
         super().__init__()
+        self.min_width = WIDTH_PX
         self.image.changed.connect(self.look_at_layer)
         self.run.changed.connect(self.on_run)
         self.cancel.changed.connect(self.cancelled.set)
@@ -81,9 +86,12 @@ class Panel(Container):
             raise SlideError(
                 f"the pixel size of the layer '{layer.name}' is not known; state it in micrometres"
             )
+        known, size = LayerFrame.of(layer).pixel_size_um(), self.pixel_size.value
+        if known and abs(known - size) < PIXEL_STEP_UM:
+            size = known
         sliders = self.viewer.dims.current_step[-layer.ndim : -2]
         plane = (self.channel.value, *sliders[1:]) if layer.ndim > 2 else ()
-        return source_of(layer, self.pixel_size.value, plane)
+        return source_of(layer, size, plane)
 
     def on_run(self) -> None:
         """Start what the button says; what cannot be done is said."""

@@ -19,7 +19,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of a label image, of its probabilities or uncertainty, or of a slide.
+    """Layers of a label image, of its probabilities or uncertainty, or of a slide with its labels.
 
     Raises
     ------
@@ -34,7 +34,10 @@ def _layers(path: Path) -> list[LayerData]:
     kind = stored_result(path)
     if kind == "label image":
         return label_layers(path)
-    return result_layers(path) if kind else slide_layers(path)
+    if kind:
+        return result_layers(path)
+    inside = [each for each in sorted(path.glob("labels/*")) if stored_result(each)]
+    return [*slide_layers(path), *(layer for each in inside for layer in label_layers(each))]
 
 
 def _is_image(path: Path) -> bool:
