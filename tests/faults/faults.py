@@ -2,9 +2,10 @@
 
 File events: each call of `cases` dies at every N-th rename, flush, opening for writing, new folder or
 removal, is stopped there by a full disk, or loses power with all files that were not flushed. Random
-moments: the command `morphinfer segment` is killed at a random moment, plain, over older results, and as a
-shard, and is run again. Sources: a slide that vanishes or changes while it is read. What comes out must be
-what an undisturbed run writes. Slides are synthetic, networks of the random moments those of 'phantom'.
+moments: the command `morphinfer segment` is killed at a random moment, plain, over older results, as a shard,
+and with Dask workers, and is run again. Sources: a slide that vanishes or changes while it is read. What
+comes out must be what an undisturbed run writes. Slides are synthetic, networks of the random moments those
+of 'phantom'.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -34,6 +36,13 @@ from morphinfer.images import create_image  # noqa: E402
 
 SIDE = 2000
 """Of the slide of the random moments, in pixels."""
+OPTIONS = {
+    "plain": [],
+    "--overwrite": ["--overwrite"],
+    "--shard": ["--shard", "1/2"],
+    "--dask": ["--dask"],
+}
+"""Options of the command of each kind of run at random moments."""
 COLUMNS = ("trials", "refused", "mixed", "different", "lost", "left")
 
 
@@ -89,19 +98,25 @@ def at_file_events(every: int) -> Sequence[Trial]:
 
 def at_random_moments(kills: int) -> Sequence[Trial]:
     """Kills of the command while it segments."""
-    return [partial(killed, kind, kills) for kind in ("plain", "--overwrite", "--shard")]
+    return [partial(killed, kind, kills) for kind in ("plain", "--overwrite", "--shard", "--dask")]
 
 
 def killed(kind: str, kills: int, folder: Path) -> Row:
     """Kill the command at random moments, then run it again, and compare with an undisturbed run."""
-    row, moments = Row(f"segment, {kind}, killed at a random moment"), random.Random(kind)
+    row = Row(f"segment, {kind}, killed at a random moment")
     slide(folder / "s.zarr")
-    old: dict[str, bytes] = {}
+    with scheduler() if kind == "--dask" else nullcontext("") as address:
+        _kill_at_random(kind, [*OPTIONS[kind], *address.split()], row, kills, folder)
+    return row
+
+
+def _kill_at_random(kind: str, options: list[str], row: Row, kills: int, folder: Path) -> None:
+    moments, old = random.Random(kind), dict[str, bytes]()
     if kind == "--overwrite":
         run(folder, "--stride", "16")
         old = results(folder)
     seconds = -time.monotonic()
-    run(folder, *options(kind))
+    run(folder, *options)
     seconds += time.monotonic()
     new = results(folder)
     for _ in range(kills):
@@ -109,23 +124,39 @@ def killed(kind: str, kills: int, folder: Path) -> Row:
         if kind == "--overwrite":
             run(folder, "--stride", "16")
         row.trials += 1
-        process = start(folder, *options(kind))
+        process = start(folder, *options)
         time.sleep(moments.uniform(0.2, seconds))
         process.kill()
         process.communicate()
+        if kind == "--dask":
+            wait_for_tasks(options[1])
         seen = results(folder)
         row.mixed += bool(seen) and seen not in (old, new)
-        row.refused += any(each.returncode for each in run(folder, *options(kind)))
+        row.refused += any(each.returncode for each in run(folder, *options))
         row.different += results(folder) != new
         row.left += any(
             ".unfinished" in each.name or each.name.startswith(".") for each in folder.iterdir()
         )
-    return row
 
 
-def options(kind: str) -> list[str]:
-    """Options of the command of a kind of run."""
-    return {"plain": [], "--overwrite": ["--overwrite"], "--shard": ["--shard", "1/2"]}[kind]
+@contextmanager
+def scheduler() -> Iterator[str]:
+    """A Dask scheduler with two workers, each a process of its own; yields its address."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def wait_for_tasks(address: str) -> None:
+    """Wait until each worker has ended the task that outlives its killed client: it holds the draft."""
+    from distributed import Client, wait
+
+    with Client(address) as client:
+        workers = client.scheduler_info()["workers"]
+        wait([client.submit(int, workers=[each], pure=False) for each in workers])
 
 
 def of_the_source() -> Sequence[Trial]:
