@@ -23,6 +23,7 @@ from morphinfer.signals import INTERRUPTED, interruption
 COMMANDS = {
     "segment": "morphinfer.cli.segment:segment",
     "finish": "morphinfer.cli.finish:finish",
+    "watch": "morphinfer.cli.watch:watch",
     "plan": "morphinfer.cli.plan:plan",
     "evaluate": "morphinfer.cli.evaluate:evaluate",
     "report": "morphinfer.cli.report:report",

@@ -28,7 +28,7 @@ def segment_many(
 ) -> None:
     """Segment slides one after the other and print the outcome of each; exit code 1 if any failed."""
     slides, skipped = _without_results(slides, settings.verbosity)
-    jobs = _open_all(slides, choices)
+    jobs = [open_job(slide, choices) for slide in slides]
     _refuse_clashes([job for job in jobs if isinstance(job, Job)])
     if any(isinstance(job, Job) for job in jobs):
         make_folder(choices["out_dir"])
@@ -36,7 +36,7 @@ def segment_many(
         settings = replace(settings, models=networks)
     skip = bool(choices["skip_done"])
     summaries = [
-        _attempt(
+        attempt(
             slide, job, settings, f"segmenting {slide} ({number} of {len(jobs)})", skip_done=skip
         )
         for number, (slide, job) in enumerate(zip(slides, jobs, strict=True), 1)
@@ -73,16 +73,13 @@ def _without_results(paths: Sequence[str], verbosity: Verbosity) -> tuple[list[s
     return [path for path in paths if not kinds[path]], skipped
 
 
-def _open_all(slides: Sequence[str], choices: Mapping[str, Any]) -> list[Job | Failure]:
-    """A job for each slide, or the error of opening it; only metadata is read."""
-    jobs: list[Job | Failure] = []
-    for slide in slides:
-        try:
-            with logged_beside(Path(choices["out_dir"] or "")):
-                jobs.append(make_job(slide, choices))
-        except FAILURES as problem:
-            jobs.append(problem)
-    return jobs
+def open_job(slide: str, choices: Mapping[str, Any]) -> Job | Failure:
+    """A job for a slide, or the error of opening it; only metadata is read."""
+    try:
+        with logged_beside(Path(choices["out_dir"] or "")):
+            return make_job(slide, choices)
+    except FAILURES as problem:
+        return problem
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
@@ -98,7 +95,7 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
             )
 
 
-def _attempt(
+def attempt(
     slide: str, job: Job | Failure, settings: RunSettings, label: str, *, skip_done: bool
 ) -> Summary | SlideFailure:
     """The summary of a slide, or its error, whatever that is."""

@@ -1,9 +1,9 @@
 """What morphinfer writes down of a run: the run record in a label image, and what ``--json`` prints.
 
-`run` is the record, `summary`, `model_sets` and `doctor` are the printed objects, `parsing` reads and
-writes the JSON values of dataclasses, and `schema` describes them all as JSON Schema. The package is at the
-ground of the layers, and not in `runs`, which writes the record, because `reports` and `scoring` below it
-read and write the same keys.
+`run` is the record, `summary`, `model_sets` and `doctor` are the printed objects, `watch` is the state of a
+watched folder, `parsing` reads and writes the JSON values of dataclasses, and `schema` describes them all as
+JSON Schema. The package is at the ground of the layers, and not in `runs`, which writes the record, because
+`reports` and `scoring` below it read and write the same keys.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from morphinfer.records.summary import (
     dice_interval,
     scores_in,
 )
+from morphinfer.records.watch import WatchedSlide, WatchState, WatchStatus
 
 __all__ = [
     "RECORD_VERSION",
@@ -91,6 +92,9 @@ __all__ = [
     "Skipping",
     "SlideFailure",
     "Summary",
+    "WatchState",
+    "WatchStatus",
+    "WatchedSlide",
     "dice_interval",
     "parse_fields",
     "scores_in",

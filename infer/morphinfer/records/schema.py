@@ -1,6 +1,6 @@
-"""JSON Schema (draft 2020-12) of the run record and of what ``--json`` prints.
+"""JSON Schema (draft 2020-12) of the run record, of what ``--json`` prints, and of a watched folder.
 
-``python -m morphinfer.records.schema DOCS`` writes both files into the folder DOCS. Every key that
+``python -m morphinfer.records.schema DOCS`` writes the files into the folder DOCS. Every key that
 this version writes is required; more keys are allowed, so that a later version may add some.
 """
 
@@ -32,6 +32,7 @@ from morphinfer.records.summary import (
     ShardSummary,
     Summary,
 )
+from morphinfer.records.watch import WatchStatus
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
@@ -42,10 +43,13 @@ PRINTED = (
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Both schemas, by file name."""
+    """The schemas, by file name."""
     return {
         "run_record.schema.json": _document("The run record of morphinfer", (RunRecord,)),
         "summary.schema.json": _document("What the commands of morphinfer print as JSON", PRINTED),
+        "watch.schema.json": _document(
+            "The state of a folder that morphinfer watches", (WatchStatus,)
+        ),
     }
 
 

@@ -4,8 +4,9 @@
 networks, `background` decides whether empty parts are skipped, and finished rows go into a `draft`
 (`row_writer`, `journal`), which survives interruption and is published as a whole; `draft_checks` says what
 can be resumed, `open_rows` and `stretches` what of an incomplete row is kept, and `holders` who works on it.
-`steps` is what all runs share, `sharding` splits one over processes, `forecast` predicts what it costs, and
-`outputs` knows where results belong; `into_slide` writes labels into the image of the slide.
+`steps` is what all runs share, `sharding` splits one over processes, `forecast` predicts what it costs,
+`watching` segments what appears in a folder, and `outputs` knows where results belong; `into_slide` writes
+labels into the image of the slide.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from morphinfer.runs.results import ArraySegmentation, Segmentation
 from morphinfer.runs.segmentation import segment, segment_array
 from morphinfer.runs.sharding import segment_shard, shard_rows
 from morphinfer.runs.steps import Models, Progress, Report, make_plan
+from morphinfer.runs.watching import WatchSettings, watch
 
 __all__ = [
     "ArraySegmentation",
@@ -28,6 +30,7 @@ __all__ = [
     "Progress",
     "Report",
     "Segmentation",
+    "WatchSettings",
     "default_out",
     "draft_folder",
     "finish",
@@ -39,5 +42,6 @@ __all__ = [
     "segment_array",
     "segment_shard",
     "shard_rows",
+    "watch",
     "write_into_slide",
 ]

@@ -1,10 +1,10 @@
 """Where images are stored: paths, zip files, URLs, and which image in them is meant.
 
 `addresses` says what a user names, `store` opens it through zarr (`remote` by fsspec), `containers` chooses
-an image among the `members` of a container. `folders` lists slides and recognises results,
-`foreign_formats` names what is not read. `watched_arrays` and `level_arrays` give arrays that notice chunks
-that are absent or go, `watch` an image that is replaced, `contents` what has changed in it; `links` finds
-what leads elsewhere.
+an image among the `members` of a container. `folders` lists slides and recognises results, `arrivals` counts
+what of a slide is written, `foreign_formats` names what is not read. `watched_arrays` and `level_arrays` give
+arrays that notice chunks that are absent or go, `watch` an image that is replaced, `contents` what has
+changed in it; `links` finds what leads elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from morphinfer.images.stores.addresses import (
     is_node,
     is_zip,
 )
+from morphinfer.images.stores.arrivals import Footprint, footprint, slides_below
 from morphinfer.images.stores.containers import OpenedImage, open_image
 from morphinfer.images.stores.contents import (
     SAMPLED_SIDE,
@@ -49,6 +50,7 @@ __all__ = [
     "TIFF_SUFFIXES",
     "AbsentChunks",
     "Address",
+    "Footprint",
     "Index",
     "MissingChunks",
     "OpenedImage",
@@ -60,6 +62,7 @@ __all__ = [
     "bioformats_way",
     "enclosing_node",
     "file_pieces",
+    "footprint",
     "foreign_format",
     "hash_pieces",
     "in_labels_group",
@@ -75,6 +78,7 @@ __all__ = [
     "refuse_links",
     "refuse_result",
     "result_kind",
+    "slides_below",
     "slides_in",
     "stamp_files",
     "stored_result",
