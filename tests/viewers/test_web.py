@@ -94,6 +94,8 @@ def test_classes_lie_where_the_labels_say_and_only_those_that_are_shown(scene):
     assert (drawn[opaque, 3] == 255).all()
     assert (drawn[~opaque & ~hatched, 3] == 0).all()
     assert 0 < (drawn[hatched, 3] == 255).mean() < 1
+    tissue = pixels(scene, "tissue", shown=(1, 2))[..., 3]
+    np.testing.assert_array_equal(tissue == 255, np.kron(VALUES == 1, np.ones((8, 8), bool)))
 
 
 @pytest.mark.parametrize("layer", ["nuclei", "classes", "outlines"])

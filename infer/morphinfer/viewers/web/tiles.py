@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,6 @@ from morphinfer.viewers.web.scenes import Scene, Tile
 
 REACH = 2
 """Width of an outline in pixels, on each side of a border."""
-TISSUE_ALPHA = 70
-"""Opacity of general tissue, out of 255, where that of a target is 255."""
 UNLABELLED_GREY = 160
 TARGET_AND_TISSUE: tuple[Role, Role] = ("target", "tissue")
 TINY = 1e-30
@@ -111,17 +109,27 @@ def _nuclei(scene: Scene, part: Part, look: Look) -> Pixels | None:
 
 
 def _classes(scene: Scene, part: Part, look: Look) -> Pixels:
-    """Colours of the classes that are shown, and stripes where there is no label, shape (M, N, 4)."""
+    """Colours of all classes but general tissue, and stripes where there is no label, shape (M, N, 4)."""
     values = labels_over(part.grid(scene), scene.labels)
-    colours = np.zeros((256, 4), np.uint8)
-    colours[:, :3] = palette(scene.labels.classes)
-    tissue = values_of(scene.labels.classes, "tissue")
-    for value in range(len(scene.labels.classes)):
-        if value in look.shown:
-            colours[value, 3] = TISSUE_ALPHA if value in tissue else 255
-    pixels = colours[values]
+    others = set(look.shown).difference(values_of(scene.labels.classes, "tissue"))
+    pixels = _filled(scene, values, others)
     pixels[hatch(values)] = (UNLABELLED_GREY, UNLABELLED_GREY, UNLABELLED_GREY, 255)
     return pixels
+
+
+def _tissue(scene: Scene, part: Part, look: Look) -> Pixels:
+    """Colour of general tissue, which the page shows more faintly, shape (M, N, 4)."""
+    values = labels_over(part.grid(scene), scene.labels)
+    tissue = set(look.shown).intersection(values_of(scene.labels.classes, "tissue"))
+    return _filled(scene, values, tissue)
+
+
+def _filled(scene: Scene, values: Pixels, shown: Set[int]) -> Pixels:
+    """Colours of some classes, opaque: where tiles overlap by part of a pixel, no seam is seen."""
+    colours = np.zeros((256, 4), np.uint8)
+    colours[:, :3] = palette(scene.labels.classes)
+    colours[[value for value in range(len(scene.labels.classes)) if value in shown], 3] = 255
+    return colours[values]
 
 
 def _outlines(scene: Scene, part: Part, look: Look) -> Pixels:
@@ -151,6 +159,7 @@ def _uncertainty(scene: Scene, part: Part, look: Look) -> Pixels | None:
 
 LAYERS: Mapping[str, Callable[[Scene, Part, Look], Pixels | None]] = {
     "nuclei": _nuclei,
+    "tissue": _tissue,
     "classes": _classes,
     "outlines": _outlines,
     "uncertainty": _uncertainty,

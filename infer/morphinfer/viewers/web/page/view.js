@@ -3,7 +3,9 @@
 // what is seen: at=X,Y,MICROMETRES_A_PIXEL and off=VALUES for each panel, and the controls of the header.
 
 const byId = (id) => document.getElementById(id);
-const LAYERS = ["nuclei", "classes", "outlines", "uncertainty"];
+const LAYERS = ["nuclei", "tissue", "classes", "outlines", "uncertainty"];
+const CONTROLS = ["nuclei", "classes", "outlines", "uncertainty"];
+const TISSUE_SHARE = 0.27; // general tissue is as much fainter than the targets
 const panels = [];
 let moving = false;
 
@@ -16,7 +18,7 @@ class Panel {
     this.widthUm = scene.width * scene.pixel_size_um;
     this.low = scene.nuclei?.low;
     this.high = scene.nuclei?.high;
-    this.images = { nuclei: [], classes: [], outlines: [], uncertainty: [] };
+    this.images = Object.fromEntries(LAYERS.map((layer) => [layer, []]));
     this.section = byId("panel").content.firstElementChild.cloneNode(true);
     byId("panels").append(this.section);
     this.head();
@@ -29,6 +31,7 @@ class Panel {
     this.viewer = new OpenSeadragon.Viewer({
       element: this.find(".viewer"), drawer: "canvas", showNavigationControl: false, imageSmoothingEnabled: false,
       maxZoomPixelRatio: 8, minZoomImageRatio: 0.5, visibilityRatio: 0.2, animationTime: 0.4, timeout: 120000,
+      subPixelRoundingForTransparency: { "*": OpenSeadragon.SUBPIXEL_ROUNDING_OCCURRENCES.ALWAYS },
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
     });
     this.viewer.addHandler("tile-load-failed", () => say("parts of a slide cannot be read; the terminal says why"));
@@ -55,8 +58,7 @@ class Panel {
       box.checked = !this.off.has(value);
       box.addEventListener("change", () => {
         this.off[box.checked ? "delete" : "add"](value);
-        this.draw("classes");
-        this.draw("outlines");
+        ["tissue", "classes", "outlines"].forEach((layer) => this.draw(layer));
         remember();
       });
       const swatch = make("span", "swatch");
@@ -156,6 +158,7 @@ function make(tag, kind = "", text = "") {
 function say(text) { byId("message").textContent = text; }
 
 function opacity(layer) {
+  if (layer === "tissue") return TISSUE_SHARE * opacity("classes");
   const control = byId(layer);
   return control.type === "checkbox" ? Number(control.checked) : Number(control.value);
 }
@@ -173,7 +176,7 @@ function remember() {
     seen.append("at", panel.place().map((number) => +number.toPrecision(7)).join());
     seen.append("off", [...panel.off].join());
   }
-  for (const layer of LAYERS) seen.set(layer, opacity(layer));
+  for (const layer of CONTROLS) seen.set(layer, opacity(layer));
   if (byId("together").checked) seen.set("together", 1);
   history.replaceState(null, "", `#${seen.toString().replaceAll("%2C", ",")}`);
 }
@@ -181,7 +184,9 @@ function remember() {
 function control(layer) {
   byId(layer).addEventListener("input", () => {
     for (const panel of panels) {
-      panel.images[layer].forEach((image) => image.setOpacity(opacity(layer)));
+      for (const each of layer === "classes" ? ["tissue", layer] : [layer]) {
+        panel.images[each].forEach((image) => image.setOpacity(opacity(each)));
+      }
       if (layer === "uncertainty") panel.find(".ramp").style.display = opacity(layer) ? "block" : "none";
     }
     remember();
@@ -196,7 +201,7 @@ function numbers(text) {
 async function begin() {
   const scenes = await (await fetch("scenes.json")).json();
   const seen = new URLSearchParams(location.hash.slice(1));
-  for (const layer of LAYERS) {
+  for (const layer of CONTROLS) {
     if (!seen.has(layer)) continue;
     byId(layer).checked = seen.get(layer) !== "0";
     if (byId(layer).type === "range") byId(layer).value = Number(seen.get(layer));
@@ -211,7 +216,7 @@ async function begin() {
     panels.push(new Panel(scene, index, off === undefined ? background : numbers(off),
       numbers(seen.getAll("at")[index])));
   });
-  LAYERS.forEach(control);
+  CONTROLS.forEach(control);
   byId("together").addEventListener("change", () => { follow(panels[0]); remember(); });
   byId("copy").addEventListener("click", () => {
     remember();
