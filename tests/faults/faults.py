@@ -113,8 +113,9 @@ def killed(kind: str, kills: int, folder: Path) -> Row:
 def _kill_at_random(kind: str, options: list[str], row: Row, kills: int, folder: Path) -> None:
     moments, old = random.Random(kind), dict[str, bytes]()
     if kind == "--overwrite":
-        run(folder, "--stride", "16")
+        run(folder, "--stride", "4")
         old = results(folder)
+        assert old, "the run whose results are replaced failed"
     seconds = -time.monotonic()
     run(folder, *options)
     seconds += time.monotonic()
@@ -122,7 +123,7 @@ def _kill_at_random(kind: str, options: list[str], row: Row, kills: int, folder:
     for _ in range(kills):
         clear(folder)
         if kind == "--overwrite":
-            run(folder, "--stride", "16")
+            run(folder, "--stride", "4")
         row.trials += 1
         process = start(folder, *options)
         time.sleep(moments.uniform(0.2, seconds))
