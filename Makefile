@@ -6,6 +6,7 @@
 # make sbom   the packages of an installation, as a software bill of materials in dist/
 # make interop  labels of images that other libraries wrote
 # make viewers  results in real viewers, on a screen of Xvfb
+# make docs  the site of the documentation, in build/docs; a link that leads nowhere is an error
 # The first two make the virtual environment .venv on first use; a second call reuses it.
 
 PYTHON ?= python3
@@ -16,6 +17,7 @@ RUNTIME := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu,cpu)
 LOWEST := .venv-lowest
 INTEROP := .venv-interop
 VIEWERS := .venv-viewers
+DOCS := .venv-docs
 # One process a core; a file's tests stay together, since they share what they made. Where a process dies, the run ends: pytest-xdist
 # 3.8 waits for ever after it has replaced one (its issue 1378).
 PARALLEL := --numprocesses auto --dist loadfile --max-worker-restart 0
@@ -32,7 +34,7 @@ TOOL := $(BIN)/uv tool run --quiet
 PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
-.PHONY: demo test bounds interop viewers pythons faults check figures dist sbom clean
+.PHONY: demo test bounds interop viewers pythons faults check docs figures dist sbom clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -77,6 +79,10 @@ check: $(VENV)/.installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/*.pyx
 	MYPYPATH=infer $(BIN)/python -m mypy.stubtest morphinfer._kernels --mypy-config-file pyproject.toml
 
+# Not --quiet, which hides warnings from --strict.
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
 # Measure the shipped sets on their sections (needs MORPHINFER_DATA, see CONTRIBUTING.md).
 figures: $(VENV)/.installed-test
 	$(BIN)/python training/research/accuracy.py
@@ -114,6 +120,12 @@ $(VIEWERS)/.installed: $(SOURCES) $(VENV)/.installed-test
 	$(BIN)/uv pip install --quiet --python $(VIEWERS)/bin/python -r pyproject.toml --extra cpu --extra test-infer \
 		--extra viewers
 	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(VIEWERS)/lib/python*/site-packages
+	touch $@
+
+$(DOCS)/.installed: $(SOURCES) $(VENV)/.installed-test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
+	$(BIN)/uv pip install --quiet --python $(DOCS)/bin/python -r pyproject.toml --extra docs
+	cp -R $(VENV)/lib/python*/site-packages/*morphinfer* $(DOCS)/lib/python*/site-packages
 	touch $@
 
 # One wheel for CPython 3.11 and later. On Linux auditwheel gives it the oldest manylinux tag that it keeps; the files for

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -54,6 +55,19 @@ def test_spots_are_placed_on_the_pixels_of_the_nuclei():
     assert positions.tolist() == [[2.0, 1.0]]
     with pytest.raises(SpotsError, match="no feature 'target'; its features are 'gene'"):
         spots_of(points, "target", image)
+
+
+@pytest.mark.filterwarnings("ignore")  # of napari
+def test_the_python_of_the_page_makes_points_that_name_their_gene(tmp_path, monkeypatch):
+    components = pytest.importorskip("napari.components", reason="needs the extra 'viewers'")
+    monkeypatch.chdir(tmp_path)
+    Path("spots.csv").write_text("gene,x,y\nA,1,2\nB,3,4\n")
+    page = (Path(__file__).parents[2] / "docs/napari.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    viewer = components.ViewerModel()
+    exec(compile(code, "docs/napari.md", "exec"), {"viewer": viewer})
+    image = FakeLayer(None, scale=(0.325, 0.325), translate=(0, 0))
+    assert spots_of(viewer.layers[0], "gene", image)[0] == ["A", "B"]
 
 
 def test_what_is_written_is_what_training_reads(request_of, monkeypatch):

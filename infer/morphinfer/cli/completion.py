@@ -120,16 +120,16 @@ def use_shells() -> None:
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    r"""Print a script that completes commands, options and values.
+    """Print a script that completes commands, options and values.
 
     \b
-    bash        eval "$(morphinfer completion bash)" in ~/.bashrc (4.4 or later)
-    zsh         eval "$(morphinfer completion zsh)" in ~/.zshrc, after compinit
+    bash        eval "$(morphinfer completion bash)", in ~/.bashrc (4.4 or later)
+    zsh         eval "$(morphinfer completion zsh)", in ~/.zshrc after compinit
     fish        morphinfer completion fish > ~/.config/fish/completions/morphinfer.fish
     powershell  morphinfer completion powershell | Out-String | Invoke-Expression, in $PROFILE
 
     Completed are also model sets, channels of the slide, classes of the reference, and genes of the spots
     that the line names.
-    """
+    """  # noqa: D301
     script = SHELLS[shell](ctx.find_root().command, {}, "morphinfer", VARIABLE)
     click.echo(script.source(), nl=False)
