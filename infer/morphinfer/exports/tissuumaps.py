@@ -85,7 +85,7 @@ def _project(stem: str, nuclei: Slide, beside: dict[str, str]) -> dict[str, Any]
         "name": "Spots",
         "path": beside.get("spots"),
         "autoLoad": True,
-        "expectedHeader": {"X": "x", "Y": "y", "gb_col": "gene", "shape_fixed": "disc"},
+        "expectedHeader": {"X": "x", "Y": "y", "gb_col": "gene", "scale_factor": 0.5, "shape_fixed": "disc"},
         "expectedRadios": {
             "cb_gr": True, "cb_gr_key": False, "cb_gr_rand": True,
             "shape_gr": False, "shape_gr_rand": False, "shape_fixed": True,
