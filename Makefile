@@ -4,7 +4,7 @@
 # make pythons  labels of another version of Python, byte for byte
 # make dist  the wheel of this platform and the sdist, checked, in dist/
 # make sbom   the packages of an installation, as a software bill of materials in dist/
-# make interop  labels of images that other libraries wrote
+# make interop  labels of images that other libraries wrote, and pipelines
 # make viewers  results in real viewers, on a screen of Xvfb
 # make docs  the site of the documentation, in build/docs; a link that leads nowhere is an error
 # The first two make the virtual environment .venv on first use; a second call reuses it.

@@ -166,3 +166,15 @@ def test_the_package_map_names_the_single_modules_that_packages_import():
     imported = set().union(*(imported_from(name) & MODULES for name in PACKAGES))
     named = set(CODE.findall(sentence[0])) - {"commands"}
     assert named == {name.partition(".")[2] for name in imported}
+
+
+def test_the_conda_recipe_needs_what_the_package_needs():
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    needed = {*project["dependencies"], *project["optional-dependencies"]["cpu"]}
+    needed.add(f"python{project['requires-python']}")
+    recipe = text_of("docs/deploy/recipe.yaml")
+    run = recipe[recipe.index("  run:") : recipe.index("tests:")]
+    assert {
+        line.replace(" ", "") for line in re.findall(r"^    - (.+)$", run, re.MULTILINE)
+    } == needed
+    assert f"  version: {project['version']}\n" in recipe

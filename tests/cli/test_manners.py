@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import pytest
 from commands import refused
 
 from morphinfer.cli import cli
+from morphinfer.signals import CODES
 
 pytest_plugins = ["commands"]
 
@@ -78,3 +80,10 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(call, slide, models):
     call("segment", *words)
     refused(call("segment", *words, "--dry-run"), "exists already; give --overwrite")
     assert call("segment", *words, "--dry-run", "--overwrite")[0] == 0
+
+
+def test_the_help_names_the_exit_codes(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    codes = [f"{code}" for code in (0, 1, 2, *CODES.values())]
+    assert re.findall(r"(\d+) [a-z]", out[out.index("Exit codes") :]) == codes

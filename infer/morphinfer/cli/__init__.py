@@ -113,7 +113,11 @@ def _interruptible() -> Iterator[None]:
         raise click.exceptions.Exit(getattr(stopped, "code", INTERRUPTED)) from stopped
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.",
+)
 @click.version_option(version("morphinfer"), prog_name="morphinfer")
 def cli() -> None:
     """Segment nuclei-stained whole slides with CNNs supervised by gene expression."""
