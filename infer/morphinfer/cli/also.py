@@ -16,7 +16,7 @@ from morphinfer.errors import MorphinferError, OutputError
 if TYPE_CHECKING:
     from morphinfer.images import LabelImage, Slide
 
-FORMATS = ("geojson", "csv", "shapes", "tissuumaps")
+FORMATS = ("geojson", "csv", "shapes", "tissuumaps", "spatialdata")
 DEFAULT_NAME = "morphinfer"
 """Name of the labels inside a slide."""
 Command = Callable[..., Any]
@@ -85,16 +85,15 @@ class Also:
         OutputError
             An output exists or cannot be written, or a package is not installed.
         """
-        from morphinfer.images import check_labels, check_target
+        from morphinfer.images import check_labels
 
         if self.into_slide is not None:
             check_labels(slide, self.into_slide, overwrite=overwrite)
         if self.formats:
-            from morphinfer.exports import require_packages
+            from morphinfer.exports import check_export
 
             for form, path in self.exports(target).items():
-                require_packages(form)
-                check_target(path, overwrite=overwrite)
+                check_export(path, form, overwrite=overwrite)
 
     def exports(self, target: Path) -> dict[Any, Path]:
         """Path of each export."""

@@ -1,4 +1,4 @@
-"""``morphinfer export``: a label image as polygons or a table."""
+"""``morphinfer export``: a label image as polygons, a table, or elements of other images."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @click.argument("labels", metavar="LABELS.zarr", type=click.Path())
 @click.option("--to", type=click.Choice(FORMATS), default="geojson",
               show_default=True,
-              help="Polygons for QuPath, a table, GeoParquet, or a project of TissUUmaps.")  # fmt: skip
+              help="Polygons for QuPath, a table, GeoParquet, or what TissUUmaps or spatialdata opens.")  # fmt: skip
 @into_slide_option
 @click.option("--out", type=click.Path(), metavar="FILE",
-              help="File to write; compressed where the name ends in .gz.  [default: beside the "
-                   "label image]")  # fmt: skip
+              help="File to write, compressed where the name ends in .gz, or SpatialData store, which "
+                   "may exist.  [default: beside the label image]")  # fmt: skip
 @click.option("--slide", type=click.Path(), metavar="SLIDE.zarr",
               help="Present path of the slide.  [default: the path in the run record]")  # fmt: skip
 @click.option("--tolerance", "tolerance_um", type=click.FloatRange(min=0), default=0,
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 @click.option("--spots", metavar="[um:]FILE.csv",
               help="Spots for TissUUmaps: gene, x and y in pixels of the slide, or with um: in "
                    "micrometres.")  # fmt: skip
+@click.option("--name", default="morphinfer", show_default=True,
+              help="Name of the labels in a SpatialData store.")  # fmt: skip
+@click.option("--cells", metavar="TABLE",
+              help="Table of an existing SpatialData store whose cells get their classes.")  # fmt: skip
 @click.option("--all-classes", is_flag=True, help="Write background too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
@@ -49,7 +53,8 @@ def export(
 
     Neighbouring polygons share their borders, without gaps and overlaps. Coordinates are x and y in pixels
     of level 0 of the slide, from its outer corner, as QuPath has them. What is unlabelled, and background, is
-    left out.
+    left out. A SpatialData store gets labels, polygons and a table of class areas; the image in it, or the
+    slide, is not changed.
     """
     from morphinfer.exports import export_labels, export_path, labelled_slide
     from morphinfer.images import open_labels

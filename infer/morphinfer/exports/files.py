@@ -22,9 +22,10 @@ from morphinfer.errors import OutputError
 from morphinfer.exports.coverage import Coverage, load_shapely
 from morphinfer.records import ExportedClass
 
-FormatName = Literal["geojson", "csv", "shapes", "tissuumaps"]
+FormatName = Literal["geojson", "csv", "shapes", "tissuumaps", "spatialdata"]
 ENDINGS: Mapping[FormatName, str] = {
     "geojson": ".geojson", "csv": ".csv", "shapes": ".parquet", "tissuumaps": ".tmap",
+    "spatialdata": "_spatialdata.zarr",
 }  # fmt: skip
 """Forms, and how their files end."""
 AT_ONCE = 1000

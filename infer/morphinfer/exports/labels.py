@@ -6,17 +6,22 @@ import math
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from morphinfer.classes import values_of
 from morphinfer.errors import AlignmentError, OptionsError, SlideError
-from morphinfer.exports.coverage import Coverage, cover, load_shapely
+from morphinfer.exports.coverage import load_shapely
+from morphinfer.exports.drawing import draw
 from morphinfer.exports.files import ENDINGS, FormatName, load_pyarrow, write_file
+from morphinfer.exports.spatial_data import (
+    check_store,
+    is_store,
+    load_spatialdata,
+    write_store,
+)
 from morphinfer.exports.tissuumaps import write_project
-from morphinfer.geometry import PixelGrid, Window
 from morphinfer.images import LabelImage, Slide, check_target, open_slide, staged
-from morphinfer.records import ExportedClass, ExportSummary
+from morphinfer.records import ExportSummary
 from morphinfer.reports import readable, recorded_slide
+
+ELEMENT = "morphinfer"
 
 
 def export_labels(
@@ -29,9 +34,11 @@ def export_labels(
     tolerance_um: float = 0,
     smooth: bool = False,
     all_classes: bool = False,
+    name: str = ELEMENT,
+    cells: str | None = None,
     overwrite: bool = False,
 ) -> ExportSummary:
-    """Write the areas of the classes as polygons, or a table of them; what was written.
+    """Write the areas of the classes as polygons, a table, or elements of SpatialData; what was written.
 
     Places are x and y in pixels of level 0 of the slide, from the outer corner of its first pixel. What is
     unlabelled is left out.
@@ -42,9 +49,10 @@ def export_labels(
         The label image; it is read whole, a byte a position.
     out : str or Path
         File to publish. A name that ends in .gz is compressed, except GeoParquet, which is by itself.
-    to : {'geojson', 'csv', 'shapes', 'tissuumaps'}
+    to : {'geojson', 'csv', 'shapes', 'tissuumaps', 'spatialdata'}
         GeoJSON as QuPath reads it, one annotation a polygon; a table of the classes; GeoParquet; a project of
-        TissUUmaps with files beside it, see `tissuumaps`.
+        TissUUmaps with files beside it, see `tissuumaps`; labels, polygons and a table in a SpatialData
+        store, new or existing (`write_store`).
     slide : str or Path, optional
         Where the slide is; by default where the run record says.
     spots : str, optional
@@ -56,13 +64,18 @@ def export_labels(
         Cut the corners of the steps that positions make; the area of each class stays within 0.5 %.
     all_classes : bool
         Whether classes whose role is background are written too.
+    name : str
+        Name of the labels in a SpatialData store; the other elements are NAME_polygons, NAME_classes and
+        NAME_cells.
+    cells : str, optional
+        Table of that store for whose cells a table with their classes is added.
     overwrite : bool
-        Replace a file that exists.
+        Replace a file that exists, or the elements of that name.
 
     Raises
     ------
     OutputError
-        ``out`` exists or cannot be written, or shapely, or for GeoParquet pyarrow, is not installed.
+        ``out`` exists or cannot be written, or a package is not installed (`check_export`).
     OptionsError
         The tolerance is below 0, or no number, or the form has no spots.
     SpotsError
@@ -77,33 +90,31 @@ def export_labels(
         raise OptionsError(
             f"`to={to!r}`: holds no spots; leave `spots` out, or write a project of TissUUmaps"
         )
-    check_target(out, overwrite=overwrite)
-    require_packages(to)
-    image = labelled_slide(labels, slide)
-    frame, grid = image.grid, labels.image.grid
-    values = labels.read(Window(0, 0, *grid.shape))
-    left_out = () if all_classes else values_of(labels.classes, "background")
-    kept = [value for value in range(len(labels.classes)) if value not in left_out]
-    coverage = cover(values, tolerance_um / grid.pixel_size_um, smooth=smooth).of(kept)
-    figures = _figures(coverage, labels, kept)
-    write = partial(
-        write_file, coverage=_placed(coverage, grid, frame), classes=labels.classes, figures=figures
-    )
-    if to == "tissuumaps":
-        nuclei = readable(image, labels)
-        write_project(
-            out, nuclei, partial(write, to="geojson", gzipped=False), spots, overwrite=overwrite
+    if cells is not None and not (to == "spatialdata" and is_store(out)):
+        raise OptionsError(
+            f"`cells={cells!r}`: is a table of a SpatialData store; name that as `out`"
         )
+    check_export(out, to, name, overwrite=overwrite)
+    image = labelled_slide(labels, slide)
+    drawn = draw(labels, image.grid, tolerance_um, smooth=smooth, all_classes=all_classes)
+    write = partial(write_file, classes=labels.classes, figures=drawn.figures)
+    if to == "spatialdata":
+        write_store(out, drawn, image, name, cells=cells, overwrite=overwrite)
+    elif to == "tissuumaps":
+        nuclei = readable(image, labels)
+        polygons = partial(write, to="geojson", coverage=drawn.placed(), gzipped=False)
+        write_project(out, nuclei, polygons, spots, overwrite=overwrite)
     else:
+        gzipped = out.name.lower().endswith(".gz")
         with staged(out, overwrite=overwrite) as draft:
-            write(draft, to, gzipped=out.name.lower().endswith(".gz"))
+            write(draft, to, drawn.placed(), gzipped=gzipped)
     return {
         "labels": str(labels.image.path or labels.image.name),
         "out": str(out),
         "to": to,
-        "polygons": len(coverage.polygons),
-        "classes": figures,
-        "pixel_size_um": frame.pixel_size_um,
+        "polygons": len(drawn.coverage.polygons),
+        "classes": dict(drawn.figures),
+        "pixel_size_um": image.pixel_size_um,
         "tolerance_um": tolerance_um,
         "smooth": smooth,
     }
@@ -118,14 +129,20 @@ def export_path(labels: Path, to: FormatName) -> Path:
     return labels.with_name(labels.name.removesuffix(".zarr") + ENDINGS[to])
 
 
-def require_packages(to: FormatName) -> None:
-    """Raise where a package that a form needs is missing.
+def check_export(out: Path, to: FormatName, name: str = ELEMENT, *, overwrite: bool) -> None:
+    """Refuse an export that could not be written.
 
     Raises
     ------
     OutputError
-        shapely, or for GeoParquet pyarrow, is not installed.
+        The output exists, or shapely, for GeoParquet pyarrow, or for SpatialData spatialdata, is not
+        installed.
     """
+    if to == "spatialdata":
+        check_store(out, name, overwrite=overwrite)
+        load_spatialdata()
+    else:
+        check_target(out, overwrite=overwrite)
     load_shapely()
     if to == "shapes":
         load_pyarrow()
@@ -161,28 +178,3 @@ def labelled_slide(labels: LabelImage, slide: str | Path | None = None) -> Slide
             f"places in pixels of that are not known; name the slide with `slide`"
         )
     return open_slide(slide, channel=0)
-
-
-def _placed(coverage: Coverage, grid: PixelGrid, frame: PixelGrid) -> Coverage:
-    """Polygons in pixels of the slide."""
-    down_um, right_um = np.subtract(grid.corner_um, frame.corner_um)
-    return coverage.placed(
-        grid.pixel_size_um / frame.pixel_size_um,
-        (right_um / frame.pixel_size_um, down_um / frame.pixel_size_um),
-    )
-
-
-def _figures(coverage: Coverage, labels: LabelImage, kept: list[int]) -> dict[str, ExportedClass]:
-    """Number and area of the polygons of each class."""
-    counts = np.bincount(coverage.values, minlength=len(labels.classes))
-    areas = np.bincount(
-        coverage.values, load_shapely().area(coverage.polygons), len(labels.classes)
-    )
-    position_um2 = labels.image.pixel_size_um**2
-    return {
-        labels.classes[value].name: {
-            "polygons": int(counts[value]),
-            "area_um2": float(areas[value] * position_um2),
-        }
-        for value in kept
-    }

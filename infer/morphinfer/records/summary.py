@@ -242,7 +242,7 @@ class ExportSummary(TypedDict):
     """Path of the label image."""
     out: str
     """Path of the file."""
-    to: Literal["geojson", "csv", "shapes", "tissuumaps"]
+    to: Literal["geojson", "csv", "shapes", "tissuumaps", "spatialdata"]
     """Its form."""
     polygons: int
     """Number of polygons."""
