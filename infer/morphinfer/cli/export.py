@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("labels", metavar="LABELS.zarr", type=click.Path())
 @click.option("--to", type=click.Choice(FORMATS), default="geojson",
               show_default=True,
-              help="Polygons for QuPath, a table, GeoParquet, or what TissUUmaps or spatialdata opens.")  # fmt: skip
+              help="Polygons for QuPath, a table, GeoParquet, or for TissUUmaps or SpatialData.")  # fmt: skip
 @into_slide_option
 @click.option("--out", type=click.Path(), metavar="FILE",
               help="File to write, compressed where the name ends in .gz, or SpatialData store, which "

@@ -1,10 +1,10 @@
 """Label images in the forms that other programs read: polygons for QuPath and GIS, tables.
 
-`borders` follows the borders between classes, `coverage` makes polygons that share these, and `drawing` joins
-both. `files` writes GeoJSON, CSV and GeoParquet, `tissuumaps` projects of that viewer, with the nuclei and the
-spots of `spot_table`, `spatial_data` elements of a SpatialData store, `spatial_cells` the classes of its cells;
-`labels` is the call. shapely, of the extra 'export', and spatialdata are imported here and nowhere else, when
-they are needed.
+`borders` follows the borders between classes, `coverage` makes polygons that share these, and `drawing`
+joins both. `files` writes GeoJSON, CSV and GeoParquet, `tissuumaps` projects of that viewer, with the nuclei
+and the spots of `spot_table`, `spatial_data` elements of a SpatialData store, `spatial_cells` the classes of
+its cells; `labels` is the call. shapely, of the extra 'export', and spatialdata are imported here and nowhere
+else, when they are needed.
 """
 
 from __future__ import annotations

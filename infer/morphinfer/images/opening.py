@@ -16,9 +16,11 @@ from morphinfer.images.slides import (
     check_pixel_size,
     check_plain,
     hash_metadata,
+    length_units,
     pick_channel,
     pick_z,
     place_levels,
+    refuse_without_unit,
     time_warning,
 )
 from morphinfer.images.stores import (
@@ -107,6 +109,8 @@ def open_slide(
     if not follow_links:
         refuse_links(opened, [d.path for d in meta.datasets])
     arrays = [level_array(node, d.path, watch) for d in meta.datasets]
+    if pixel_size_um is None and length_units(meta) is None:
+        refuse_without_unit(address.path)
     levels, left_out = place_levels(meta, arrays, str(address), pixel_size_um)
     axes, base = "".join(meta.axes), levels[0].array
     repaired = (*meta.warnings, *left_out, *time_warning(axes, base.shape, address))

@@ -178,6 +178,10 @@ def test_points_of_spatialdata_are_transformed_to_the_global_system(tmp_path, ve
     whole.update(type="affine", affine=[[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]])
     (element / name).write_text(json.dumps(content))
     assert places(read(element)) == [(5, 3)]
+    whole.update(output={"name": "global", "axes": [{"name": n} for n in "zyx"]},
+                 affine=[[0.0, 0.0, 0.0], [3.0, 0.0, 0.0], [0.0, 2.0, 1.0]])  # fmt: skip
+    (element / name).write_text(json.dumps(content))
+    assert places(read(element)) == [(5, 3)]  # rows are those of the axes of the system
 
 
 def test_visium_is_named(tmp_path):

@@ -240,7 +240,9 @@ def _affine(entry: Mapping[str, Any], element: Path) -> Affine:
             return Affine(1.0, 0.0, float(there[x]), 0.0, 1.0, float(there[y]))
         if kind == "affine":
             rows, last = entry["affine"], len(axes)
-            return Affine(*(float(rows[r][c]) for r in (x, y) for c in (x, y, last)))
+            to = [axis["name"] for axis in (entry.get("output") or {}).get("axes", [])] or axes
+            there = (to.index("x"), to.index("y"))
+            return Affine(*(float(rows[r][c]) for r in there for c in (x, y, last)))
         if kind == "sequence":
             whole = IDENTITY
             for part in entry["transformations"]:

@@ -12,6 +12,7 @@ from morphinfer.images.ngff.attributes import (
     image_attributes,
     label_attributes,
 )
+from morphinfer.images.ngff.coordinate_systems import flattened
 from morphinfer.images.ngff.multiscales import (
     Dataset,
     Multiscale,
@@ -19,15 +20,17 @@ from morphinfer.images.ngff.multiscales import (
     parse_multiscale,
     um_per_unit,
 )
-from morphinfer.images.ngff.transforms import first_not_finite
+from morphinfer.images.ngff.transforms import compose, first_not_finite
 
 __all__ = [
     "Dataset",
     "Multiscale",
     "Version",
     "block_on_image",
+    "compose",
     "display_window",
     "first_not_finite",
+    "flattened",
     "image_attributes",
     "label_attributes",
     "parse_multiscale",

@@ -1,8 +1,8 @@
 """Slides: two-dimensional views of one channel, read by window, whatever stores the pixels.
 
-A `slide` reads by `reading` and `pixel_types`. `levels` says where its levels lie, by `pixel_sizes`; `checks`
-refuses what cannot be a slide; `identities` distinguishes two; `bad_chunks` finds what cannot be decoded.
-`level_checks` compares coarse levels with
+A `slide` reads by `reading` and `pixel_types`. `levels` says where its levels lie, by `pixel_sizes`; `points`
+finds the size that a SpatialData store shows. `checks` refuses what cannot be a slide; `identities`
+distinguishes two; `bad_chunks` finds what cannot be decoded. `level_checks` compares coarse levels with
 level 0 (`level_pixels`, `level_windows`).
 """
 
@@ -21,6 +21,8 @@ from morphinfer.images.slides.checks import (
 from morphinfer.images.slides.identities import hash_metadata
 from morphinfer.images.slides.level_checks import verify_level_for
 from morphinfer.images.slides.levels import Level, place_levels
+from morphinfer.images.slides.pixel_sizes import length_units
+from morphinfer.images.slides.points import refuse_without_unit
 from morphinfer.images.slides.reading import UNCHUNKED_SIDE, array_chunk
 from morphinfer.images.slides.slide import Slide
 
@@ -35,9 +37,11 @@ __all__ = [
     "check_pixel_size",
     "check_plain",
     "hash_metadata",
+    "length_units",
     "pick_channel",
     "pick_z",
     "place_levels",
+    "refuse_without_unit",
     "time_warning",
     "verify_level_for",
 ]
