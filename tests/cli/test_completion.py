@@ -50,6 +50,12 @@ def test_model_sets_are_completed_and_else_files(completed):
     assert completed("morphinfer half ./mine") == ["file,./mine"]
 
 
+def test_what_is_offered_replaces_the_word_as_the_shell_cuts_it(completed):
+    line = "morphinfer plan s.zarr --models=ph"
+    assert completed(line, "ph") == ["plain,phantom"]  # bash
+    assert completed(line, "--models=ph") == ["plain,--models=phantom"]  # fish, PowerShell
+
+
 def test_channels_of_the_slide_are_completed(completed, make_slide):
     make_slide(
         np.zeros((2, 64, 64), np.uint8), axes="cyx", channels=("DAPI", "Deep red"), name="s.zarr"

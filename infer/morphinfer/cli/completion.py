@@ -1,7 +1,7 @@
 """``morphinfer completion``: a script that makes a shell complete commands, options and values.
 
-click completes by itself in zsh and fish. In bash a word such as ``--class layer=Neu`` is cut at '=', so the
-line is given as it was typed, and PowerShell gives the same.
+click completes by itself in zsh. The other shells give the line as it was typed: bash cuts a word such as
+``--class layer=Neu`` at '=', and click cuts values for fish at commas.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import (
     CompletionItem,
-    FishComplete,
     ShellComplete,
     ZshComplete,
     add_completion_class,
@@ -39,6 +38,24 @@ BASH = r"""%(complete_func)s() {
 }
 
 complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+FISH = """function %(complete_func)s
+    set -l response (env COMP_LINE=(commandline -cp) COMP_WORD=(commandline -ct) \\
+        %(complete_var)s=fish_complete %(prog_name)s 2> /dev/null)
+    for completion in $response
+        set -l parts (string split -m 1 "," $completion)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 """
 POWERSHELL = r"""Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
@@ -74,10 +91,12 @@ class LineComplete(ShellComplete):
     def complete(self) -> str:
         """A line for each completion: its kind and what stands in place of the cut word."""
         args, incomplete = self.get_completion_args()
+        option, sign, _ = incomplete.partition("=")
+        name = option + sign if sign and option.startswith("-") else ""  # click completes the value
         word = os.environ["COMP_WORD"]
-        kept = incomplete[: len(incomplete) - len(word)] if incomplete.endswith(word) else ""
+        kept = len(incomplete) - len(word) if incomplete.endswith(word) else 0
         lines = (
-            f"{item.type},{str(item.value).removeprefix(kept)}"
+            f"{item.type},{f'{name}{item.value}'[kept:]}"
             for item in self.get_completions(args, incomplete)
         )
         return "\n".join(lines)
@@ -94,6 +113,13 @@ class BashComplete(LineComplete):
     source_template = BASH
 
 
+class FishLineComplete(LineComplete):
+    """Completion in fish."""
+
+    name = "fish"
+    source_template = FISH
+
+
 class PowerShellComplete(LineComplete):
     """Completion in PowerShell."""
 
@@ -104,7 +130,7 @@ class PowerShellComplete(LineComplete):
 SHELLS: dict[str, type[ShellComplete]] = {
     "bash": BashComplete,
     "zsh": ZshComplete,
-    "fish": FishComplete,
+    "fish": FishLineComplete,
     "powershell": PowerShellComplete,
 }
 
