@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.classes import UNLABELLED, LabelClass
+from morphinfer.errors import SpotsError
 from morphinfer.images import LabelImage, open_labels
 from morphinfer_training.cells.frame import slide_frame, warn_of_half_pixel
 from morphinfer_training.cells.look_up import Floats, Values, look_up
+from morphinfer_training.cells.masks import read_masks
 from morphinfer_training.spots import CellColumns, CellTable, Orientation, Unit, read_cells
 
 MOST_AWAY = 0.5
@@ -61,6 +63,7 @@ def classify_cells(
     labels: str | Path | LabelImage,
     table: str | Path,
     *,
+    masks: bool = False,
     slide: str | Path | None = None,
     columns: CellColumns | None = None,
     unit: Unit | None = None,
@@ -76,15 +79,17 @@ def classify_cells(
         A label image; layers are read where they lie beside it.
     table : str or Path
         The cells (`read_cells`).
+    masks : bool
+        Whether ``table`` is an image of masks, whose nuclei are the cells (`read_masks`).
     slide : str or Path, optional
         The slide, where the label image does not say which.
     columns, unit, transform, shift, orientation
-        See `read_cells`.
+        See `read_cells`; masks take none of them.
 
     Raises
     ------
     SpotsError
-        The table cannot be read or placed.
+        The table cannot be read or placed, or masks are to be placed otherwise than they are.
     AlignmentError
         There is no label image, it does not say of which slide it is, or a layer is of another one.
     SlideError
@@ -93,10 +98,14 @@ def classify_cells(
     image = labels if isinstance(labels, LabelImage) else open_labels(labels)
     frame = slide_frame(image, slide)
     warnings = [] if slide is not None else warn_of_half_pixel(image)
-    cells = read_cells(
-        table, frame, columns=columns, unit=unit, transform=transform, shift=shift,
-        orientation=orientation,
-    )  # fmt: skip
+    if masks:
+        _refuse_placement(table, columns, unit, transform, shift, orientation)
+        cells = read_masks(table, frame)
+    else:
+        cells = read_cells(
+            table, frame, columns=columns, unit=unit, transform=transform, shift=shift,
+            orientation=orientation,
+        )  # fmt: skip
     logger.info("reading the classes of %d cells", len(cells))
     found = look_up(image, frame, cells.row, cells.col)
     doubts = _doubts(found, image.classes, cells.path)
@@ -106,6 +115,15 @@ def classify_cells(
         cells, image.classes, found.value, found.inside, found.probability, found.uncertainty,
         (*image.warnings, *warnings, *cells.warnings, *doubts),
     )  # fmt: skip
+
+
+def _refuse_placement(table: str | Path, *choices: object) -> None:
+    """Raise where masks are to be placed, since their pixels say where they lie."""
+    if any(choice not in (None, (0.0, 0.0), "given") for choice in choices):
+        raise SpotsError(
+            f"{table}: masks lie where their pixels are; leave out `columns`, `unit`, `transform`, `shift` "
+            f"and `orientation`"
+        )
 
 
 def _doubts(found: Values, classes: tuple[LabelClass, ...], path: Path) -> list[str]:

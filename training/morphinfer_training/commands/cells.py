@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     "--to-obs", "annotated", type=click.Path(path_type=Path), metavar="ADATA.h5ad",
     help="Write a copy of this AnnData file with the classes in obs; cells are found by their names.",
 )  # fmt: skip
+@click.option("--masks", is_flag=True,
+              help="TABLE is an image of nuclei, each with a number of its own.")  # fmt: skip
 @click.option(
     "--slide", type=click.Path(), metavar="SLIDE",
     help="The slide, where LABELS.zarr does not say which.",
@@ -47,6 +49,7 @@ def cells(
     table: Path,
     out: Path,
     annotated: Path | None,
+    masks: bool,
     slide: str | None,
     columns: str | None,
     unit: Literal["pixel", "micrometer"] | None,
@@ -61,7 +64,8 @@ def cells(
 
     It is what LABELS.zarr shows at the centre of the cell. TABLE has a row for each cell: cells.parquet
     of Xenium, cell_metadata.csv of MERSCOPE, the metadata file of CosMx, their folders, any text or
-    Parquet table with x and y, or an AnnData file (.h5ad) with obsm['spatial']. Probability and
+    Parquet table with x and y, or an AnnData file (.h5ad) with obsm['spatial']; with --masks a label image
+    of a segmentation of nuclei (OME-Zarr, TIFF). Probability and
     uncertainty are written if 'morphinfer segment' kept them beside LABELS.zarr (--probabilities,
     --uncertainty). No cell is left out: one off the label image or on unlabelled positions has no class.
     """
@@ -77,7 +81,7 @@ def cells(
     check_target(out, overwrite=overwrite)
     with stages_shown(verbosity):
         found = classify_cells(
-            labels, table, slide=slide, columns=parse_cell_columns(columns) if columns else None,
+            labels, table, masks=masks, slide=slide, columns=parse_cell_columns(columns) if columns else None,
             unit=unit, transform=transform, shift=parse_shift(shift) if shift else (0.0, 0.0),
             orientation=orientation,
         )  # fmt: skip
