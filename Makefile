@@ -137,6 +137,7 @@ dist: $(VENV)/.installed-test
 	cp build/dist/*.tar.gz dist
 	$(TOOL) twine check --strict dist/*.whl dist/*.tar.gz
 	$(TOOL) abi3audit --strict dist/*.whl
+	$(TOOL) --from 'validate-pyproject[all]' validate-pyproject pyproject.toml
 	$(TOOL) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # CycloneDX of what `pip install "morphinfer[cpu]"` brings, with the newest versions.
