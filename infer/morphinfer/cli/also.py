@@ -14,6 +14,7 @@ from morphinfer.cli.console import ParamType
 from morphinfer.errors import MorphinferError, OutputError
 
 if TYPE_CHECKING:
+    from morphinfer.exports import FormatName
     from morphinfer.images import LabelImage, Slide
 
 FORMATS = ("geojson", "csv", "shapes", "tissuumaps", "spatialdata")
@@ -72,7 +73,7 @@ into_slide_option = click.option(
 class Also:
     """What is made of each label image besides."""
 
-    formats: Sequence[str] = ()
+    formats: Sequence[FormatName] = ()
     """Forms of exports beside it."""
     into_slide: str | None = None
     """Name of the labels inside the slide, if there are to be any."""
