@@ -25,8 +25,6 @@ from morphinfer.viewers.napari.sources import Source, source_of
 
 Work = Callable[[OnCount, Event], Any]
 """Called in another thread with a function to report progress to, and an event that stops it."""
-WIDTH_PX = 360
-"""Least width, which leaves room for the names of the fields."""
 PIXEL_STEP_UM = 1e-4
 """What the field of the pixel size rounds to; a size that the layer knows is taken as it is."""
 
@@ -51,7 +49,6 @@ class Panel(Container):
         self.said = TextEdit(label="")
         self.said.read_only = True
         super().__init__()
-        self.min_width = WIDTH_PX
         self.image.changed.connect(self.look_at_layer)
         self.run.changed.connect(self.on_run)
         self.cancel.changed.connect(self.cancelled.set)
@@ -100,13 +97,13 @@ class Panel(Container):
         except MorphinferError as problem:
             self.say([str(problem)])
             return
-        self.start(work, self.show)
+        self.start(work, self.finished)
 
     def prepare(self) -> Work:
         """The work that the fields ask for."""
         raise NotImplementedError
 
-    def show(self, outcome: Any) -> None:
+    def finished(self, outcome: Any) -> None:
         """Show what the work returned."""
         raise NotImplementedError
 

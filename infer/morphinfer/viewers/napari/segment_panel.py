@@ -49,7 +49,7 @@ class SegmentPanel(Panel):
             "else is removed when napari ends",
         )  # fmt: skip
         self.overwrite = CheckBox(text="replace what exists")
-        self.labels = create_widget(label="Labels", annotation="napari.layers.Labels")
+        self.result = create_widget(label="Labels", annotation="napari.layers.Labels")
         self.reference = create_widget(label="Reference", annotation="napari.layers.Labels")
         self.score = PushButton(
             text="Dice",
@@ -60,7 +60,7 @@ class SegmentPanel(Panel):
             self.image, self.channel, self.pixel_size, self.models, self.other_models, self.part,
             self.soft, self.out, self.overwrite,
             Container(widgets=[self.run, self.cancel], layout="horizontal", labels=False),
-            self.progress, self.labels, self.reference, self.score, self.said,
+            self.progress, self.result, self.reference, self.score, self.said,
         ])  # fmt: skip
         self.look_at_layer()
 
@@ -81,18 +81,18 @@ class SegmentPanel(Panel):
         )
         return partial(run, request)
 
-    def show(self, outcome: tuple[list[LayerData], Sequence[str]]) -> None:
+    def finished(self, outcome: tuple[list[LayerData], Sequence[str]]) -> None:
         """Add the layers of a run."""
         layers, sentences = outcome
         for data, attributes, kind in layers:
             self.viewer.add_layer(Layer.create(data, attributes, kind))
-        self.labels.value = self.viewer.layers[-1]
+        self.result.value = self.viewer.layers[-1]
         self.say(sentences)
 
     def on_score(self) -> None:
         """Compare the two layers of labels."""
         try:
-            result, reference = self.labels.value, self.reference.value
+            result, reference = self.result.value, self.reference.value
             if result is None or reference is None:
                 raise SlideError("no layer of labels is open; segment, or open a label image")
             theirs, path = reference_of(reference, result), path_of(result)

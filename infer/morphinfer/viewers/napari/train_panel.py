@@ -65,7 +65,7 @@ class TrainPanel(Panel):
         )  # fmt: skip
         return partial(run_training, request)
 
-    def show(self, outcome: Path) -> None:
+    def finished(self, outcome: Path) -> None:
         """Say where the set is."""
         self.say([f"{outcome}: trained; choose it as the model set of 'Segment nuclei'"])
 
