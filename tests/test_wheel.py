@@ -61,7 +61,7 @@ def test_every_module_and_model_is_in_the_wheel(wheel):
         "morphinfer/models": ROOT / "models",
     }
     for package, folder in sources.items():
-        for pattern in ("*.py", "*.pyi", "*.typed", "*.onnx", "*.json", "page/*"):
+        for pattern in ("*.py", "*.pyi", "*.typed", "*.onnx", "*.json", "*.yaml", "page/*"):
             for path in folder.rglob(pattern):
                 assert f"{package}/{path.relative_to(folder).as_posix()}" in inside
     for name in ("gather", "resample", "fuse", "confusion"):
