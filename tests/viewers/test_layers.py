@@ -16,7 +16,7 @@ from morphinfer.classes import UNLABELLED
 from morphinfer.geometry import Window
 from morphinfer.networks import Options
 from morphinfer.viewers.napari.reader import get_reader, read
-from morphinfer.viewers.napari.sources import reference_of, source_of
+from morphinfer.viewers.napari.sources import pixel_size_of, reference_of, source_of
 from morphinfer.viewers.napari.work import Request, run, table_of
 
 pytest.importorskip("dask.array", reason="napari brings dask")
@@ -95,6 +95,13 @@ def test_a_layer_whose_file_has_its_pixels_is_that_file(slide):
     found, why = source_of(layer, PIXEL_UM).slide()
     assert found.path is None
     assert "0 channels" in why
+
+
+def test_a_layer_without_scale_has_the_pixel_size_of_its_file(slide):
+    layer = FakeLayer(np.zeros(SHAPE), path=str(slide))
+    assert pixel_size_of(layer) == PIXEL_UM
+    assert pixel_size_of(FakeLayer(np.zeros((9, 9)), path=str(slide))) is None
+    assert pixel_size_of(FakeLayer(np.zeros(SHAPE))) is None
 
 
 def test_a_plane_of_a_stack_is_taken_and_colours_are_refused(noise):

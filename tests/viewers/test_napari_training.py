@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from threading import Event
@@ -80,12 +81,16 @@ def test_what_is_written_is_what_training_reads(request_of, monkeypatch):
 
     def train(config, out, *, folder, resume, progress):
         seen.update(config=config, folder=folder, resume=resume)
+        out.with_name("own.run").mkdir(exist_ok=True)
+        logging.getLogger("morphinfer_training.any").warning("be %s", "careful")
         progress(SimpleNamespace(network="p48", step=3, finished=True))
 
     api = SimpleNamespace(read_config=from_config.read_config, train=train)
     monkeypatch.setattr(training, "_api", lambda: api)
     counts = []
-    run_training(request_of(), lambda *c: counts.append(c), Event())
+    said = run_training(request_of(), lambda *c: counts.append(c), Event())
+    assert not seen["resume"]
+    assert said[1:] == ["be careful"]
     config, folder = seen["config"], seen["folder"]
     (section,) = config.sections
     assert config.classes == ("background", "tissue", "a b", "B")
@@ -93,7 +98,10 @@ def test_what_is_written_is_what_training_reads(request_of, monkeypatch):
     assert (folder / section.slide).resolve() == Path(request_of.layer.path).resolve()
     spots = read_spots(folder / section.spots, pixel_size_um=0.65, unit=section.unit)
     assert (spots.row.tolist(), spots.col.tolist()) == ([1.5, 3.0], [2.0, 4.0])
+    assert section.pixel_size_um == 0.65
     assert counts == [(3, 15)]
+    run_training(request_of(), lambda *_: None, Event())
+    assert seen["resume"]
 
 
 def test_a_cancelled_training_stops_at_its_next_step(request_of, monkeypatch):

@@ -51,6 +51,9 @@ class LayerFrame:
                 f"the layer '{layer.name}' is rotated, sheared or mirrored; reset its transformation, and "
                 f"turn the image itself where it needs to be turned"
             )
+        scale = np.asarray(layer.scale, float)[-2:]
+        if np.allclose(scale, (height, width), rtol=1e-9, atol=0):
+            height, width = scale  # without the rounding of the translation
         units = tuple(getattr(layer, "units", ()))[-2:] or (None, None)
         rows, cols = map(_unit_um, units)
         return cls(

@@ -20,8 +20,7 @@ from superqt.utils import ensure_main_thread
 
 from morphinfer.callbacks import OnCount
 from morphinfer.errors import MorphinferError, SlideError
-from morphinfer.viewers.napari.frames import LayerFrame
-from morphinfer.viewers.napari.sources import Source, source_of
+from morphinfer.viewers.napari.sources import Source, pixel_size_of, source_of
 
 Work = Callable[[OnCount, Event], Any]
 """Called in another thread with a function to report progress to, and an event that stops it."""
@@ -64,7 +63,7 @@ class Panel(Container):
         if leading:
             self.channel.max = self._shape(layer)[0] - 1
         try:
-            self.pixel_size.value = LayerFrame.of(layer).pixel_size_um() or 0
+            self.pixel_size.value = pixel_size_of(layer) or 0
         except MorphinferError as problem:
             self.say([str(problem)])
 
@@ -83,7 +82,7 @@ class Panel(Container):
             raise SlideError(
                 f"the pixel size of the layer '{layer.name}' is not known; state it in micrometres"
             )
-        known, size = LayerFrame.of(layer).pixel_size_um(), self.pixel_size.value
+        known, size = pixel_size_of(layer), self.pixel_size.value
         if known and abs(known - size) < PIXEL_STEP_UM:
             size = known
         sliders = self.viewer.dims.current_step[-layer.ndim : -2]

@@ -58,6 +58,25 @@ class Source:
         return Frame(self.frame, slide, self.units)
 
 
+def pixel_size_of(layer: Any) -> float | None:
+    """Side of a pixel of level 0 of a layer in micrometres, by its scale or else its file; None: not known.
+
+    Raises
+    ------
+    AlignmentError
+        The layer is rotated, sheared or mirrored.
+    """
+    size = LayerFrame.of(layer).pixel_size_um()
+    if size is None and layer.source.path is not None:
+        try:
+            slide = open_slide(layer.source.path, channel=0)
+        except MorphinferError:
+            return None
+        data = layer.data[0] if layer.multiscale else layer.data
+        size = slide.pixel_size_um if tuple(data.shape[-2:]) == slide.shape else None
+    return size
+
+
 def source_of(layer: Any, pixel_size_um: float, plane: tuple[int, ...] = ()) -> Source:
     """The nuclei that a layer shows.
 

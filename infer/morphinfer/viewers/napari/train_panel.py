@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,9 @@ class TrainPanel(Panel):
         )  # fmt: skip
         return partial(run_training, request)
 
-    def finished(self, outcome: Path) -> None:
+    def finished(self, outcome: Sequence[str]) -> None:
         """Say where the set is."""
-        self.say([f"{outcome}: trained; choose it as the model set of 'Segment nuclei'"])
+        self.say(outcome)
 
     def _columns(self, _: Any) -> list[str]:
         points = self.points.value

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, get_ident
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,14 @@ from numpy.typing import NDArray
 
 import morphinfer
 from morphinfer.callbacks import OnCount
-from morphinfer.errors import CancelledError, OptionsError, SlideError, SpotsError
-from morphinfer.images import Slide, check_target, make_folders, staged_together
+from morphinfer.errors import (
+    CancelledError,
+    MorphinferError,
+    OptionsError,
+    SlideError,
+    SpotsError,
+)
+from morphinfer.images import Slide, make_folders, staged
 from morphinfer.viewers.napari.frames import LayerFrame
 from morphinfer.viewers.napari.layers import channel_count
 from morphinfer.viewers.napari.sources import Source
@@ -95,8 +103,10 @@ def spots_of(points: Any, column: str, image: Any) -> tuple[list[str], NDArray[n
     return [str(gene) for gene in points.features[column]], positions
 
 
-def run_training(request: TrainingRequest, progress: OnCount, cancel: Event) -> Path:
-    """Train a model set; the folder of the set. One that was cancelled goes on where it was stopped.
+def run_training(request: TrainingRequest, progress: OnCount, cancel: Event) -> Sequence[str]:
+    """Train a model set; sentences on where it is and what to be careful about.
+
+    A training that was cancelled goes on where it was stopped.
 
     Raises
     ------
@@ -126,8 +136,30 @@ def run_training(request: TrainingRequest, progress: OnCount, cancel: Event) -> 
             )
 
     resumes = request.out.with_name(f"{request.out.name}.run").is_dir()
-    api.train(config, request.out, folder=folder, resume=resumes, progress=report)
-    return request.out
+    with collected_warnings() as said:
+        api.train(config, request.out, folder=folder, resume=resumes, progress=report)
+    return [f"{request.out}: trained; choose it as the folder of a model set", *said]
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """The warnings that are logged meanwhile in this thread, also as notes of an error (contract C9)."""
+    messages: list[str] = []
+    handler, thread = logging.Handler(logging.WARNING), get_ident()
+    handler.addFilter(lambda record: record.thread == thread)
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    loggers = [logging.getLogger(name) for name in ("morphinfer", "morphinfer_training")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield messages
+    except MorphinferError as problem:
+        for message in messages:
+            problem.add_note(message)
+        raise
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def _api() -> Any:
@@ -140,18 +172,19 @@ def _api() -> Any:
 def _write(request: TrainingRequest, slide: Slide) -> Path:
     """The folder with the configuration and the spots."""
     folder = request.out.with_name(f"{request.out.name}{FOLDER}")
-    make_folders(folder.parent)
-    check_target(folder, overwrite=(folder / CONFIG).is_file(), folder=True)
-    with staged_together(folder) as (new,):
-        new.mkdir()
-        with (new / TABLE).open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(("gene", "x", "y"))
-            table.writerows(
-                (gene, col, row)
-                for gene, (row, col) in zip(request.genes, request.positions.tolist(), strict=True)
-            )
-        (new / CONFIG).write_text(_config(request, slide, folder), encoding="utf-8")
+    make_folders(folder)
+    with (
+        staged(folder / TABLE, overwrite=True) as new,
+        new.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(("gene", "x", "y"))
+        table.writerows(
+            (gene, col, row)
+            for gene, (row, col) in zip(request.genes, request.positions.tolist(), strict=True)
+        )
+    with staged(folder / CONFIG, overwrite=True) as new:
+        new.write_text(_config(request, slide, folder), encoding="utf-8")
     return folder
 
 

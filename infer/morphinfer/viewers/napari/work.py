@@ -10,7 +10,7 @@ from threading import Event
 
 from morphinfer.callbacks import OnCount
 from morphinfer.geometry import Window
-from morphinfer.images import Slide
+from morphinfer.images import Slide, make_folders
 from morphinfer.networks import Options
 from morphinfer.runs import Progress, default_out, segment
 from morphinfer.scoring import Scores
@@ -52,6 +52,7 @@ def run(
     """
     slide, why = request.source.slide()
     out = request.out or _place(request, slide)
+    make_folders(out.parent)
     roi = None if request.view is None else _write_view(request.view, out)
     options = Options(roi=roi, probabilities=request.soft, uncertainty=request.soft)
 
