@@ -38,9 +38,11 @@ def server(scene):
     with ViewServer([scene]) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def pixels(scene, layer, level=None, row=0, col=0, shown=(1, 2, 3), low=0.0, high=255.0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ VALUES[:20] = 0
 VALUES[30:50, 20:60] = 2
 ORANGE = (230, 159, 0)
 LOADED = """return panels.length && panels.every(panel => panel.viewer && panel.images.outlines.length == 1
-    && panel.images.classes.length == 1 && panel.images.nuclei.length == 1
+    && panel.images.classes.length == 1 && panel.images.nuclei.length == Number(!!panel.scene.nuclei)
     && Object.values(panel.images).flat().every(each => !each.getOpacity() || each.getFullyLoaded()))"""
 PIXEL = """const [panel, x, y] = arguments, view = panels[panel].viewer, um = panels[panel].widthUm;
     const at = view.viewport.pixelFromPoint(new OpenSeadragon.Point(x / um, y / um), true);
@@ -29,21 +30,29 @@ PIXEL = """const [panel, x, y] = arguments, view = panels[panel].viewer, um = pa
     return [...view.drawer.canvas.getContext("2d").getImageData(at.x * ratio, at.y * ratio, 1, 1).data]"""
 
 
+@contextmanager
+def shown(browser, *scenes):
+    """The page of some results, in the browser."""
+    with ViewServer(scenes) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            browser.get(server.url)
+            wait_for(lambda: browser.execute_script(LOADED), "the page")
+            yield browser
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def page(browser, make, tmp_path):
-    """The page of two results, in the browser."""
     nuclei = np.full((480, 640), 20, np.uint8)
     nuclei[::20, ::20] = 200
     write_slide(tmp_path / "slide.zarr", nuclei)
     scenes = [open_scene(make(VALUES, 5.2), tmp_path / "slide.zarr") for _ in range(2)]
-    with ViewServer(scenes) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        browser.get(server.url)
-        wait_for(lambda: browser.execute_script(LOADED), "the page")
-        yield browser
-        server.shutdown()
-        thread.join()
+    with shown(browser, *scenes) as page:
+        yield page
 
 
 def places(page):
@@ -134,3 +143,13 @@ def test_panels_move_together(page):
     page.find_element("id", "together").click()
     page.execute_script("panels[0].go([100, 120, 0.5], true)")
     np.testing.assert_allclose(settled(page), [[100, 120, 0.5]] * 2, rtol=1e-4)
+
+
+def test_a_result_without_its_slide_shows_the_classes_alone(browser, make):
+    with shown(browser, open_scene(make(VALUES, 5.2))) as page:
+        settled(page)
+        *colour, alpha = page.execute_script(PIXEL, 0, 40 * 5.2 + 3, 40 * 5.2 + 3)
+        assert np.abs(np.subtract(colour, ORANGE)).max() < 3
+        assert alpha == pytest.approx(0.3 * 255, abs=2)
+        assert "without its slide" in page.find_element("css selector", "h2").text
+        assert errors(page) == []

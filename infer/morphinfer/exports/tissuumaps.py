@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from morphinfer.exports.spot_table import read_spots, write_spots
 from morphinfer.geometry import PixelGrid
-from morphinfer.images import Slide, check_targets, staged_together, verify_level_for
-from morphinfer.reports import read_area
+from morphinfer.images import Slide, check_targets, staged_together
+from morphinfer.reports import Nuclei
 
 SCHEMA_VERSION = "1.3"
 TILE = 512
@@ -118,18 +118,17 @@ def write_nuclei(path: Path, slide: Slide) -> None:
     """
     import tifffile
 
-    for level in reversed(slide.levels):
-        slide = verify_level_for(slide, level.pixel_size_um)
+    nuclei = Nuclei.of(slide)
     grids = [slide.grid]
     while max(grids[-1].shape) > SMALLEST:
         grids.append(slide.grid.cover(2 * grids[-1].pixel_size_um))
     sample = next((grid for grid in grids if max(grid.shape) <= SAMPLE), grids[-1])
-    low, high = np.percentile(read_area(slide, sample), (1, 99.7))
+    low, high = np.percentile(nuclei.read(sample), (1, 99.7))
     span = max(float(high - low), 1e-30)
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
         for number, grid in enumerate(grids):
             tiff.write(
-                _tiles(slide, grid, float(low), span),
+                _tiles(nuclei, grid, float(low), span),
                 shape=grid.shape,
                 dtype=np.uint8,
                 tile=(TILE, TILE),
@@ -143,13 +142,13 @@ def write_nuclei(path: Path, slide: Slide) -> None:
             )
 
 
-def _tiles(slide: Slide, grid: PixelGrid, low: float, span: float) -> Iterator[NDArray[np.uint8]]:
+def _tiles(nuclei: Nuclei, grid: PixelGrid, low: float, span: float) -> Iterator[NDArray[np.uint8]]:
     """Tiles of a level in reading order, each whole, with what lies at the edges past them."""
     height, width = grid.shape
     for row in range(0, height, TILE):
         corner = (grid.corner_um[0] + row * grid.pixel_size_um, grid.corner_um[1])
         band = PixelGrid((min(TILE, height - row), width), grid.pixel_size_um, corner)
-        shares = np.clip((read_area(slide, band) - low) / span, 0, 1)
+        shares = np.clip((nuclei.read(band) - low) / span, 0, 1)
         pixels = np.asarray(255 * shares + 0.5, np.uint8)
         for col in range(0, width, TILE):
             part = pixels[:, col : col + TILE]

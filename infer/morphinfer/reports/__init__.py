@@ -23,7 +23,7 @@ from morphinfer.reports.overlay import (
     rim,
 )
 from morphinfer.reports.page import percent
-from morphinfer.reports.thumbnails import read_area
+from morphinfer.reports.thumbnails import Nuclei, read_area
 from morphinfer.reports.write import (
     ReportPaths,
     ReportSettings,
@@ -39,6 +39,7 @@ __all__ = [
     "OUTSIDE",
     "PIXELS_PER_MM",
     "TISSUE_OUTLINE",
+    "Nuclei",
     "ReportPaths",
     "ReportSettings",
     "area_mm2",

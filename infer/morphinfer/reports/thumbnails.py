@@ -2,15 +2,62 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from morphinfer.geometry import TIE, PixelGrid, Window, ceil_div
-from morphinfer.images import Slide, verify_level_for
+from morphinfer.images import Slide, slide_from_array, verify_level_for
 from morphinfer.reports.lettering import resampled
 
 BAND_PIXELS = 1 << 24
 """Pixels of a slide that are read at once."""
+MOST_PIXELS = 1 << 24
+"""Most pixels of a level that is kept in memory, 4 bytes each."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Nuclei:
+    """A slide at any resolution: levels that agree with the finest, and a coarse copy where it has none."""
+
+    slide: Slide
+    """The slide, with levels that were compared."""
+    coarse: Slide | None
+    """A copy of no more than `MOST_PIXELS` in memory, of a slide without a level so coarse."""
+
+    @classmethod
+    def of(cls, slide: Slide) -> Nuclei:
+        """Compare the levels of a slide, and read it whole if it has no coarse one.
+
+        Raises
+        ------
+        SlideError
+            A chunk cannot be read.
+        """
+        for level in reversed(slide.levels):
+            slide = verify_level_for(slide, level.pixel_size_um)
+        grid = slide.grid
+        while math.prod(grid.shape) > MOST_PIXELS:
+            grid = slide.grid.cover(2 * grid.pixel_size_um)
+        if slide.levels[slide.level_for(math.inf)].pixel_size_um * 1.001 > grid.pixel_size_um:
+            return cls(slide, None)
+        logger.warning(
+            "%s: has no level as coarse as the whole is shown, so all of it is read first",
+            slide.name,
+        )
+        copy = slide_from_array(read_area(slide, grid), grid.pixel_size_um, slide.name)
+        return cls(slide, replace(copy, levels=(replace(copy.levels[0], grid=grid),)))
+
+    def read(self, grid: PixelGrid) -> NDArray[np.float32]:
+        """Intensities at the pixels of a grid, see `read_area`."""
+        coarse = self.coarse
+        if coarse is not None and grid.pixel_size_um * 1.001 > coarse.pixel_size_um:
+            return read_area(coarse, grid)
+        return read_area(self.slide, grid)
 
 
 def read_thumbnail(

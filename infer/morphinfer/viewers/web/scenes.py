@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from morphinfer.errors import OptionsError, RecordError, SlideError
-from morphinfer.geometry import PixelGrid, TileGrid, Window, ceil_div
+from morphinfer.geometry import PixelGrid, TileGrid, Window
 from morphinfer.images import (
     LAYERS,
     LabelImage,
@@ -24,9 +23,8 @@ from morphinfer.images import (
     layer_path,
     open_labels,
     open_slide,
-    verify_level_for,
 )
-from morphinfer.reports import area_mm2, read_area, readable, recorded_slide
+from morphinfer.reports import Nuclei, area_mm2, readable, recorded_slide
 
 TILE = 512
 """Side of a tile in pixels."""
@@ -55,14 +53,12 @@ class Scene:
     name: str
     """Name of the slide, or of the label image."""
     labels: LabelImage
-    slide: Slide | None
-    """The nuclei; None where the classes are shown alone."""
+    nuclei: Nuclei | None
+    """The slide; None where the classes are shown alone."""
     uncertainty: Slide | None
     """The uncertainty of the run, if it was kept."""
     grid: PixelGrid
     """Pixels of the deepest level."""
-    overview: NDArray[np.float32] | None
-    """Nuclei at the coarsest level."""
     areas_mm2: tuple[float, ...]
     """Area of each class in square millimetres."""
 
@@ -78,7 +74,7 @@ class Scene:
 
     def level_grid(self, level: int) -> PixelGrid:
         """Pixels of a level."""
-        return halved(self.grid, self.deepest - level)
+        return self.grid.cover(self.grid.pixel_size_um * 2 ** (self.deepest - level))
 
     def window(self, tile: Tile) -> Window | None:
         """Pixels of a tile in its level, cut at the far edges; None where there is no such tile."""
@@ -98,7 +94,8 @@ class Scene:
             "name": self.name,
             "labels": self.labels.image.name,
             "address": self.labels.image.address,
-            "synthetic": self.labels.image.synthetic or bool(self.slide and self.slide.synthetic),
+            "synthetic": self.labels.image.synthetic
+            or bool(self.nuclei and self.nuclei.slide.synthetic),
             "width": width,
             "height": height,
             "pixel_size_um": self.grid.pixel_size_um,
@@ -107,7 +104,7 @@ class Scene:
             "tile": TILE,
             "coarsest": self.coarsest,
             "deepest": self.deepest,
-            "nuclei": _contrast(self.overview),
+            "nuclei": self._contrast(),
             "uncertainty": self.uncertainty is not None,
             "classes": [
                 {
@@ -119,6 +116,20 @@ class Scene:
                 }
                 for each, area in zip(self.labels.classes, self.areas_mm2, strict=True)
             ],
+        }
+
+    def _contrast(self) -> dict[str, float] | None:
+        """Intensities that are black and white at first, and between which both can be moved."""
+        if self.nuclei is None:
+            return None
+        pixels = self.nuclei.read(self.level_grid(self.coarsest))
+        least, low, high, most = (float(v) for v in np.percentile(pixels, (0, 1, 99.7, 100)))
+        room = max(most - least, 1e-6)
+        return {
+            "least": least,
+            "low": low,
+            "high": max(high, low + 1e-6),
+            "most": least + 1.5 * room,
         }
 
 
@@ -169,26 +180,12 @@ def open_scene(path: str | Path, slide: str | Path | None = None) -> Scene:
     """
     labels = open_labels(path)
     nuclei = _nuclei(labels, slide)
-    grid = labels.image.grid.refined(PARTS) if nuclei is None else nuclei.grid
-    name = labels.image.name if nuclei is None else nuclei.name
-    scene = Scene(name, labels, nuclei, _uncertainty(labels), grid, None, _areas_mm2(labels))
-    if nuclei is None:
-        return scene
-    return replace(scene, overview=read_area(nuclei, scene.level_grid(scene.coarsest)))
+    grid = labels.image.grid.refined(PARTS) if nuclei is None else nuclei.slide.grid
+    name = labels.image.name if nuclei is None else nuclei.slide.name
+    return Scene(name, labels, nuclei, _uncertainty(labels), grid, _areas_mm2(labels))
 
 
-def halved(grid: PixelGrid, times: int) -> PixelGrid:
-    """The grid whose pixels are 2 ** ``times`` as wide, from the same corner.
-
-    >>> halved(PixelGrid((5, 8), 0.5, (1.0, 0.0)), 2)
-    PixelGrid(shape=(2, 2), pixel_size_um=2.0, corner_um=(1.0, 0.0))
-    """
-    factor = 1 << times
-    height, width = (ceil_div(side, factor) for side in grid.shape)
-    return PixelGrid((height, width), grid.pixel_size_um * factor, grid.corner_um)
-
-
-def _nuclei(labels: LabelImage, path: str | Path | None) -> Slide | None:
+def _nuclei(labels: LabelImage, path: str | Path | None) -> Nuclei | None:
     """The slide, with the levels that agree; None, and a warning, if it is not at the recorded path."""
     try:
         slide = readable(recorded_slide(labels, path), labels)
@@ -201,9 +198,7 @@ def _nuclei(labels: LabelImage, path: str | Path | None) -> Slide | None:
             raise
         logger.warning("the classes are shown alone: %s; name the slide with `slide`", problem)
         return None
-    for level in reversed(slide.levels):
-        slide = verify_level_for(slide, level.pixel_size_um)
-    return slide
+    return Nuclei.of(slide)
 
 
 def _uncertainty(labels: LabelImage) -> Slide | None:
@@ -229,17 +224,3 @@ def _areas_mm2(labels: LabelImage) -> tuple[float, ...]:
                 counts += np.bincount(labels.read(window).ravel(), minlength=256)
         pixel_mm2 = labels.image.pixel_size_um**2 / 1e6
         return tuple(float(n * pixel_mm2) for n in counts[: len(labels.classes)])
-
-
-def _contrast(overview: NDArray[np.float32] | None) -> dict[str, float] | None:
-    """Intensities that are black and white at first, and between which both can be moved."""
-    if overview is None:
-        return None
-    least, low, high, most = (float(v) for v in np.percentile(overview, (0, 1, 99.7, 100)))
-    most = max(most, least + 1e-6)
-    return {
-        "least": least,
-        "low": low,
-        "high": max(high, low + 1e-6),
-        "most": 1.5 * most - 0.5 * least,
-    }

@@ -97,12 +97,9 @@ Pixels = NDArray[np.uint8]
 
 def _nuclei(scene: Scene, part: Part, look: Look) -> Pixels | None:
     """Grey, shape (M, N)."""
-    if scene.slide is None or scene.overview is None:
+    if scene.nuclei is None:
         return None
-    if part.level == scene.coarsest:
-        means = scene.overview[part.window.slices]
-    else:
-        means = read_area(scene.slide, part.grid(scene))
+    means = scene.nuclei.read(part.grid(scene))
     span = max(look.high - look.low, TINY)
     shares = np.clip((means - look.low) / span, 0, 1)
     return np.asarray(255 * shares + 0.5, np.uint8)

@@ -93,7 +93,7 @@ class Panel {
   // Show a layer; once it has loaded, the images that showed it before go.
   draw(layer) {
     const { scene, index } = this;
-    if (!(scene[layer] ?? true)) return;
+    if (scene[layer] === null || scene[layer] === false) return;
     const shown = scene.classes.map((_, value) => value).filter((value) => !this.off.has(value));
     const query = layer === "nuclei" ? `low=${this.low}&high=${this.high}`
       : layer === "uncertainty" ? "" : `shown=${shown.join()}`;
