@@ -72,6 +72,7 @@ def test_the_python_of_the_page_makes_points_that_name_their_gene(tmp_path, monk
 
 
 def test_what_is_written_is_what_training_reads(request_of, monkeypatch):
+    pytest.importorskip("pyarrow", reason="needs the extra 'train'")
     from_config = pytest.importorskip(
         "morphinfer_training.config", reason="needs the extra 'train'"
     )
