@@ -96,7 +96,7 @@ class Also:
             for form, path in self.exports(target).items():
                 check_export(path, form, overwrite=overwrite)
 
-    def exports(self, target: Path) -> dict[Any, Path]:
+    def exports(self, target: Path) -> dict[FormatName, Path]:
         """Path of each export."""
         if not self.formats:
             return {}
