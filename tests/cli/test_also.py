@@ -44,6 +44,21 @@ def test_a_failed_export_leaves_the_labels_and_the_others(segment, monkeypatch, 
     assert (tmp_path / "slide.zarr/labels" / also.DEFAULT_NAME).exists()
 
 
+def test_a_command_that_was_killed_before_its_exports_makes_only_these(
+    segment, monkeypatch, tmp_path
+):
+    def die(*_, **__):
+        raise OutputError("killed")
+
+    with monkeypatch.context() as dying:
+        dying.setattr("morphinfer.images.forget", lambda main: None)
+        dying.setattr(also.Also, "make", die)
+        refused(segment("--also", "csv"), "killed")
+    kept = (tmp_path / "l.zarr").stat().st_ino
+    assert segment("--also", "csv")[0] == 0
+    assert ((tmp_path / "l.zarr").stat().st_ino, (tmp_path / "l.csv").exists()) == (kept, True)
+
+
 def test_skipped_slides_get_what_is_missing(segment, call, tmp_path):
     assert segment()[0] == 0
     assert segment("--skip-done", "--also", "csv")[0] == 0
