@@ -22,6 +22,7 @@ BY_THEIR_OWN_NAME = {
     "morphinfer.images.convert",  # tifffile and imagecodecs load slowly
     "morphinfer.cli.completing",  # values that options of other commands have too
     "morphinfer.cli.console",  # what commands of other packages print with
+    "morphinfer.cli.progress",  # and how they show progress
     "morphinfer.cli.pictures",  # an option that commands of other packages have too
     "morphinfer.cli.wording",
 }

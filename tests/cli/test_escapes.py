@@ -10,7 +10,8 @@ import pytest
 from commands import CPU, write_slide
 from rich.table import Table
 
-from morphinfer.cli.console import Verbosity, echo, show_table, tile_progress
+from morphinfer.cli.console import Verbosity, echo, show_table
+from morphinfer.cli.progress import tile_progress
 from morphinfer.errors import SlideError
 from morphinfer.names import printable
 from morphinfer.runs.steps import Progress

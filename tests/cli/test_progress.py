@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from morphinfer.cli.console import Verbosity, tile_progress
+from morphinfer.cli.console import Verbosity
+from morphinfer.cli.progress import tile_progress
 from morphinfer.runs.steps import Progress
 
 pytest_plugins = ["commands"]

@@ -10,14 +10,8 @@ import click
 
 from morphinfer.cli.choices import ZPlane
 from morphinfer.cli.completing import complete_channels
-from morphinfer.cli.console import (
-    Verbosity,
-    complain,
-    echo,
-    progress_bar,
-    say,
-    verbosity_options,
-)
+from morphinfer.cli.console import Verbosity, complain, echo, say, verbosity_options
+from morphinfer.cli.progress import progress_bar
 
 
 @click.command()

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import click
 
-from morphinfer.cli.console import (
-    Verbosity,
-    echo,
-    print_json,
-    progress_bar,
-    say,
-    show_table,
-    verbosity_options,
-)
+from morphinfer.cli.console import Verbosity, echo, print_json, say, show_table, verbosity_options
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import dice_basis, dice_columns, dice_rows
+from morphinfer.cli.progress import progress_bar
 from morphinfer.records import Evaluation, ScoresJson
 
 

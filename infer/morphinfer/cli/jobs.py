@@ -15,7 +15,8 @@ import click
 
 from morphinfer.cli.also import Also
 from morphinfer.cli.choices import chosen_slide
-from morphinfer.cli.console import ProgressKind, Verbosity, tile_progress
+from morphinfer.cli.console import Verbosity
+from morphinfer.cli.progress import ProgressKind, tile_progress
 from morphinfer.errors import OutputError, ProviderError
 
 if TYPE_CHECKING:

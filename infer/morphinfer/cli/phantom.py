@@ -7,7 +7,8 @@ from typing import Literal
 
 import click
 
-from morphinfer.cli.console import Verbosity, echo, progress_bar, verbosity_options
+from morphinfer.cli.console import Verbosity, echo, verbosity_options
+from morphinfer.cli.progress import progress_bar
 
 
 @click.command()

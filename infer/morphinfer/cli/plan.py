@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from morphinfer.cli.choices import chosen_options, chosen_slide, engine_options, slide_options
-from morphinfer.cli.console import duration, print_json, show_table
+from morphinfer.cli.console import print_json, show_table
 from morphinfer.cli.jobs import load_networks
+from morphinfer.cli.progress import duration
 
 if TYPE_CHECKING:
     from morphinfer.images import Slide

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from morphinfer.cli.console import (
-    Verbosity,
-    complain,
-    echo,
-    print_json,
-    progress_bar,
-    say,
-    verbosity_options,
-)
+from morphinfer.cli.console import Verbosity, complain, echo, print_json, say, verbosity_options
 from morphinfer.cli.matching import match_option
 from morphinfer.cli.pictures import picture_width_option
+from morphinfer.cli.progress import progress_bar
 from morphinfer.errors import SlideError
 
 if TYPE_CHECKING:

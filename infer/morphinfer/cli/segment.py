@@ -11,14 +11,7 @@ import click
 from morphinfer.cli.also import Also, also_option, into_slide_option
 from morphinfer.cli.batch import segment_many
 from morphinfer.cli.choices import chosen_options, engine_options, slide_options
-from morphinfer.cli.console import (
-    ParamType,
-    echo,
-    print_json,
-    progress_option,
-    tile_progress,
-    verbosity_options,
-)
+from morphinfer.cli.console import ParamType, echo, print_json, verbosity_options
 from morphinfer.cli.jobs import (
     RunSettings,
     dask_client,
@@ -31,6 +24,7 @@ from morphinfer.cli.matching import match_option
 from morphinfer.cli.outcome import print_outcome
 from morphinfer.cli.pictures import picture_width_option
 from morphinfer.cli.plan import print_forecasts
+from morphinfer.cli.progress import progress_option, tile_progress
 from morphinfer.cli.unexpected import logged_beside
 from morphinfer.records import ShardSummary
 

@@ -14,9 +14,10 @@ import click
 from morphinfer.cli.also import Also, also_option
 from morphinfer.cli.batch import attempt, open_job
 from morphinfer.cli.choices import chosen_options, engine_options, slide_options
-from morphinfer.cli.console import LOGGERS, progress_option, say, verbosity_options
+from morphinfer.cli.console import LOGGERS, say, verbosity_options
 from morphinfer.cli.jobs import Job, RunSettings, load_networks, make_folder
 from morphinfer.cli.pictures import picture_width_option
+from morphinfer.cli.progress import progress_option
 from morphinfer.cli.wording import in_options
 from morphinfer.names import printable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from morphinfer.cli.console import Clock, duration
+from morphinfer.cli.progress import Clock, duration
 from morphinfer_training.learning import network_names
 
 if TYPE_CHECKING:

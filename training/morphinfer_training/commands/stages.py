@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from morphinfer.cli.console import Clock, Verbosity, echo
+from morphinfer.cli.console import Verbosity, echo
+from morphinfer.cli.progress import Clock
 
 LOGGER = "morphinfer_training"
 """Its messages of level INFO name what begins."""

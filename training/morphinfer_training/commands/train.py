@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from morphinfer.cli.console import (
-    ProgressKind,
-    Verbosity,
-    echo,
-    print_json,
-    progress_option,
-    say,
-    show_table,
-    verbosity_options,
-)
+from morphinfer.cli.console import Verbosity, echo, print_json, say, show_table, verbosity_options
+from morphinfer.cli.progress import ProgressKind, progress_option
 from morphinfer_training.commands.extras import require_modules
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from morphinfer.cli.console import Clock, ProgressKind, Verbosity, echo
+from morphinfer.cli.console import Verbosity, echo
+from morphinfer.cli.progress import Clock, ProgressKind
 from morphinfer_training.commands.pace import Pace
 from morphinfer_training.learning import network_names
 
