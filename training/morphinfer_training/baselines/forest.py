@@ -125,6 +125,21 @@ def forest(
 
     It is calibrated by class factors alone where that is better at the held-out positions.
     """
+    plain = plain_forest(sections, splits, config, radii_um, size)
+    probabilities, truth, blocks = held_out_probabilities(plain, sections, splits)
+    best = forest_calibration(probabilities, truth, blocks)
+    held_out = best(probabilities).argmax(axis=1).astype(np.uint8)
+    return replace(plain, calibration=best, held_out=held_out)
+
+
+def plain_forest(
+    sections: Sequence[Section],
+    splits: Sequence[Split],
+    config: TrainConfig,
+    radii_um: Radii,
+    size: ForestSize,
+) -> Forest:
+    """A random forest, trained at the training positions and not calibrated."""
     features, labels = training_positions(sections, splits, config, radii_um, size)
     model = RandomForestClassifier(
         size.trees, min_samples_leaf=LEAF_POSITIONS, class_weight="balanced", n_jobs=THREADS,
@@ -132,29 +147,38 @@ def forest(
     )  # fmt: skip
     model.fit(features, labels)
     model.set_params(n_jobs=1)  # its own threads add up in an order that changes
-    plain = Forest(model, config, radii_um=radii_um)
-    labels_held_out, predicted, blocks = [], [], []
+    return Forest(model, config, radii_um=radii_um)
+
+
+def held_out_probabilities(
+    plain: Forest, sections: Sequence[Section], splits: Sequence[Split]
+) -> tuple[Image, Labels, NDArray[np.intp]]:
+    """Probabilities, classes and numbers of blocks at the held-out positions, as of `HeldOutScorer`."""
+    predicted, labels, blocks = [], [], []
     for i, (section, split) in enumerate(zip(sections, splits, strict=True)):
         pieces = held_out_pieces(i, split.validation)
         windows = [piece.window for piece in pieces]
         for piece, each in zip(pieces, plain.probabilities(section.image, windows), strict=True):
-            labels_held_out.append(section.labels[piece.window.slices][piece.mask])
+            labels.append(section.labels[piece.window.slices][piece.mask])
             predicted.append(each[piece.mask])
-            blocks.append(block_numbers(piece, config))
-    probabilities, truth = np.concatenate(predicted), np.concatenate(labels_held_out)
+            blocks.append(block_numbers(piece, plain.config))
+    return np.concatenate(predicted), np.concatenate(labels), np.concatenate(blocks)
+
+
+def forest_calibration(
+    probabilities: Image, labels: Labels, blocks: NDArray[np.intp]
+) -> Calibration:
+    """The calibration of networks, or class factors alone where their mean Dice is higher."""
     candidates = [
-        choose_fusion(probabilities[None], truth, np.concatenate(blocks)).calibrations[0],
-        Calibration(1.0, np.log(class_factors(probabilities, truth))),
+        choose_fusion(probabilities[None], labels, blocks).calibrations[0],
+        Calibration(1.0, np.log(class_factors(probabilities, labels))),
     ]
 
     def held_out_dice(calibration: Calibration) -> float:
-        return mean_dice(
-            dice_of(truth, calibration(probabilities).argmax(axis=1), len(config.classes))
-        )
+        predicted = calibration(probabilities).argmax(axis=1)
+        return mean_dice(dice_of(labels, predicted, probabilities.shape[1]))
 
-    best = max(candidates, key=held_out_dice)
-    held_out = best(probabilities).argmax(axis=1).astype(np.uint8)
-    return replace(plain, calibration=best, held_out=held_out)
+    return max(candidates, key=held_out_dice)
 
 
 def wider_forest(
