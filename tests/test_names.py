@@ -39,7 +39,7 @@ def test_a_misspelt_command_of_a_group_is_answered_with_the_nearest(call):
 
 
 def test_a_command_like_no_other_is_answered_with_all(call):
-    refused(call("zzz"), "No such command 'zzz'; there are segment, finish, plan", code=2)
+    refused(call("zzz"), "No such command 'zzz'; there are segment, finish, watch, plan", code=2)
 
 
 def test_the_nearest_model_set_is_named():

@@ -22,7 +22,7 @@ def test_the_command_leaves_a_class_out(make):
 
 
 def test_the_command_prints_a_table(make):
-    result = runner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]])), "-q"])
+    result = runner().invoke(command, [str(make([[0, 1, 1]])), str(make([[0, 1, 0]]))])
     assert result.exit_code == 0
     assert "n/a" in result.stdout
     assert "2 of 4 classes counted, 3 pixels compared (" in result.stdout
@@ -33,7 +33,7 @@ def test_the_command_prints_a_table(make):
 
 def test_the_command_prints_intervals_behind_dice(make):
     paths = [str(make(random_values(60, 60))), str(make(random_values(60, 60, seed=1)))]
-    words = [*paths, "-q", "--block-um", "40"]
+    words = [*paths, "--block-um", "40"]
     out = runner(env={"COLUMNS": "100"}).invoke(command, words).stdout
     dice = json.loads(runner().invoke(command, [*words, "--json"]).stdout)["dice"]
     low, high = dice["intervals"]["mean"]

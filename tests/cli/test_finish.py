@@ -63,7 +63,7 @@ def test_the_json_of_a_shard_lists_the_missing_rows(shard):
 
 
 def test_more_shards_than_rows_leave_some_without_work(shard):
-    code, out, _ = shard("1/9", "-q")
+    code, out, _ = shard("1/9")
     assert code == 0
     assert "shard 1/9: it has no rows; 3 of 3" in out
 
@@ -113,9 +113,8 @@ def test_finish_refuses_to_replace_a_report_before_it_publishes(call, shard, tmp
 def test_finish_publishes_where_the_slide_is_gone(call, shard, tmp_path):
     shard("1/1", "-q")
     shutil.rmtree(tmp_path / "tall.zarr")
-    code, out, err = call("finish", "l.zarr", "-q")
+    code, out, err = call("finish", "l.zarr")
     assert code == 0
-    assert err.count("\n") == 1
     assert "warning: l.zarr: is published without a report: " in err
     assert "tall.zarr: no such file" in err
     assert "models   " in out

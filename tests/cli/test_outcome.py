@@ -35,7 +35,7 @@ def test_without_tissue_no_uncertain_share_is_printed(capsys):
 
 
 def test_segment_prints_the_sentence_and_keeps_the_layer(call, slide, models, tmp_path):
-    code, out, _ = call("segment", slide, "--models", models, "--uncertainty", "-q", *CPU)
+    code, out, _ = call("segment", slide, "--models", models, "--uncertainty", *CPU)
     assert code == 0
     (percent,) = re.findall(r"^([\d.]+) % of the tissue is uncertain \(.*\)$", out, re.MULTILINE)
     record = json.loads((tmp_path / "slide_labels.json").read_text())
@@ -48,13 +48,13 @@ def test_segment_prints_the_sentence_and_keeps_the_layer(call, slide, models, tm
 
 
 def test_the_sentence_needs_no_layer(call, slide, models, tmp_path):
-    _, out, _ = call("segment", slide, "--models", models, "-q", *CPU)
+    _, out, _ = call("segment", slide, "--models", models, *CPU)
     assert "% of the tissue is uncertain" in out
     assert not (tmp_path / "slide_labels_uncertainty.zarr").exists()
 
 
 def test_the_table_of_many_slides_has_a_column_for_it(call, slide, tall, models):
-    code, out, _ = call("segment", slide, tall, "nothing.zarr", "--models", models, "-q", *CPU)
+    code, out, _ = call("segment", slide, tall, "nothing.zarr", "--models", models, *CPU)
     assert code == 1
     assert "uncertain" in out
     assert len(re.findall(r"│ +[\d.]+% │ +[\d.]+ │", out)) == 2

@@ -70,7 +70,7 @@ def test_a_broken_slide_does_not_stop_the_others(call, slides, models, tmp_path)
 
 
 def test_many_slides_end_with_a_table(call, slides, models):
-    code, out, _ = call("segment", *slides, "--models", models, "-q", *CPU)
+    code, out, _ = call("segment", *slides, "--models", models, *CPU)
     assert code == 1
     assert "a.zarr" in out
     assert "GeneB" in out
@@ -141,7 +141,7 @@ def test_a_label_image_of_another_tool_does_not_count_as_done(call, slides, mode
         classes=default_classes(("background", "tissue")),
     ) as writer:  # fmt: skip
         writer.write(Window(0, 0, 3, 3), np.zeros((3, 3), np.uint8))
-    code, out, err = call("segment", slides[0], "--skip-done", "--models", models, "-q", *CPU)
+    code, out, err = call("segment", slides[0], "--skip-done", "--models", models, *CPU)
     assert code == 1
     assert "did not write it" in err
     assert "failed: " in out

@@ -218,11 +218,11 @@ def test_progress_ends_at_the_last_row(tmp_path):
 
 def test_the_command_prints_what_it_wrote(tmp_path):
     source = write(tmp_path / "a.tif", noise(20, 30))
-    arguments = [str(source), str(tmp_path / "a.zarr"), "--pixel-size", "0.5", "-q"]
+    arguments = [str(source), str(tmp_path / "a.zarr"), "--pixel-size", "0.5"]
     result = runner().invoke(command, arguments)
     assert result.exit_code == 0
     assert "20 x 30 uint16, pixel size 0.5 um" in result.stdout
-    assert result.stderr == ""
+    assert result.stderr == "rows converted: 20 of 20\n"
 
 
 def test_a_real_section_keeps_its_pixels(tmp_path):

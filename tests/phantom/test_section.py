@@ -197,7 +197,7 @@ def test_nothing_is_left_of_a_section_that_was_interrupted(tmp_path):
 
 
 def test_the_command_prints_the_paths_of_the_parts(tmp_path):
-    arguments = [str(tmp_path / "p"), "--seed", "4", "--size", "64", "90", "-q"]
+    arguments = [str(tmp_path / "p"), "--seed", "4", "--size", "64", "90"]
     result = runner().invoke(command, arguments)
     assert result.exit_code == 0
     assert result.stdout.split() == [

@@ -240,9 +240,11 @@ def test_the_page_says_that_a_section_is_synthetic(make, make_page, record):
 
 def test_the_picture_shows_the_nuclei_where_there_is_a_slide(make, make_page, slide, tmp_path):
     labels = make()
-    assert "The classes over the nuclei: s.zarr." in make_page(labels, slide=slide)[0].text
+    assert "The classes over the nuclei: s.zarr. To pan" in "".join(
+        make_page(labels, slide=slide)[0].text
+    )
     (tmp_path / "p.html").unlink()
-    assert "The classes alone: s.zarr." in make_page(labels)[0].text
+    assert "The classes alone: s.zarr. To pan" in "".join(make_page(labels)[0].text)
 
 
 def test_the_slide_of_the_record_is_opened_and_another_image_is_refused(make, slide, tmp_path):

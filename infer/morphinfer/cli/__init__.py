@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from morphinfer.cli.completion import VARIABLE, use_shells
-from morphinfer.cli.console import complain, memory_problem, warnings_shown
+from morphinfer.cli.console import complain, echo, memory_problem, warnings_shown
 from morphinfer.cli.groups import NearestGroup
 from morphinfer.cli.unexpected import logged_beside
 from morphinfer.cli.wording import in_options
@@ -56,7 +56,7 @@ class LazyGroup(NearestGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words; without any, show the commands most used and end as for wrong usage."""
         if not args and not ctx.resilient_parsing:
-            click.echo(START, err=True, nl=False)
+            echo(*START.splitlines(), err=True)
             ctx.exit(2)
         return super().parse_args(ctx, args)
 
