@@ -65,6 +65,7 @@ def test_channels_of_the_slide_are_completed(completed, make_slide):
 
 
 def test_genes_of_the_spots_are_completed_after_the_name_and_after_commas(completed, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs the extra 'train'")
     (tmp_path / "spots.csv").write_text("gene,x,y\nPlp1,1,2\nNeurod6,3,4\nNeurod1,3,4\n")
     line = "morphinfer regions slide.zarr spots.csv --class layer="
     assert completed(f"{line}Neu", "Neu") == ["plain,Neurod1", "plain,Neurod6"]

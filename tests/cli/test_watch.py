@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from commands import CPU, refused, write_slide
-from jsonschema import Draft202012Validator
 
 from networks import nuclei
 
@@ -46,7 +45,7 @@ def test_each_slide_is_segmented_and_the_folder_is_only_read(call, models, folde
         assert (place / "a_labels.html").is_file()
     status = json.loads((tmp_path / "out" / "watch.json").read_text(encoding="utf-8"))
     schema = json.loads((DOCS / "watch.schema.json").read_text(encoding="utf-8"))
-    Draft202012Validator(schema).validate(status)
+    pytest.importorskip("jsonschema").Draft202012Validator(schema).validate(status)
     states = {name: slide["state"] for name, slide in status["slides"].items()}
     assert states == {"a.zarr": "done", "day/a.zarr": "done", "broken.tif": "failed"}
     log = (tmp_path / "out" / "watch.log").read_text(encoding="utf-8")
