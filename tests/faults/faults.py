@@ -117,6 +117,7 @@ def _kill_at_random(kind: str, options: list[str], row: Row, kills: int, folder:
         run(folder, "--stride", "4")
         old = results(folder)
         assert old, "the run whose results are replaced failed"
+        copy_results(folder, folder / "old")
     seconds = -time.monotonic()
     run(folder, *options)
     seconds += time.monotonic()
@@ -124,7 +125,7 @@ def _kill_at_random(kind: str, options: list[str], row: Row, kills: int, folder:
     while row.trials < kills:
         clear(folder)
         if kind == "--overwrite":
-            run(folder, "--stride", "4")
+            copy_results(folder / "old", folder)
         process = start(folder, *options)
         time.sleep(moments.uniform(0.2, seconds))
         process.kill()
@@ -237,6 +238,13 @@ def run(folder: Path, *more: str) -> list[subprocess.Popen[str]]:
 def results(folder: Path) -> dict[str, bytes]:
     """What a reader sees beside the slide."""
     return {name: content for name, content in outputs(folder).items() if name.startswith("l")}
+
+
+def copy_results(source: Path, target: Path) -> None:
+    """Copy the results of a run into another folder."""
+    target.mkdir(exist_ok=True)
+    for path in source.glob("l*"):
+        shutil.copytree(path, target / path.name) if path.is_dir() else shutil.copy2(path, target)
 
 
 def clear(folder: Path) -> None:
