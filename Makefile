@@ -25,8 +25,8 @@ PARALLEL := --numprocesses auto --dist loadfile --max-worker-restart 0
 # (wheel), damaged networks (fuzz), which abort ONNX Runtime 1.21 itself, and slow ones of integers, bytes and plain NumPy, or
 # that call other libraries only as the rest does.
 UNBOUND := docs docs_examples embed fuzz layout licences doctests schema wheel background bootstrap class_matching downsampling \
-	draft_damage empty_positions geometry journal kernels_contract normalisation resources roles row_writer spans staging steps \
-	svg tiling wording
+	completion config draft_damage empty_positions geometry journal kernels_contract manners names normalisation publishing \
+	resources roles row_writer signals spans staging steps svg tiling wording
 # Kernels of one version of Python, as earlier commits made them, would be imported in place of the new ones.
 DROP_STALE := rm -f infer/morphinfer/_kernels/*.cpython-*.so
 TOOL := $(BIN)/uv tool run --quiet

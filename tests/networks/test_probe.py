@@ -15,7 +15,7 @@ from morphinfer.errors import ModelError
 
 
 def test_a_network_that_gives_chance_is_refused(tmp_path):
-    noise = helper.make_node("RandomNormalLike", ["p"], ["noise"], scale=5.0)
+    noise = helper.make_node("RandomNormalLike", ["p"], ["noise"], scale=1.0)
     network = Foreign(
         more=[noise, helper.make_node("Add", ["p", "noise"], ["q"]), node("Softmax", "q", "r")],
         outputs={"r": (Kind.FLOAT, ("n", 4))},
