@@ -27,7 +27,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).p
 
 from harness import Row  # noqa: E402
 
-from faults import clear, results, slide  # noqa: E402
+from faults import results, slide  # noqa: E402
 
 DISK_MB = 160
 AFTER_S = 8
@@ -68,23 +68,20 @@ def cut(kind: str, cuts: int, folder: Path) -> Row:
     with mounted(disk) as place:
         prepare(place, kind)
         old = results(place)
+    fresh, cut_off = folder / "fresh", folder / "cut"
+    shutil.copyfile(disk, fresh)
+    with mounted(fresh) as place:
         seconds = -time.monotonic()
         run(kind, place)
         seconds += time.monotonic()
         new = results(place)
-        clear(place)
     for _ in range(cuts):
-        fresh, cut_off = folder / "fresh", folder / "cut"
         shutil.copyfile(disk, fresh)
-        with mounted(fresh) as place:
-            if old:
-                prepare(place, kind)
-            subprocess.run(["sync"], check=True)
-            with start(kind, place) as process:
-                time.sleep(moments.uniform(0.2, seconds + AFTER_S))
-                process.send_signal(signal.SIGSTOP)
-                shutil.copyfile(fresh, cut_off)
-                process.kill()
+        with mounted(fresh) as place, start(kind, place) as process:
+            time.sleep(moments.uniform(0.2, seconds + AFTER_S))
+            process.send_signal(signal.SIGSTOP)
+            shutil.copyfile(fresh, cut_off)
+            process.kill()
         row.trials += 1
         with mounted(cut_off) as place:
             row.mixed += results(place) not in ({}, old, new)
@@ -95,10 +92,9 @@ def cut(kind: str, cuts: int, folder: Path) -> Row:
 
 def prepare(place: Path, kind: str) -> None:
     """Write the slide, and older results for a command that replaces them."""
-    if not (place / "s.zarr").exists():
-        slide(place / "s.zarr")
-        pixels = np.random.default_rng(1).integers(0, 255, (3000, 3000), np.uint8)
-        tifffile.imwrite(place / "s.tif", pixels)
+    slide(place / "s.zarr")
+    pixels = np.random.default_rng(1).integers(0, 255, (3000, 3000), np.uint8)
+    tifffile.imwrite(place / "s.tif", pixels)
     if "--overwrite" in kind:
         command = [sys.executable, "-m", "morphinfer", *SEGMENT, "--stride", "4"]
         subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
