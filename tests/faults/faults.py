@@ -119,8 +119,9 @@ def _kill_at_random(kind: str, options: list[str], row: Row, kills: int, folder:
         assert old, "the run whose results are replaced failed"
         copy_results(folder, folder / "old")
     seconds = -time.monotonic()
-    run(folder, *options)
+    start(folder, *options).communicate()
     seconds += time.monotonic()
+    run(folder, *options)  # with a shard, the other one, and what publishes both
     new = results(folder)
     while row.trials < kills:
         clear(folder)
