@@ -10,6 +10,8 @@
 # The first two make the virtual environment .venv on first use; a second call reuses it.
 
 PYTHON ?= python3
+# Tests start hundreds of processes, each of which would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 # onnxruntime-gpu has wheels for x86-64 Linux and Windows only; elsewhere the plain one serves.
@@ -32,6 +34,8 @@ DROP_STALE := rm -f infer/morphinfer/_kernels/*.cpython-*.so
 TOOL := $(BIN)/uv tool run --quiet
 # Interpreters whose labels are compared: by default the newest after the one of .venv that is found.
 PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
+# rivals.py needs an environment of its own.
+SCRIPTS := $(filter-out benchmarks/rivals.py,$(wildcard benchmarks/*.py training/research/*.py))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
 
 .PHONY: demo test bounds interop viewers pythons faults check docs figures dist sbom clean
@@ -75,6 +79,7 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=infer:training:benchmarks:training/research $(BIN)/mypy $(SCRIPTS)
 	$(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/*.pyx
 	MYPYPATH=infer $(BIN)/python -m mypy.stubtest morphinfer._kernels --mypy-config-file pyproject.toml

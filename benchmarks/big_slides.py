@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 
 from morphinfer import open_slide
 from morphinfer.geometry import Window, ceil_div
-from morphinfer.images.ngff.attributes import image_attributes
+from morphinfer.images.ngff.attributes import display_window, image_attributes
 from morphinfer.images.writing.downsampling import halve_by_mean, level_shapes
-from morphinfer.images.writing.multiscale import create_image, display_window
-from morphinfer.images.writing.staging import remove, staged
+from morphinfer.images.writing.files import remove
+from morphinfer.images.writing.multiscale import create_image
+from morphinfer.images.writing.staging import staged
 from morphinfer.phantom.anatomy import BACKGROUND
 from morphinfer.phantom.nuclei import GLOW, draw_animal
 from morphinfer.phantom.section import Section

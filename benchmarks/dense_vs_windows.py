@@ -19,6 +19,7 @@ import numpy as np
 
 from morphinfer import load_models, open_slide
 from morphinfer.geometry import Window, receptive_window
+from morphinfer.networks.environment import take_environment
 from morphinfer.networks.predictor import DensePredictor, WindowPredictor
 from morphinfer.networks.runtime import ProviderChoice
 from morphinfer.networks.session import Session
@@ -39,7 +40,8 @@ def measure(
     image = read_model_image(source, model_set.card.pixel_size_um, model_set.card.normalisation)
     positions = centre_positions(image.shape, side or max(image.shape))
     provider = ProviderChoice("cpu", "benchmark")
-    sessions = [Session(file, provider, threads) for file in model_set.files]
+    take_environment()
+    sessions = [Session(file, provider, threads, own_environment=True) for file in model_set.files]
     rows = [compare(image, positions, [s]) for s in sessions]
     return {
         "slide": Path(slide).name,

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
 import numpy as np
@@ -150,17 +151,14 @@ def timed_segment(slide: str, models: str, options: Options) -> tuple[float, flo
 def copied_at_first_block(reads: Counter[str]) -> Iterator[Counter[str]]:
     """The counts as they are when the tiles begin to be read."""
     copied: Counter[str] = Counter()
-    plain = engine.read_blocks
+    plain = read_blocks
 
     def noted(*args: Any) -> Any:
         copied.update(reads if not copied else {})
         return plain(*args)
 
-    engine.read_blocks = noted
-    try:
+    with patch.object(engine, "read_blocks", noted):
         yield copied
-    finally:
-        engine.read_blocks = plain
 
 
 @contextmanager

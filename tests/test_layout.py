@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -61,3 +63,12 @@ def test_a_package_says_what_lives_there_and_lists_its_names(name):
     assert package.__doc__
     for exported in getattr(package, "__all__", ()):
         assert getattr(package, exported) is not None
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "training/research", "tests/faults"])
+def test_scripts_find_all_that_they_import(folder):
+    names = [p.stem for p in (ROOT / folder).glob("*.py") if not p.stem.startswith("test_")]
+    support = [str(ROOT / "tests/support"), str(ROOT / "training/research")]
+    code = f"import importlib, sys; sys.path[:0] = {['.', *support]}; "
+    code += f"[importlib.import_module(n) for n in {sorted(names)}]"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / folder, check=True)

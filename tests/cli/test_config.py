@@ -95,5 +95,6 @@ def test_a_wrong_key_is_not_written(call, file):
     refused(
         call("config", "chanel=DAPI"), "chanel is no option of any command; did you mean 'channel'?"
     )
+    refused(call("config", "a.b=1"), "'a.b=1': [a] is no command; 'morphinfer --help' lists")
     refused(call("config", "models"), "'models' is not OPTION=VALUE", code=2)
     assert not file.exists()

@@ -32,6 +32,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).p
 
 from cases import CASES, converted, overwritten, plain, sharded  # noqa: E402
 from harness import Row, fail_everywhere, kill_everywhere, outputs  # noqa: E402
+from training_cases import TRAINING_CASES, references, trained_again  # noqa: E402
 
 from morphinfer.images import create_image  # noqa: E402
 
@@ -90,10 +91,12 @@ def at_file_events(every: int) -> Sequence[Trial]:
         row.fault = row.fault.replace("OSError", "full disk")
         return row
 
+    every_case = (*CASES, *TRAINING_CASES)
+    cut = (plain, overwritten, sharded, converted, references, trained_again)
     return [
-        *(partial(died, make) for make in CASES),
-        *(partial(died, make, power=True) for make in (plain, overwritten, sharded, converted)),
-        *(partial(full, make) for make in CASES),
+        *(partial(died, make) for make in every_case),
+        *(partial(died, make, power=True) for make in cut),
+        *(partial(full, make) for make in every_case),
     ]
 
 

@@ -7,8 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from morphinfer.geometry import Window
 from morphinfer.images.arrays import slide_from_array
+from morphinfer.images.opening import open_slide
+from morphinfer.images.slides.slide import Slide
 from morphinfer.tiles import sample as sampling
+from morphinfer.tiles.blocks import Blocks
 from morphinfer.tiles.model_image import ModelImage
 from morphinfer.tiles.sample import SCAN_UNITS, TISSUE_UNITS, UNIT, Lattice, around, sample_blocks
 from networks import nuclei
@@ -87,12 +91,27 @@ def test_fewer_units_are_read_of_very_large_chunks(units_read):
 def test_a_chunk_of_several_units_is_read_once(monkeypatch):
     image = image_of(nuclei(4 * UNIT, 4 * UNIT), chunk=2 * UNIT)
     windows = []
-    read = sampling.Lattice._read_group
+    read = Slide.read_together
     monkeypatch.setattr(
-        Lattice, "_read_group", lambda self, group: windows.append(group) or read(self, group)
+        Slide,
+        "read_together",
+        lambda self, some, level: windows.extend(some) or read(self, some, level),
     )
     list(Lattice(image).read(range(16)))
-    assert [len(group) for group in windows] == [4, 4, 4, 4]
+    chunks = [(2 * UNIT * row, 2 * UNIT * col) for row in range(2) for col in range(2)]
+    assert set(windows) == {Window(row, col, 2 * UNIT, 2 * UNIT) for row, col in chunks}
+    assert len(windows) == 4
+
+
+@pytest.mark.parametrize("together", [1, 2**14, sampling.TOGETHER_BYTES])
+def test_the_blocks_are_those_of_units_that_are_read_alone(monkeypatch, make_slide, together):
+    image = ModelImage.of(open_slide(make_slide(nuclei(700, 900), chunk=64, scales=[0.65])), 1.3)
+    lattice = Lattice(image)
+    monkeypatch.setattr(sampling, "TOGETHER_BYTES", together)
+    for unit, blocks in lattice.read(range(20)):
+        alone = Blocks.of(image.read(lattice.window(unit)).astype(np.float32))
+        np.testing.assert_array_equal(blocks.contrast, alone.contrast)
+        np.testing.assert_array_equal(blocks.darkest, alone.darkest)
 
 
 @pytest.mark.parametrize("reach", [1, 2, 5])

@@ -135,7 +135,7 @@ def crops(name: str, um: float, stated: float = 1.0) -> list[Image]:
     ]
     found: list[Image] = []
     for k in np.random.default_rng(SEED).permutation(len(places)):
-        pixels = image.read(places[k]).astype(np.float32) / 255
+        pixels = image.read(places[k]).astype(np.float32) / np.float32(255)
         if pixels.std() > LEAST_CONTRAST:
             found.append(pixels)
         if len(found) == CROPS_EACH:

@@ -55,7 +55,7 @@ def pretrain(config: TrainConfig, patch_size_px: int) -> dict[str, Tensor]:
         varied = vary_intensity(clean, rng, config.augmentation, config.normalisation.clip)
         loss = F.smooth_l1_loss(network(varied), target)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         plan.step()
     fresh = make_network(config, patch_size_px).state_dict()
@@ -73,11 +73,13 @@ def statistics(tiles: Tensor) -> Tensor:
     edges = F.pad((down**2 + right**2).sqrt(), (0, 1, 0, 1), mode="replicate")
     blobs = [(smooth[k] - smooth[k + 1]).abs() for k in (0, 1)]
     maps = torch.cat([tiles, tiles**2, edges, *blobs], dim=1)  # (N, 5, T, T)
-    light, square, slope, fine, coarse = F.avg_pool2d(maps, WINDOW_PX, stride=STRIDE_PX).split(1, 1)
+    pooled = F.avg_pool2d(maps, WINDOW_PX, stride=STRIDE_PX)
+    light, square, slope, fine, coarse = torch.split(pooled, 1, 1)
     deviation = (square - light**2).clamp_min(0).sqrt()
     means = (torch.cat([deviation, fine, coarse], dim=1) / (slope + TINY) + TINY).log()
     mean, spread = means.mean(dim=(0, 2, 3), keepdim=True), means.std(dim=(0, 2, 3), keepdim=True)
-    return (means - mean) / (spread + 1e-4)
+    standardised: Tensor = (means - mean) / (spread + 1e-4)
+    return standardised
 
 
 def cropped(maps: Tensor, side: int) -> Tensor:

@@ -212,10 +212,11 @@ def cross_fitted(study: Study, held_out: Any, *, thin: bool) -> dict[str, NDArra
         at = known != UNLABELLED
         fusion = choose_fusion(networks[:, at], labels[at], blocks[at])
         predicted = {"networks": fusion(networks[:, ~fit])}
-        for name, p in forests.items():
-            predicted[name] = forest_calibration(p[at], labels[at], blocks[at])(p[~fit])
-        for name, p in predicted.items():
-            np.add.at(counts[name], (blocks[~fit], labels[~fit], p.argmax(axis=1)), 1)
+        for name, forest in forests.items():
+            predicted[name] = forest_calibration(forest[at], labels[at], blocks[at])(forest[~fit])
+        for name, probabilities in predicted.items():
+            where = blocks[~fit], labels[~fit], probabilities.argmax(axis=1)
+            np.add.at(counts[name], where, 1)
     return counts
 
 

@@ -78,7 +78,7 @@ def _set(group: click.Group, ctx: click.Context, pair: str) -> None:
     if text:
         table[key], line = _parsed(key, text)
         only = {key: table[key]}
-        defaults(group, ctx, {command: only} if command else only)
+        defaults(group, ctx, {command: only} if command else only, source=f"'{pair}'")
     else:
         table.pop(key, None)
     before = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -54,8 +54,10 @@ def read_config() -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({problem}); mend or remove it") from problem
 
 
-def defaults(group: click.Group, ctx: click.Context, content: Mapping[str, Any]) -> Defaults:
-    """Values that a content of the file sets, as click takes them.
+def defaults(
+    group: click.Group, ctx: click.Context, content: Mapping[str, Any], source: str = ""
+) -> Defaults:
+    """Values that a content of the file sets, as click takes them; errors name the file or ``source``.
 
     Raises
     ------
@@ -64,20 +66,20 @@ def defaults(group: click.Group, ctx: click.Context, content: Mapping[str, Any])
     """
     if not content:
         return {}
-    options = _options(group, ctx)
+    options, where = _options(group, ctx), source or str(config_path())
     tables = {key: value for key, value in content.items() if isinstance(value, dict)}
     of_all = {key: value for key, value in content.items() if key not in tables}
     for key in of_all:
-        _refuse_unknown(key, [name for each in options.values() for name in each])
+        _refuse_unknown(where, key, [name for each in options.values() for name in each])
     for name, table in tables.items():
         if name not in options:
-            near = suggestion(name, options) or "; remove the table"
-            raise ConfigError(f"{config_path()}: [{name}] is no command{near}")
+            near = suggestion(name, options) or "; 'morphinfer --help' lists the commands"
+            raise ConfigError(f"{where}: [{name}] is no command{near}")
         for key in table:
-            _refuse_unknown(key, list(options[name]), name)
+            _refuse_unknown(where, key, list(options[name]), name)
     return {
         name: {
-            str(own[key].name): _checked(own[key], key, value)
+            str(own[key].name): _checked(own[key], f"{where}: {key}", value)
             for key, value in (of_all | tables.get(name, {})).items()
             if key in own
         }
@@ -85,14 +87,15 @@ def defaults(group: click.Group, ctx: click.Context, content: Mapping[str, Any])
     }
 
 
-def _refuse_unknown(key: str, known: Sequence[str], command: str = "") -> None:
+def _refuse_unknown(source: str, key: str, known: Sequence[str], command: str = "") -> None:
     """Refuse a key that is no option, or one whose option belongs to a single call."""
-    where = f"{config_path()}: [{command}] {key}" if command else f"{config_path()}: {key}"
+    where = f"{source}: [{command}] {key}" if command else f"{source}: {key}"
     if key in NEVER:
         raise ConfigError(f"{where}: belongs to one call; give --{key} on its command line")
     if key not in known:
         owner = f"'morphinfer {command}'" if command else "any command"
-        near = suggestion(key, known) or "; remove it"
+        help_of = f"morphinfer {command}" if command else "morphinfer COMMAND"
+        near = suggestion(key, known) or f"; '{help_of} --help' lists them"
         raise ConfigError(f"{where} is no option of {owner}{near}")
 
 
@@ -129,15 +132,15 @@ def _options(group: click.Group, ctx: click.Context) -> dict[str, dict[str, clic
     return {name: options_of(command) for name, command in loaded.items() if command is not None}
 
 
-def _checked(option: click.Option, key: str, value: Any) -> Any:
+def _checked(option: click.Option, where: str, value: Any) -> Any:
     """The value, if the command line could hold it too."""
-    where = f"{config_path()}: {key}"
+    name = max(option.opts, key=len)
     several, flag = option.multiple or option.nargs != 1, option.is_flag
     if isinstance(value, list) != several or isinstance(value, bool) != flag:
         form = "true or false" if flag else "a list" if several else "one value"
-        raise ConfigError(f"{where}: {value!r} is not {form}, as --{key} needs it")
+        raise ConfigError(f"{where}: {value!r} is not {form}, as {name} needs it")
     try:
-        option.type_cast_value(click.Context(click.Command(key)), value)
+        option.type_cast_value(click.Context(click.Command(name)), value)
     except click.UsageError as problem:
         raise ConfigError(f"{where}: {problem.message}") from problem
     return value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -95,7 +96,11 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     refuse_result(source.result, source.address)
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
-    plan = with_skipping(with_fit(Plan.of(source, ensemble, options)), options.skip_background)
+    plan = Plan.of(source, ensemble, options)
+    with ThreadPoolExecutor(1, "morphinfer-fit") as pool:
+        fitted = pool.submit(with_fit, plan)
+        skipping = with_skipping(plan, options.skip_background).skipping
+    plan = replace(fitted.result(), skipping=skipping)
     logged = (*plan.image.slide.warnings, *ensemble.models.warnings)  # when each was found
     for warning in plan.warnings:
         if warning not in logged:

@@ -38,9 +38,9 @@ MOST_READ = 4096
 CHUNK_PX = 1024**2
 """With larger chunks fewer units are read, but at least ``FEWEST_UNITS``."""
 FEWEST_UNITS = 8
-READERS = 4
-SHARED_BYTES = 2**24
-"""Larger chunks, with all their planes, are decoded one by one."""
+READERS = 2
+TOGETHER_BYTES = 2**22
+"""Chunks of this size together, with all their planes, are read in one call; larger ones one by one."""
 SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.
 Source: Roberts, 'The unreasonable effectiveness of quasirandom sequences', 2018."""
@@ -89,30 +89,39 @@ class Lattice:
             source = self._source(self.window(unit))
             first = source.row // chunk[0], source.col // chunk[1]
             groups.setdefault(first, []).append((unit, source))
-        large = self.image.slide.chunk_bytes(self.image.level) > SHARED_BYTES
-        with ThreadPoolExecutor(1 if large else READERS, "morphinfer-sample") as pool:
-            for group in pool.map(self._read_group, groups.values()):
-                yield from group
+        together = max(1, TOGETHER_BYTES // self.image.slide.chunk_bytes(self.image.level))
+        parts = list(groups.values())
+        with ThreadPoolExecutor(READERS if together > 1 else 1, "morphinfer-sample") as pool:
+            starts = range(0, len(parts), together)
+            for blocks in pool.map(self._read_groups, (parts[n : n + together] for n in starts)):
+                yield from blocks
 
-    def _read_group(self, group: Sequence[tuple[int, Window]]) -> list[tuple[int, Blocks]]:
-        sources = [source for _, source in group]
-        row, col = min(s.row for s in sources), min(s.col for s in sources)
-        height = max(s.row_stop for s in sources) - row
-        whole = Window(row, col, height, max(s.col_stop for s in sources) - col)
-        pixels = self.image.slide.read(whole, self.image.level)
-        refuse_nan(pixels, self.image.slide.name, whole)
+    def _read_groups(
+        self, groups: Sequence[Sequence[tuple[int, Window]]]
+    ) -> list[tuple[int, Blocks]]:
+        windows = [_bounds([source for _, source in group]) for group in groups]
+        read = self.image.slide.read_together(windows, self.image.level)
         blocks = []
-        for unit, _ in group:
-            window = self.window(unit)
-            shown, (top, left) = self.image.from_block(pixels, (row, col), window)
-            part = Window(window.row - top, window.col - left, window.height, window.width)
-            blocks.append((unit, Blocks.of(shown[part.slices])))
+        for group, whole, pixels in zip(groups, windows, read, strict=True):
+            refuse_nan(pixels, self.image.slide.name, whole)
+            for unit, _ in group:
+                window = self.window(unit)
+                shown, (top, left) = self.image.from_block(pixels, (whole.row, whole.col), window)
+                part = Window(window.row - top, window.col - left, window.height, window.width)
+                blocks.append((unit, Blocks.of(shown[part.slices])))
         return blocks
 
     def _source(self, window: Window) -> Window:
         rows = self.image.source_range(0, window.row, window.row_stop)
         cols = self.image.source_range(1, window.col, window.col_stop)
         return Window(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+
+
+def _bounds(windows: Sequence[Window]) -> Window:
+    """The smallest window that holds several."""
+    row, col = min(w.row for w in windows), min(w.col for w in windows)
+    stops = max(w.row_stop for w in windows), max(w.col_stop for w in windows)
+    return Window(row, col, stops[0] - row, stops[1] - col)
 
 
 class Sample:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,40 @@ def test_a_chunk_that_goes_after_it_was_listed_is_an_error(make_slide, noise, ve
     slide.read(Window(0, 0, 16, 40))  # other chunks are read as before
     with pytest.raises(SlideError, match=r"the chunk s0/.*1.1 was there when the run began"):
         slide.read(WHOLE)
+
+
+TWO = [Window(0, 0, 16, 40), Window(10, 3, 20, 30)]
+
+
+@pytest.mark.parametrize("axes", ["yx", "cyx", "xcy", "zyx"])
+def test_windows_that_are_read_together_are_those_that_are_read_alone(make_slide, noise, axes):
+    path = make_slide(noise(*({"c": 3, "z": 2}.get(a, 40) for a in axes)), axes=axes)
+    slide = open_slide(path, **({"channel": 1} if "c" in axes else {}))
+    for window, read in zip(TWO, slide.read_together(TWO), strict=True):
+        np.testing.assert_array_equal(read, slide.read(window))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_chunks_that_are_gone_or_damaged_are_named_where_windows_are_read_together(
+    make_slide, noise, version
+):
+    path = make_slide(noise(40, 40), version=version)
+    slide = open_slide(path)
+    slide.list_absent()
+    content = chunk_files(path)[4].read_bytes()
+    chunk_files(path)[4].write_bytes(b"no chunk")
+    with pytest.raises(SlideError, match=r"the chunk s0/.*1.1 is damaged"):
+        slide.read_together(TWO)
+    masking = replace(open_slide(path), on_bad_chunk="mask")
+    chunk_files(path)[4].write_bytes(content)
+    whole = masking.read_together(TWO)
+    chunk_files(path)[4].write_bytes(b"no chunk")
+    part = masking.read_together(TWO)[1]
+    assert (part[6:, 13:-4] == 0).all()
+    np.testing.assert_array_equal(part[:6], whole[1][:6])
+    chunk_files(path)[4].unlink()
+    with pytest.raises(SlideError, match=r"the chunk s0/.*1.1 was there when the run began"):
+        slide.read_together(TWO)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

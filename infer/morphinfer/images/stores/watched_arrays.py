@@ -8,8 +8,9 @@ error. Of a sharded array only whole shards are looked up, since the shard itsel
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from typing import Any
@@ -110,14 +111,36 @@ class WatchedArray:
             if self.watch.address.path is not None:
                 raise
             raise SlideError(remote_problem(self.watch.address, problem)) from problem
+        self._look_for_absent(index, block)
+        return block
+
+    def read_together(self, indices: Sequence[Index]) -> list[Any]:
+        """Pixels of several blocks, whose chunks zarr reads and decodes side by side, in one call."""
+        from zarr.core.sync import sync
+
+        array = getattr(self.array, "async_array", None)  # of zarr 3.1.3 and later
+        if array is None:
+            return [self[index] for index in indices]
+
+        async def gathered() -> list[Any]:
+            return await asyncio.gather(*(array.getitem(index) for index in indices))
+
+        try:
+            blocks = sync(gathered())
+        except Exception:  # of any class; alone, the block at fault raises its own
+            return [self[index] for index in indices]
+        for index, block in zip(indices, blocks, strict=True):
+            self._look_for_absent(index, block)
+        return blocks
+
+    def _look_for_absent(self, index: Any, block: Any) -> None:
         if is_plain(index, self.ndim):
             for place in self._suspects(index, np.asarray(block)):
                 self._look_up(place)
-        return block
 
     def damaged_key(self, index: Index) -> str | None:
         """Key of the first chunk, or shard, in a part of the array that cannot be decoded."""
-        for place in self._places(index)():
+        for place in product(*self._ranges(index)):
             sides = zip(place, self.stored, self.shape, strict=True)
             try:
                 self.array[tuple(slice(k * n, min((k + 1) * n, side)) for k, n, side in sides)]
@@ -179,11 +202,11 @@ class WatchedArray:
         if math.prod(grid) > MOST_LISTED_CHUNKS:
             return None
         known = np.full(grid, UNKNOWN, np.uint8)
-        places = self._places(index)
-        present = self.watch.store.hold(self._key(place) for place in places())
+        ranges = self._ranges(index)
+        present = self.watch.store.hold(self._key(place) for place in product(*ranges))
         if present is None:
             return None
-        for place, held in zip(places(), present, strict=True):
+        for place, held in zip(product(*ranges), present, strict=True):
             known[place] = PRESENT if held else ABSENT
         self._known = known
         kind = "chunks" if self.stored == self.chunks else "shards"
@@ -226,7 +249,7 @@ class WatchedArray:
             for i, side in zip(index, self.shape, strict=True)
         ]
         kept = [axis for axis, i in enumerate(index) if not isinstance(i, int)]
-        for place in self._places(index)():
+        for place in product(*self._ranges(index)):
             part = block[
                 tuple(
                     slice(
@@ -246,11 +269,6 @@ class WatchedArray:
             return np.asarray(0 if fill is None else fill, self.dtype)[()]
         except (TypeError, ValueError, OverflowError):
             return None
-
-    def _places(self, index: Index) -> Callable[[], Iterator[tuple[int, ...]]]:
-        """What gives the places, in the grid of chunks, of those that an index touches."""
-        ranges = self._ranges(index)
-        return lambda: product(*ranges)
 
     def _ranges(self, index: Index) -> list[range]:
         """The places along each axis, in the grid of chunks, of those that an index touches."""
