@@ -168,11 +168,11 @@ def test_what_its_readers_make_gives_the_regions_and_labels_of_the_files(platfor
     (tmp_path / "plain.csv").write_text("\n".join(["gene,x,y", *lines]))
     models = str(save_set(tmp_path / "models", (46,)))
     found = {}
-    for name, spot_file in (("plain.zarr", "plain.csv"), ("store.zarr", "store.zarr")):
+    for name, spot_file in (("plain.zarr", ["plain.csv"]), ("store.zarr", [])):
         sized = ("--pixel-size", str(PIXEL_UM)) if name == "store.zarr" else ()
         regions, labels = tmp_path / f"{name}.regions.zarr", tmp_path / f"{name}.labels.zarr"
-        classes = ("--class", "Layer", "--class", "Rim")
-        code, _, error = call("regions", name, spot_file, *classes, "--out", str(regions), *sized)
+        classes = ("--class", "layer=Layer", "--class", "rim=Rim")
+        code, _, error = call("regions", name, *spot_file, *classes, "--out", str(regions), *sized)
         assert code == 0, error
         code, _, error = call(
             "segment", name, "--models", models, "--out", str(labels), *sized, *CPU

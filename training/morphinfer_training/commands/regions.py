@@ -187,13 +187,14 @@ def regions(
 ) -> None:
     """Make the reference of SLIDE from SPOTS.
 
-    SPOTS is a table of decoded transcripts: text, Parquet or the output folder of a platform. SLIDE may
-    be the output folder of a Xenium run, and SPOTS is then left out. Regions where the spots of a gene
-    are dense get the class of the gene; the rest is general tissue or background. With --scale nuclei,
-    SPOTS is a table of cells, and a disc around the centre of each cell gets the class of its reads;
-    --between says what is between the nuclei. SLIDE '-' means that there is no nuclei image: tissue is
-    then found from the spots, and --shape and --pixel-size are needed. With --cluster K, no gene is
-    chosen: places with similar transcripts are one class, named by its strongest genes.
+    SPOTS is a table of decoded transcripts: text, Parquet or the output folder of a platform. It is left
+    out where SLIDE is the output folder of a Xenium run, or a SpatialData store, which hold both. Regions
+    where the spots of a gene are dense get the class of the gene; the rest is general tissue or
+    background. With --scale nuclei, SPOTS is a table of cells, and a disc around the centre of each cell
+    gets the class of its reads; --between says what is between the nuclei. SLIDE '-' means that there is
+    no nuclei image: tissue is then found from the spots, and --shape and --pixel-size are needed. With
+    --cluster K, no gene is chosen: places with similar transcripts are one class, named by its strongest
+    genes.
     """
     _check_usage(slide, shape, pixel_size_um)
     _check_clusters(cluster, cluster_names, bool(gene_lists or gene_a or gene_b or like))

@@ -1,4 +1,4 @@
-"""The arguments SLIDE and SPOTS of ``morphinfer regions``: a slide, a frame without one, a Xenium folder."""
+"""The arguments SLIDE and SPOTS of ``morphinfer regions``: a slide, a frame without one, a folder with both."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ if TYPE_CHECKING:
 
 
 def spots_beside(slide: str) -> Path:
-    """Folder that holds the spots of a slide: that of a Xenium run."""
+    """Folder that holds the spots of a slide: that of a Xenium run, or the SpatialData store it lies in."""
+    from pathlib import Path
+
     from morphinfer_training.spots import find_xenium
 
     run = find_xenium(slide)
-    if run is None:
-        raise click.UsageError(
-            "SPOTS is missing; it may be left out only if SLIDE is the output folder of a Xenium run"
-        )
-    return run.folder
+    if run is not None:
+        return run.folder
+    for folder in (Path(slide), *Path(slide).parents[:2]):  # the store, or its images/NAME
+        if (folder / "points").is_dir():
+            return folder
+    raise click.UsageError(
+        "SPOTS is missing; it may be left out only if SLIDE is the output folder of a Xenium run, or a "
+        "SpatialData store with points"
+    )
 
 
 def section_and_grid(
