@@ -1,4 +1,4 @@
-"""The arguments SLIDE and SPOTS of ``morphinfer regions``: a slide, a frame without one, a folder with both."""
+"""The arguments SLIDE and SPOTS of ``morphinfer regions``: a slide, a frame, or a folder with both."""
 
 from __future__ import annotations
 
