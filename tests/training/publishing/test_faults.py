@@ -15,5 +15,5 @@ def test_a_command_that_dies_while_it_publishes_is_completed_by_itself(tmp_path,
         pytest.importorskip("bioimageio.core", reason="bioimageio.core is not installed")
     case = make(tmp_path / "start")
     first = max(1, count_events(case, tmp_path / "work") - EVENTS)
-    row = kill_everywhere(case, tmp_path / "work", first=first, every=5)
+    row = kill_everywhere(case, tmp_path / "work", first=first, every=7)
     assert row.clean(), row
