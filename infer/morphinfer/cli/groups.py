@@ -15,8 +15,9 @@ class NearestGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of the first argument, and what is left for it."""
         name = args[0]
-        known = self.list_commands(ctx)
-        if not (name in known or name.startswith("-") or ctx.resilient_parsing):
+        is_option = name.startswith("-")
+        if not (is_option or ctx.resilient_parsing or self.get_command(ctx, name)):
+            known = self.list_commands(ctx)  # reads the metadata of all installed packages
             near = suggestion(name, known) or f"; there are {', '.join(known)}"
             ctx.fail(f"No such command '{name}'{near}")
         return super().resolve_command(ctx, args)

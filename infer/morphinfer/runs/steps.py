@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -96,11 +95,7 @@ def make_plan(source: Slide, models: Models, options: Options | None = None) -> 
     refuse_result(source.result, source.address)
     options = run_options(models, options)
     ensemble = models if isinstance(models, Ensemble) else load_ensemble(models, options)
-    plan = Plan.of(source, ensemble, options)
-    with ThreadPoolExecutor(1, "morphinfer-fit") as pool:
-        fitted = pool.submit(with_fit, plan)
-        skipping = with_skipping(plan, options.skip_background).skipping
-    plan = replace(fitted.result(), skipping=skipping)
+    plan = with_skipping(with_fit(Plan.of(source, ensemble, options)), options.skip_background)
     logged = (*plan.image.slide.warnings, *ensemble.models.warnings)  # when each was found
     for warning in plan.warnings:
         if warning not in logged:
