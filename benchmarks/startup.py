@@ -23,14 +23,15 @@ import click
 import numpy as np
 
 RUN = """
-import os, sys, time
+import gc, os, sys, time
+gc.set_threshold(50_000)  # as the command does before it imports
 from morphinfer.runs import engine
 def predict(self, block, positions):
     sys.stdout.write(repr(time.time()))
     sys.stdout.flush()
     os._exit(0)
 engine.Worker.predict = predict
-from morphinfer.cli import main
+from morphinfer.__main__ import main
 sys.argv[0] = "morphinfer"
 main()
 """
