@@ -88,12 +88,15 @@ def export_package(models: str | Path, out: Path, *, overwrite: bool = False) ->
     source = load_exported_set(models)
     check_zip(out, [source.path, *(f.path for f in source.files)], overwrite=overwrite)
     cards = show_set(source.path)
-    with staged(out, overwrite=overwrite) as partial:
-        with TemporaryDirectory(ignore_cleanup_errors=True) as folder, leaked_files_closed():
-            package = Path(folder) / "package.zip"
-            difference = write_files(package.parent, source, cards)
-            validation = pack(package, source, cards["card"])
-            copy_undated(package, partial)
+    with (
+        staged(out, overwrite=overwrite) as partial,
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        leaked_files_closed(),
+    ):
+        package = Path(folder) / "package.zip"
+        difference = write_files(package.parent, source, cards)
+        validation = pack(package, source, cards["card"])
+        copy_undated(package, partial)
     return {
         "package": str(out),
         "name": package_name(source),
