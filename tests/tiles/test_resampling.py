@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphinfer.geometry import Window
-from morphinfer.tiles.resampling import model_shape, resample, source_window
+from morphinfer.tiles.resampling import Axis, model_shape, resample, source_window
 
 short = settings(max_examples=50, deadline=None)
 factors = st.one_of(st.floats(0.1, 6), st.integers(1, 5).map(float))
@@ -126,6 +126,19 @@ def test_a_level_of_one_pixel_stays_constant(factor):
 )
 def test_the_model_image_covers_the_level(side, factor, expected):
     assert model_shape((side, 1), factor)[0] == expected
+
+
+@given(
+    st.floats(0.03, 60),
+    st.floats(-300, 300),
+    st.integers(1, 5000),
+    st.integers(0, 3000),
+    st.integers(1, 90),
+)
+def test_the_pixels_asked_for_are_those_with_weights(factor, offset, size, start, count):
+    axis = Axis.of(factor, offset, size)
+    first, weights = axis.weights(start, count)
+    assert axis.source(start, count) == (first[0], first[-1] - first[0] + weights.shape[1])
 
 
 def test_only_the_pixels_that_are_needed_are_asked_for():

@@ -84,9 +84,17 @@ class Axis:
         """First and number of the level pixels that the model pixels [start, start + count) need."""
         if count < 1:
             raise ValueError(f"{count} model pixels; at least 1 is needed")
-        first = int(self.weights(start, 1)[0][0])
-        last = int(self.weights(start + count - 1, 1)[0][0])
-        return first, last + self.taps - first
+        first = self._first_of(start)
+        return first, self._first_of(start + count - 1) + self.taps - first
+
+    def _first_of(self, model: int) -> int:
+        """What `weights` has as the first level pixel of one model pixel, without arrays."""
+        if self.factor < 1:
+            position = (model + 0.5) * self.factor + self.offset - 0.5
+        else:
+            position = model * self.factor + self.offset
+        inside = min(max(position, 0.0), float(self.size - 1))
+        return min(math.floor(inside), self.size - self.taps)
 
 
 def _snap(value: float) -> float:

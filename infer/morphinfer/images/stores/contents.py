@@ -19,8 +19,6 @@ from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from morphinfer.errors import SlideError
 from morphinfer.images.stores.addresses import NODE_FILES
 from morphinfer.images.stores.links import links_out
@@ -91,11 +89,13 @@ def some_places(ranges: Sequence[range]) -> Iterator[tuple[int, ...]]:
     >>> list(some_places([range(2), range(5, 6)]))
     [(0, 5), (1, 5)]
     """
-    sides = [len(each) for each in ranges]
-    count = math.prod(sides)
+    count = math.prod(map(len, ranges))
     for number in range(0, count, max(1, math.ceil(count / MOST_FILES))):
-        place = np.unravel_index(number, sides)
-        yield tuple(each[int(k)] for each, k in zip(ranges, place, strict=True))
+        place: tuple[int, ...] = ()
+        for each in reversed(ranges):
+            number, k = divmod(number, len(each))
+            place = (each[k], *place)
+        yield place
 
 
 def stamp_files(root: Path, keys: Iterable[str], owned: Collection[str] = ()) -> str:
