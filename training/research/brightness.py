@@ -2,8 +2,8 @@
 
     MORPHINFER_DATA=/path/to/sections python training/research/brightness.py [SECTION ...]
 
-Trains both kinds on septum_1 and on pancreas_top, one network of 400 steps each (4 minutes a
-section on two cores), and prints the two figures that the choice rests on. Writes
+Trains both kinds on septum_1 and on pancreas_top, one network of 400 steps each (5 to 15 minutes a
+section on one core), and prints the two figures that the choice rests on. Writes
 results/DATE-brightness.json.
 """
 
@@ -42,7 +42,7 @@ def main() -> int:
 
 def config_of(name: str) -> TrainConfig:
     """Both kinds of networks on a section, one patch size each."""
-    which, sizes = ("septum", (64,)) if name == "septum_1" else ("pancreas", (160,))
+    which, sizes = ("septum", (64,)) if name == "septum_1" else ("pancreas", (96,))
     config = read_config(ROOT / "training" / f"{which}.toml")
     settings = replace(config.training, steps=STEPS, evaluate_every=STEPS)
     return replace(config, brightness="auto", patch_sizes_px=sizes, training=settings)
