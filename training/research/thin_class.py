@@ -1,6 +1,6 @@
 """Networks against forests where one class is rare: it is kept in six pieces, 1 % of the tissue together.
 
-    MORPHINFER_DATA=/path/to/sections python training/research/thin_class.py [SECTION ...] [--train]
+    MORPHINFER_DATA=/path/to/sections python training/research/thin_class.py [STUDY ...] [--train]
 
 --train trains what a study needs (5 to 15 minutes on one core) and stores probabilities at the held-out
 positions in runs/accuracy/thin_class: of networks and forests on thinned labels, or of the shipped set and
@@ -82,16 +82,18 @@ STUDIES = (
     Study("ca1", _OF["hippocampus"], 2),
     Study("pancreas_top", _OF["pancreas"], 3),
     Study("septum_1", _OF["septum"], 2, (56, 72), 300),
+    Study("ca1", _OF["hippocampus"], 2, (128, 224), 300),
+    Study("pancreas_top", _OF["pancreas"], 3, (96, 160), 300),
 )
 
 
 def main() -> int:
     """Train what is asked for, score, print and store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help="all by default")
+    parser.add_argument("sections", nargs="*", metavar="STUDY", help="all by default")
     parser.add_argument("--train", action="store_true", help="train what is not stored first")
     options = parser.parse_args()
-    chosen = [s for s in STUDIES if not options.sections or s.section in options.sections]
+    chosen = [s for s in STUDIES if not options.sections or s.folder.name in options.sections]
     if reason := prepare([n for study in chosen for n in study.protocol.trained_on]):
         print(reason)
         return 0
@@ -189,7 +191,11 @@ def scored(study: Study) -> list[dict[str, Any]]:
             weights[study.thinned] = tissue * SHARE / (1 - SHARE) / share[study.thinned]
         counts = cross_fitted(study, held_out, thin=thin)
         weighted = {name: each * weights[:, None] for name, each in counts.items()}
-        about = {"section": study.section, "thinned": classes[study.thinned] if thin else ""}
+        about = {
+            "section": study.section,
+            "thinned": classes[study.thinned] if thin else "",
+            "trained_on": "thinned labels" if study.patches else "all labels",
+        }
         rows += [{**about, **row} for row in compared(weighted, classes)]
     for row in rows:
         print(row, flush=True)
