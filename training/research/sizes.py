@@ -1,8 +1,8 @@
-"""One network of 62 micrometres on pancreas_top: larger, trained longer, on finer pixels.
+"""One network of 62 or 146 micrometres on pancreas_top: larger, trained longer, on finer pixels.
 
     MORPHINFER_DATA=/path/to/sections python training/research/sizes.py [NAME ...]
 
-Trains a network for each variant (3 to 20 minutes on one core), fits calibration and class factors on
+Trains a network for each variant (2 to 20 minutes on one core), fits calibration and class factors on
 half of the held-out blocks and scores the other half, ten times. Writes results/DATE-sizes.json.
 """
 
@@ -29,7 +29,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "1.5 times the channels": {"channels": (24, 48, 96, 96)},
     "800 steps": {"steps": 800},
     "0.325 micrometres a pixel": {"pixel_size_um": 0.325},
-}
+    "224 pixels, 800 steps": {"patch_px": 224, "steps": 800},
+    "224 pixels, 800 steps, 1.5 times the channels": {
+        "patch_px": 224, "steps": 800, "channels": (24, 48, 96, 96),
+    },
+}  # fmt: skip
 
 
 def main() -> int:
@@ -45,7 +49,7 @@ def main() -> int:
         rows.append({"variant": name, **measured(name)})
         print(rows[-1], flush=True)
     if len(names) == len(VARIANTS):
-        write_results("sizes", rows, patch_um=PATCH_PX * PIXEL_UM, steps=STEPS)
+        write_results("sizes", rows, patch_px=PATCH_PX, steps=STEPS)
     return 0
 
 
@@ -82,7 +86,7 @@ def variant(name: str) -> tuple[TrainConfig, int]:
     """
     config = read_config(ROOT / "training" / "pancreas.toml")
     change = dict(VARIANTS[name])
-    steps = change.pop("steps", STEPS)
+    steps, patch = change.pop("steps", STEPS), change.pop("patch_px", PATCH_PX)
     config = replace(
         config, training=replace(config.training, steps=steps, evaluate_every=steps), **change
     )
@@ -90,7 +94,7 @@ def variant(name: str) -> tuple[TrainConfig, int]:
     least, greatest = config.augmentation.blur_px
     blur = replace(config.augmentation, blur_px=(least * times, greatest * times))
     sizes = tuple(times * n for n in config.patch_sizes_px)
-    return replace(config, augmentation=blur, patch_sizes_px=sizes), times * PATCH_PX
+    return replace(config, augmentation=blur, patch_sizes_px=sizes), times * patch
 
 
 if __name__ == "__main__":
