@@ -131,7 +131,8 @@ def draw(path: Path, references: Sequence[Path], rows: Sequence[dict[str, Any]])
         right.scatter([r["share"] for r in of], names, marker="|", color="red", label="by chance")
         right.set(xlim=(0, 1), xlabel="Dice on held-out blocks")
         right.invert_yaxis()
-        right.legend(fontsize=7)
+        if reference == references[0]:
+            right.legend(fontsize=7)
     figure.savefig(path, dpi=110)
 
 

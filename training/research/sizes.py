@@ -1,4 +1,4 @@
-"""One network of 62 or 146 micrometres on pancreas_top: larger, trained longer, on finer pixels.
+"""One network of 62 micrometres on pancreas_top: larger, trained longer, on finer pixels.
 
     MORPHINFER_DATA=/path/to/sections python training/research/sizes.py [NAME ...]
 
@@ -29,11 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "1.5 times the channels": {"channels": (24, 48, 96, 96)},
     "800 steps": {"steps": 800},
     "0.325 micrometres a pixel": {"pixel_size_um": 0.325},
-    "224 pixels, 800 steps": {"patch_px": 224, "steps": 800},
-    "224 pixels, 800 steps, 1.5 times the channels": {
-        "patch_px": 224, "steps": 800, "channels": (24, 48, 96, 96),
-    },
-}  # fmt: skip
+}
 
 
 def main() -> int:
@@ -86,7 +82,7 @@ def variant(name: str) -> tuple[TrainConfig, int]:
     """
     config = read_config(ROOT / "training" / "pancreas.toml")
     change = dict(VARIANTS[name])
-    steps, patch = change.pop("steps", STEPS), change.pop("patch_px", PATCH_PX)
+    steps = change.pop("steps", STEPS)
     config = replace(
         config, training=replace(config.training, steps=steps, evaluate_every=steps), **change
     )
@@ -94,7 +90,7 @@ def variant(name: str) -> tuple[TrainConfig, int]:
     least, greatest = config.augmentation.blur_px
     blur = replace(config.augmentation, blur_px=(least * times, greatest * times))
     sizes = tuple(times * n for n in config.patch_sizes_px)
-    return replace(config, augmentation=blur, patch_sizes_px=sizes), times * patch
+    return replace(config, augmentation=blur, patch_sizes_px=sizes), times * PATCH_PX
 
 
 if __name__ == "__main__":
