@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 
 import pytest
@@ -21,7 +22,8 @@ def path(make_slide):
 def test_absent_chunks_are_counted_in_a_warning(path, random_models, caplog):
     (path / "s0/c/1/1").unlink()
     (path / "s0/c/4/0").unlink()
-    result = segment(path, models=random_models, options=CPU)
+    with caplog.at_level(logging.WARNING, "morphinfer"):
+        result = segment(path, models=random_models, options=CPU)
     warning = "slide.zarr: 2 of 75 chunks of level 0 are absent and taken as the fill value"
     assert result.record.warnings == (warning,)
     assert caplog.messages == [warning]
