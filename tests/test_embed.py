@@ -56,6 +56,16 @@ def dice_of(slide: Path, reference: Path) -> float:
 '''
 
 
+@pytest.fixture
+def kept_level():
+    """The level of the log, which a block changes, is put back."""
+    log = logging.getLogger("morphinfer")
+    level = log.level
+    yield
+    log.setLevel(level)
+
+
+@pytest.mark.usefixtures("kept_level")
 def test_every_block_of_the_page_on_embedding_runs(tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="the last block needs the extra 'train'")
     make_phantom(tmp_path / "section", seed=2, size=(768, 960))
