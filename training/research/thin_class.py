@@ -82,7 +82,7 @@ STUDIES = (
     Study("ca1", _OF["hippocampus"], 2),
     Study("pancreas_top", _OF["pancreas"], 3),
     Study("septum_1", _OF["septum"], 2, (56, 72), 300),
-    Study("ca1", _OF["hippocampus"], 2, (128, 224), 300),
+    Study("ca1", _OF["hippocampus"], 2, (128, 176), 800),
     Study("pancreas_top", _OF["pancreas"], 3, (96, 160), 300),
 )
 
