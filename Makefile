@@ -1,7 +1,7 @@
 # make demo   segment a synthetic slide with shipped models and show the result
 # make test   all checks and tests
 # make bounds the inference tests with the lowest versions that pyproject.toml allows
-# make pythons  labels of another version of Python, byte for byte
+# make pythons  labels of other versions of Python, byte for byte
 # make dist  the wheel of this platform and the sdist, checked, in dist/
 # make sbom   the packages of an installation, as a software bill of materials in dist/
 # make interop  labels of images that other libraries wrote, and pipelines
@@ -32,8 +32,8 @@ UNBOUND := docs docs_examples embed fuzz layout licences doctests schema wheel b
 # Kernels of one version of Python, as earlier commits made them, would be imported in place of the new ones.
 DROP_STALE := rm -f infer/morphinfer/_kernels/*.cpython-*.so
 TOOL := $(BIN)/uv tool run --quiet
-# Interpreters whose labels are compared: by default the newest after the one of .venv that is found.
-PYTHONS ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])))
+# Interpreters whose labels are compared: by default all that are found after 3.11.
+PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python /usr/bin/python3.1[2-9])
 # rivals.py needs an environment of its own.
 SCRIPTS := $(filter-out benchmarks/rivals.py,$(wildcard benchmarks/*.py training/research/*.py))
 SOURCES := pyproject.toml constraints.txt $(wildcard ext/*.pyx ext/*.pxd)
