@@ -49,9 +49,9 @@ COLUMNS = ("trials", "refused", "mixed", "different", "lost", "left")
 
 
 @click.command(help=(__doc__ or "").splitlines()[0])
-@click.option("--every", default=15, show_default=True, help="Which file events are tried; 1: all.")
+@click.option("--every", default=25, show_default=True, help="Which file events are tried; 1: all.")
 @click.option(
-    "--kills", default=20, show_default=True, help="Kills at random moments, of each kind."
+    "--kills", default=6, show_default=True, help="Kills at random moments, of each kind."
 )
 @click.option(
     "--json", "path", type=click.Path(path_type=Path), help="Write the rows into this file."
