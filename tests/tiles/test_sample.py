@@ -103,6 +103,22 @@ def test_a_chunk_of_several_units_is_read_once(monkeypatch):
     assert len(windows) == 4
 
 
+@pytest.mark.parametrize("chunk", [16, 256, 1024])
+def test_little_is_held_at_a_time_whatever_the_chunks(monkeypatch, chunk):
+    image = ModelImage.of(slide_from_array(nuclei(1024, 1024), 0.65, chunk=chunk), UM)
+    held, read = [], Slide.read_together
+
+    def noted(self, some, level):
+        held.append(sum(w.height * w.width for w in some))
+        return read(self, some, level)
+
+    monkeypatch.setattr(Slide, "read_together", noted)
+    monkeypatch.setattr(sampling, "TOGETHER_BYTES", 2**17)
+    list(Lattice(image).read(range(16)))
+    assert max(held) <= 2 * max(2**17, chunk**2)
+    assert sum(held) >= 1024**2
+
+
 @pytest.mark.parametrize("together", [1, 2**14, sampling.TOGETHER_BYTES])
 def test_the_blocks_are_those_of_units_that_are_read_alone(monkeypatch, make_slide, together):
     image = ModelImage.of(open_slide(make_slide(nuclei(700, 900), chunk=64, scales=[0.65])), 1.3)

@@ -40,7 +40,7 @@ CHUNK_PX = 1024**2
 FEWEST_UNITS = 8
 READERS = 2
 TOGETHER_BYTES = 2**22
-"""Chunks of this size together, with all their planes, are read in one call; larger ones one by one."""
+"""Chunks (with all their planes) or units of so many bytes together are read in one call, larger ones alone."""
 SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.
 Source: Roberts, 'The unreasonable effectiveness of quasirandom sequences', 2018."""
@@ -89,7 +89,9 @@ class Lattice:
             source = self._source(self.window(unit))
             first = source.row // chunk[0], source.col // chunk[1]
             groups.setdefault(first, []).append((unit, source))
-        together = max(1, TOGETHER_BYTES // self.image.slide.chunk_bytes(self.image.level))
+        unit_bytes = (UNIT * self.image.factor) ** 2 * self.image.slide.dtype.itemsize
+        largest = max(self.image.slide.chunk_bytes(self.image.level), unit_bytes)
+        together = max(1, int(TOGETHER_BYTES // largest))
         parts = list(groups.values())
         with ThreadPoolExecutor(READERS if together > 1 else 1, "morphinfer-sample") as pool:
             starts = range(0, len(parts), together)
