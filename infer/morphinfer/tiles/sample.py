@@ -40,7 +40,7 @@ CHUNK_PX = 1024**2
 FEWEST_UNITS = 8
 READERS = 2
 TOGETHER_BYTES = 2**22
-"""Chunks (with all their planes) or units of so many bytes together are read in one call, larger ones alone."""
+"""Chunks (with all planes) or units of so many bytes together are read in one call, larger ones alone."""
 SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence, whose smallest values lie evenly over the plane and in no stripe.
 Source: Roberts, 'The unreasonable effectiveness of quasirandom sequences', 2018."""
